@@ -1,0 +1,31 @@
+"""A word-level difference between two versions of a text."""
+
+import re
+from difflib import SequenceMatcher
+from enum import StrEnum
+
+
+class Change(StrEnum):
+    """What happened to a run of words."""
+
+    SAME = "same"
+    REMOVED = "removed"
+    ADDED = "added"
+
+
+def word_diff(before: str, after: str) -> list[tuple[Change, str]]:
+    """Runs of words that stayed, went or came, in reading order.
+
+    Joining all runs but the added ones gives `before`; all but the removed ones gives `after`.
+    """
+    old, new = (re.findall(r"\s+|\S+", text) for text in (before, after))
+    runs: list[tuple[Change, str]] = []
+    for tag, i1, i2, j1, j2 in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if tag == "equal":
+            runs.append((Change.SAME, "".join(old[i1:i2])))
+            continue
+        if i2 > i1:
+            runs.append((Change.REMOVED, "".join(old[i1:i2])))
+        if j2 > j1:
+            runs.append((Change.ADDED, "".join(new[j1:j2])))
+    return runs

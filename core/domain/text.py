@@ -1,0 +1,57 @@
+"""Text that no person here wrote: bounded, drawn literally, compared by digest."""
+
+import hashlib
+import re
+import unicodedata
+
+_HARMLESS_FORMAT = "\u00ad\u200c\u200d"  # soft hyphen and the joiners that scripts and emoji need
+_SPACE = re.compile(r"[ \t]+")
+_SENTENCE_END = re.compile(r"[.!?…](?=[\"'”’)\]]*(?:\s|$))")
+
+
+def storable(text: str) -> str:
+    """`text` with lone surrogates replaced: whatever can be kept in UTF-8, unchanged otherwise."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def plain(text: str, *, one_line: bool = False) -> str:
+    """`text` as it may be drawn: no control, escape, bidirectional-override or unassigned characters.
+
+    Line breaks survive unless `one_line`; tabs become spaces. What is taken out leaves a visible
+    mark (U+FFFD), so that a reader sees that something was there.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    ")
+    text = text.replace("\u2028", "\n").replace("\u2029", "\n")
+    out = []
+    for char in text:
+        category = unicodedata.category(char)
+        if char == "\n":
+            out.append(" " if one_line else char)
+        elif category in ("Cc", "Cs", "Cn", "Co") or (
+            category == "Cf" and char not in _HARMLESS_FORMAT
+        ):
+            out.append("\N{REPLACEMENT CHARACTER}")
+        else:
+            out.append(char)
+    return "".join(out)
+
+
+def tidy(text: str) -> str:
+    """`text` on one line, with single spaces."""
+    return _SPACE.sub(" ", " ".join(text.split()))
+
+
+def first_sentences(text: str, count: int) -> str:
+    """The first `count` sentences of `text`, or an empty string if it has fewer that are complete."""
+    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
+    return text[: ends[min(count, len(ends)) - 1]].strip() if ends else ""
+
+
+def words(text: str) -> list[str]:
+    """The words of `text`, lower case, for comparing."""
+    return re.findall(r"\w+", text.lower())
+
+
+def digest(text: str) -> str:
+    """SHA-256 of the exact text, as 64 hexadecimal digits."""
+    return hashlib.sha256(storable(text).encode("utf-8")).hexdigest()

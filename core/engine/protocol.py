@@ -1,0 +1,170 @@
+"""What the interface and the worker say to each other: one JSON object a line, typed.
+
+The interface writes `Request`s on the worker's standard input; the worker writes `Reply`s on its
+standard output and nothing else. Every message names its type in `type`. A job is a request that
+takes time: it carries an id of the client's making, and every reply about it carries the same id,
+up to exactly one `Finished` or `Trouble`. `VERSION` changes when a message does; a worker that
+meets another version says so in `Trouble` and stops.
+"""
+
+import msgspec
+from msgspec import Struct
+
+from core.domain.scenario import Scenario
+from core.domain.values import Profile
+from core.domain.verdict import Judgement
+from core.session.events import ModelUsed
+from core.stages.watch import AnyNote
+
+VERSION = 1
+
+
+class Message(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+    """One line on a pipe."""
+
+
+# The interface asks
+
+
+class Load(Message, frozen=True, kw_only=True, tag="load"):
+    """Bring these models into memory. A job. Models that are there already stay."""
+
+    job: str
+    policy: str
+    judge: str
+    device: str = "auto"
+    dtype: str = "auto"
+    version: int = VERSION
+
+
+class Propose(Message, frozen=True, kw_only=True, tag="propose"):
+    """Write candidates. A job; its rows are 0 to `count` - 1."""
+
+    job: str
+    profile: Profile
+    scenario: Scenario
+    count: int
+    seed: int
+    avoid: tuple[str, ...] = ()
+    """Texts that exist already and are not to be repeated."""
+    judged: bool = True
+    """Judge each one as soon as it is written."""
+
+
+class Judge(Message, frozen=True, kw_only=True, tag="judge"):
+    """Judge texts. A job; its rows are the texts in order."""
+
+    job: str
+    profile: Profile
+    scenario: Scenario
+    texts: tuple[str, ...]
+
+
+class Case(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A text to re-align."""
+
+    text: str
+    judgement: Judgement | None = None
+    guidance: str = ""
+
+
+class Align(Message, frozen=True, kw_only=True, tag="align"):
+    """Rewrite texts so that they keep the goal and lose the harm. A job; a row a case."""
+
+    job: str
+    profile: Profile
+    scenario: Scenario
+    cases: tuple[Case, ...]
+    rewrites: int
+    seed: int
+
+
+class Pull(Message, frozen=True, kw_only=True, tag="pull"):
+    """Bring a model onto this machine. A job. The one request that may use the network."""
+
+    job: str
+    model: str
+
+
+class Cancel(Message, frozen=True, kw_only=True, tag="cancel"):
+    """Stop a job between two tokens."""
+
+    job: str
+
+
+class Stop(Message, frozen=True, kw_only=True, tag="stop"):
+    """Stop the worker."""
+
+
+Request = Load | Propose | Judge | Align | Pull | Cancel | Stop
+
+
+# The worker answers
+
+
+class Hello(Message, frozen=True, kw_only=True, tag="hello"):
+    """The worker is there."""
+
+    pid: int
+    version: int = VERSION
+
+
+class Ready(Message, frozen=True, kw_only=True, tag="ready"):
+    """The models are in memory."""
+
+    models: dict[str, ModelUsed]
+    """By role: `policy` and `judge`."""
+
+
+class Said(Message, frozen=True, kw_only=True, tag="said"):
+    """What a stage says about its job."""
+
+    job: str
+    note: AnyNote
+
+
+class Vitals(Message, frozen=True, kw_only=True, tag="vitals"):
+    """How the worker is doing, twice a second while it works."""
+
+    memory_bytes: int
+    tokens_per_s: float = 0.0
+
+
+class Finished(Message, frozen=True, kw_only=True, tag="finished"):
+    """A job is over."""
+
+    job: str
+    cancelled: bool = False
+    notice: str = ""
+    """What the operator should know, such as that fewer candidates survived than asked for."""
+
+
+class Trouble(Message, frozen=True, kw_only=True, tag="trouble"):
+    """A job failed, or the worker did where no job is named."""
+
+    problem: str
+    job: str = ""
+    where: str = ""
+    mend: str = ""
+
+
+Reply = Hello | Ready | Said | Vitals | Finished | Trouble
+
+_encoder = msgspec.json.Encoder()
+_requests = msgspec.json.Decoder(Request)
+_replies = msgspec.json.Decoder(Reply)
+
+
+def encode(message: Request | Reply) -> bytes:
+    """The message as one line."""
+    return _encoder.encode(message) + b"\n"
+
+
+def decode_request(line: bytes) -> Request:
+    """The request on a line; `msgspec.MsgspecError` where it is none."""
+    return _requests.decode(line)
+
+
+def decode_reply(line: bytes) -> Reply:
+    """The reply on a line; `msgspec.MsgspecError` where it is none."""
+    return _replies.decode(line)

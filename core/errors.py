@@ -1,0 +1,39 @@
+"""Errors as values of our own: raised where the cause is known, shown once at the edge."""
+
+
+class PlacetError(Exception):
+    """Something a person can mend: what is wrong, where, and what to do about it."""
+
+    def __init__(self, problem: str, *, where: str = "", mend: str = "") -> None:
+        super().__init__(problem)
+        self.problem = problem
+        """What is wrong, as one clause."""
+        self.where = where
+        """The file, and the field in it, if there is one."""
+        self.mend = mend
+        """What the reader can do about it."""
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        mend = f"\n  {self.mend}" if self.mend else ""
+        return f"{place}{self.problem}{mend}"
+
+
+class BadInput(PlacetError):
+    """A file, a field or an argument that cannot be used as it is."""
+
+
+class Refused(PlacetError):
+    """A guard of the session said no. Nothing was changed."""
+
+
+class ModelProblem(PlacetError):
+    """A model that is missing, damaged or of a kind that cannot be run."""
+
+
+class Tampered(PlacetError):
+    """A session file whose chain of events does not fit together."""
+
+
+class Cancelled(Exception):
+    """The operator stopped the work. Not a failure."""

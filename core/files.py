@@ -1,0 +1,164 @@
+"""Reading TOML that anybody may have written, and writing files that are always whole."""
+
+import os
+import tempfile
+import tomllib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import tomli_w
+
+from core.errors import BadInput, PlacetError
+
+SCHEMA = 1
+"""The major version of every TOML format of Placet."""
+
+LARGEST = 1_000_000
+"""Bytes that a profile, a scenario or a configuration may have."""
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+Warn = Callable[[str], None]
+
+
+def read_text(path: Path, *, largest: int = LARGEST) -> str:
+    """The UTF-8 text of a file; `BadInput` names the file and what is wrong with it."""
+    try:
+        if path.is_dir():
+            raise BadInput("this is a folder, not a file", where=str(path))
+        size = path.stat().st_size
+        if size > largest:
+            raise BadInput(
+                f"the file has {size:,} bytes; at most {largest:,} are read",
+                where=str(path),
+                mend="Shorten it, or split it.",
+            )
+        return path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise BadInput(
+            "there is no such file", where=str(path), mend="Check the name and the folder."
+        ) from None
+    except UnicodeDecodeError as error:
+        raise BadInput(
+            f"byte {error.start + 1} is not UTF-8 text",
+            where=str(path),
+            mend="Save it as UTF-8; a binary file cannot be read here.",
+        ) from None
+    except OSError as error:
+        raise BadInput(f"it cannot be read ({error.strerror})", where=str(path)) from None
+
+
+def parse_toml(text: str, where: str) -> dict[str, Any]:
+    """The table that `text` holds; `BadInput` names line and column of a syntax error."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(f"this is not TOML: {error}", where=where) from None
+    except RecursionError:
+        raise BadInput("the brackets are nested too deeply", where=where) from None
+
+
+def read_toml(path: Path, *, largest: int = LARGEST) -> dict[str, Any]:
+    """The table in a TOML file, after its `schema` was checked."""
+    text = read_text(path, largest=largest)
+    if not text.strip():
+        raise BadInput("the file is empty", where=str(path))
+    table = parse_toml(text, str(path))
+    check_schema(table, str(path))
+    return table
+
+
+def check_schema(table: dict[str, Any], where: str) -> None:
+    """Refuses a table of no version, or of one this Placet does not know."""
+    schema = table.get("schema")
+    if type(schema) is not int:
+        raise BadInput(
+            "the version is missing",
+            where=f"{where}: schema",
+            mend=f"Begin the file with `schema = {SCHEMA}`.",
+        )
+    if schema != SCHEMA:
+        raise BadInput(
+            f"version {schema} is not known here; this Placet reads version {SCHEMA}",
+            where=f"{where}: schema",
+            mend="Use a newer Placet.",
+        )
+
+
+def convert(table: dict[str, Any], kind: type[T], where: str, warn: Warn | None = None) -> T:
+    """`table` as a noun of ours. `BadInput` names the field; keys we do not know are warned about."""
+    try:
+        made = msgspec.convert(table, kind)
+    except msgspec.ValidationError as error:
+        problem, _, place = str(error).partition(" - at `")
+        field = place.rstrip("`").removeprefix("$").removeprefix(".")
+        raise BadInput(problem[:1].lower() + problem[1:], where=f"{where}: {field}".rstrip(": ")) from None
+    for key in unknown_keys(table, made):
+        if warn:
+            warn(f"{where}: the key {key!r} is not known here; it is kept but not used")
+    return made
+
+
+def unknown_keys(table: dict[str, Any], made: msgspec.Struct) -> Iterable[str]:
+    """The keys of `table`, dotted, that no field of `made` took."""
+    known = {field.encode_name: field.name for field in msgspec.structs.fields(made)}
+    for key, raw in table.items():
+        if key not in known:
+            if key != "schema":
+                yield key
+            continue
+        value = getattr(made, known[key])
+        if isinstance(value, msgspec.Struct):
+            yield from (f"{key}.{inner}" for inner in unknown_keys(raw, value))
+        elif isinstance(value, tuple):
+            for index, (item, raw_item) in enumerate(zip(value, raw, strict=True)):
+                if isinstance(item, msgspec.Struct) and isinstance(raw_item, dict):
+                    yield from (f"{key}[{index}].{inner}" for inner in unknown_keys(raw_item, item))
+
+
+def as_table(noun: object) -> Any:
+    """A noun of ours, or a container of some, as tables, lists, strings and numbers."""
+    return msgspec.json.decode(msgspec.json.encode(noun))
+
+
+def dump_toml(table: dict[str, Any]) -> str:
+    """`table` as TOML, every string on one line."""
+    return tomli_w.dumps(table, multiline_strings=False)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Puts `text` at `path` so that a reader sees the old file or the new one, never a part.
+
+    Written beside it, flushed to the disk, then renamed. Raises `PlacetError` with the cause.
+    """
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise PlacetError(
+            f"it cannot be written ({error.strerror or error})",
+            where=str(path),
+            mend="Check the space on the disk and the rights on the folder, or name another file.",
+        ) from None
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes a rename last through a power cut, where the system allows it."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

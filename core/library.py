@@ -1,0 +1,116 @@
+"""Profiles and scenarios by name: the operator's own before the shipped ones."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from core import paths
+from core.domain.scenario import Scenario
+from core.domain.values import Profile, Value
+from core.errors import BadInput
+from core.files import SCHEMA, Warn, as_table, convert, dump_toml, read_toml, write_whole
+
+T = TypeVar("T")
+
+DEMO = "bank-outreach"
+"""The scenario of `placet decide --demo` and of the first screen."""
+
+DEFAULT_PROFILE = "finance-outreach"
+"""The profile for a scenario that names none."""
+
+
+def profile_folders() -> list[Path]:
+    """Where profiles are looked for, first match wins."""
+    return [paths.profiles(), paths.SHIPPED]
+
+
+def scenario_folders() -> list[Path]:
+    """Where scenarios are looked for, first match wins."""
+    return [folder / "scenarios" for folder in profile_folders()]
+
+
+def load_profile(name: str, warn: Warn | None = None) -> Profile:
+    """A profile by its name or its file."""
+    path = _find(name, profile_folders(), "profile")
+    return convert({"name": path.stem, **read_toml(path)}, Profile, str(path), warn)
+
+
+def load_scenario(name: str, warn: Warn | None = None) -> Scenario:
+    """A scenario by its name or its file."""
+    path = _find(name, scenario_folders(), "scenario")
+    return convert({"name": path.stem, **read_toml(path)}, Scenario, str(path), warn)
+
+
+def profile_for(scenario: Scenario, name: str = "", warn: Warn | None = None) -> Profile:
+    """The profile of that name, else the one the scenario names, else the default."""
+    return load_profile(name or scenario.profile or DEFAULT_PROFILE, warn)
+
+
+def profiles() -> list[Profile]:
+    """All profiles that can be read, the operator's own first."""
+    return _all(profile_folders(), load_profile)
+
+
+def scenarios() -> list[Scenario]:
+    """All scenarios that can be read, the operator's own first."""
+    return _all(scenario_folders(), load_scenario)
+
+
+def save_profile(profile: Profile, path: Path | None = None) -> Path:
+    """Writes a profile to `path`, or under its name among the operator's own."""
+    return _save(profile, path or paths.profiles() / f"{_file_name(profile.name)}.toml")
+
+
+def save_scenario(scenario: Scenario, path: Path | None = None) -> Path:
+    """Writes a scenario to `path`, or under its name among the operator's own."""
+    name = _file_name(scenario.name or "scenario")
+    return _save(scenario, path or paths.profiles() / "scenarios" / f"{name}.toml")
+
+
+def _save(noun: Profile | Scenario, path: Path) -> Path:
+    table: dict[str, Any] = {"schema": SCHEMA, **as_table(noun)}
+    if path.exists():  # what we do not know stays as it was
+        old = read_toml(path)
+        table |= _unknown(old, type(noun))
+        before = {value.get("id"): value for value in old.get("values", [])}
+        for value in table.get("values", []):
+            value |= _unknown(before.get(value["id"], {}), Value)
+    write_whole(path, dump_toml(table))
+    return path
+
+
+def _unknown(table: dict[str, Any], kind: type[msgspec.Struct]) -> dict[str, Any]:
+    known = {field.encode_name for field in msgspec.structs.fields(kind)}
+    return {key: value for key, value in table.items() if key not in known}
+
+
+def _find(name: str, folders: list[Path], what: str) -> Path:
+    as_path = Path(name).expanduser()
+    if as_path.suffix == ".toml" or len(as_path.parts) > 1:
+        return as_path
+    for folder in folders:
+        if (found := folder / f"{name}.toml").is_file():
+            return found
+    raise BadInput(
+        f"there is no {what} named {name!r}",
+        mend=f"`placet {what}s list` shows those there are; a file is named by its path.",
+    )
+
+
+def _all(folders: list[Path], load: Callable[[str], T]) -> list[T]:
+    found: dict[str, T] = {}
+    for folder in folders:
+        for path in sorted(folder.glob("*.toml")):
+            if path.stem in found:
+                continue
+            try:
+                found[path.stem] = load(str(path))
+            except BadInput:
+                continue  # `placet profiles check` is where a bad file is told of
+    return list(found.values())
+
+
+def _file_name(name: str) -> str:
+    return "".join(char if char.isalnum() or char in "-_" else "-" for char in name.lower())

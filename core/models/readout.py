@@ -1,0 +1,139 @@
+"""What the judge reads: the layout of its prompt, and the linear heads over its hidden states.
+
+Training and inference share this file, so that a judge is asked exactly as it was taught.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import torch
+from torch import Tensor, nn
+
+from core.models.trees import Node, Tree
+
+LAYOUT_VERSION = 1
+"""Raised whenever a segment's wording changes; weights hold for one layout only."""
+
+Tokenize = Callable[[str], Sequence[int]]
+"""Text → token ids, with no special tokens added."""
+
+
+class Order(Enum):
+    """Which field comes first. The second order serves to check a verdict's stability."""
+
+    CONTEXT_FIRST = "context-first"
+    ACTION_FIRST = "action-first"
+
+
+def context_segment(context: str) -> str:
+    return f"Context: {context.strip()}\n"
+
+
+def action_segment(action: str) -> str:
+    return f"Action: {action.strip()}\n"
+
+
+def value_segment(value: str, label: str = "Value") -> str:
+    """`label` may be "Value" or "Rule": both were trained, the second for stability checks."""
+    return f"{label}: {value.strip()}\nRespected:"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A tree and where its answers stand in it."""
+
+    tree: Tree
+    actions: tuple[int, ...]
+    """For each action, the node at whose last token harm is read."""
+    values: tuple[tuple[int, ...], ...]
+    """For each action and value, the node at whose last token respect is read."""
+
+
+def ask(
+    tokenize: Tokenize,
+    context: str,
+    actions: Sequence[str],
+    values: Sequence[Sequence[str]],
+    order: Order = Order.CONTEXT_FIRST,
+    label: str = "Value",
+) -> Asked:
+    """One context, its actions, and for each action its own values, as a tree.
+
+    Segments are tokenised apart, so that where one ends never depends on what follows. Without a
+    context the actions are roots.
+    """
+    nodes: list[Node] = []
+
+    def add(text: str, parent: int) -> int:
+        nodes.append(Node(tuple(tokenize(text)), parent))
+        return len(nodes) - 1
+
+    with_context = bool(context.strip())
+    shared = order is Order.CONTEXT_FIRST and with_context
+    root = add(context_segment(context), -1) if shared else -1
+    ends: list[int] = []
+    leaves: list[tuple[int, ...]] = []
+    for action, asked in zip(actions, values, strict=True):
+        end = add(action_segment(action), root)
+        if with_context and not shared:
+            end = add(context_segment(context), end)
+        ends.append(end)
+        leaves.append(tuple(add(value_segment(value, label), end) for value in asked))
+    return Asked(tuple(nodes), tuple(ends), tuple(leaves))
+
+
+class Heads(nn.Module):
+    """Two linear heads over one hidden state, which is first brought to unit root mean square.
+
+    `respect` gives three logits (keeps, unrelated, breaks); `harm` gives one.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.respect = nn.Linear(width, 3)
+        self.harm = nn.Linear(width, 1)
+
+    @staticmethod
+    def normed(states: Tensor) -> Tensor:
+        """Hidden states [n, width] of any dtype → float32 [n, width], each of unit RMS."""
+        states = states.float()
+        return states * torch.rsqrt(states.pow(2).mean(-1, keepdim=True) + 1e-6)
+
+    def respect_logits(self, states: Tensor) -> Tensor:
+        """[n, width] → [n, 3]."""
+        logits: Tensor = self.respect(self.normed(states))
+        return logits
+
+    def harm_logit(self, states: Tensor) -> Tensor:
+        """[n, width] → [n]."""
+        logit: Tensor = self.harm(self.normed(states))
+        return logit[:, 0]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How logits become probabilities; fitted on held-out data, never on what was trained on."""
+
+    respect_temperature: float = 1.0
+    respect_bias: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Added to the logits of keeps, unrelated and breaks after the temperature."""
+    neutral: float = 0.7
+    """What a surely unrelated value scores: credit given to P(unrelated), 0 to 1."""
+    harm_scale: float = 1.0
+    harm_bias: float = 0.0
+
+    def respect(self, logits: Tensor) -> Tensor:
+        """[n, 3] → probabilities [n, 3] of keeps, unrelated, breaks."""
+        return torch.softmax(logits / self.respect_temperature + torch.tensor(self.respect_bias), dim=-1)
+
+    def score(self, logits: Tensor) -> Tensor:
+        """[n, 3] → scores [n] in [0, 1]: P(keeps) + neutral · P(unrelated)."""
+        chances = self.respect(logits)
+        return chances[:, 0] + self.neutral * chances[:, 1]
+
+    def harm(self, logit: Tensor) -> Tensor:
+        """[n] → P(the action does harm) [n]."""
+        return torch.sigmoid(self.harm_scale * logit + self.harm_bias)

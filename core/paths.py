@@ -1,0 +1,46 @@
+"""Where Placet keeps things. `PLACET_HOME` moves all of it."""
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+SHIPPED = Path(__file__).resolve().parent.parent / "profiles"
+"""The profiles and scenarios that come with Placet."""
+
+
+def home() -> Path | None:
+    """The folder that `PLACET_HOME` names, if it is set."""
+    named = os.environ.get("PLACET_HOME")
+    return Path(named).expanduser().absolute() if named else None
+
+
+def models() -> Path:
+    """Model weights."""
+    root = home()
+    return root / "models" if root else Path(platformdirs.user_cache_dir("placet")) / "models"
+
+
+def sessions() -> Path:
+    """Sessions, one TOML file each."""
+    root = home()
+    return root / "sessions" if root else Path(platformdirs.user_data_dir("placet")) / "sessions"
+
+
+def profiles() -> Path:
+    """The operator's own profiles; scenarios stand in its folder `scenarios`."""
+    root = home()
+    return root / "profiles" if root else Path(platformdirs.user_data_dir("placet")) / "profiles"
+
+
+def state() -> Path:
+    """Logs and locks."""
+    root = home()
+    return root / "state" if root else Path(platformdirs.user_state_dir("placet"))
+
+
+def config() -> Path:
+    """The configuration file."""
+    root = home()
+    folder = root if root else Path(platformdirs.user_config_dir("placet"))
+    return folder / "config.toml"

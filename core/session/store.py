@@ -1,0 +1,191 @@
+"""Sessions on disk: TOML that reads from the top, with the chain of events below.
+
+A file is always whole (`core.files.write_whole`). The upper part is derived from the events, and
+checked against them when the file is read.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from core.domain.candidate import Candidate
+from core.domain.verdict import Verdict
+from core.errors import BadInput, Tampered
+from core.files import SCHEMA, as_table, check_schema, dump_toml, parse_toml, read_text, write_whole
+from core.session.events import FIRST, Record, unseal
+from core.session.session import Session
+from core.session.state import State
+
+LARGEST = 256_000_000
+"""Bytes that a session file may have."""
+
+_HEADER = """\
+# A session of Placet, written by it. The upper part tells how things stand; the events below are
+# what happened, in order. Each event carries the digest of the one before, so a later change shows:
+# `placet session verify FILE`. Changing this file by hand breaks the chain.
+"""
+_BLOCK = re.compile(r"^[ \t]*\[\[[ \t]*events[ \t]*\]\]", re.MULTILINE)
+
+
+class Store:
+    """Writes one session to one file, again and again, rendering only what is new."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._events: list[str] = []
+        self._candidates: dict[str, tuple[Candidate, Verdict, str]] = {}
+
+    def render(self, session: Session) -> str:
+        """The file's text."""
+        for record in session.records[len(self._events) :]:
+            self._events.append(dump_toml({"events": [record.table]}))
+        top = dump_toml(_top(session.state, len(session.records), session.head))
+        return "\n".join(
+            [_HEADER, top, *self._rendered_candidates(session.state), *self._events]
+        )
+
+    def save(self, session: Session) -> None:
+        """Puts the session on disk, whole."""
+        write_whole(self.path, self.render(session))
+
+    def _rendered_candidates(self, state: State) -> list[str]:
+        for candidate in state.candidates.values():
+            verdict = state.verdict(candidate.id)
+            known = self._candidates.get(candidate.id)
+            if known is None or known[0] is not candidate or known[1] != verdict:
+                told = dump_toml({"candidates": [_candidate(candidate, verdict)]})
+                self._candidates[candidate.id] = (candidate, verdict, told)
+        return [self._candidates[candidate][2] for candidate in state.candidates]
+
+
+def load(path: Path, *, operator: str = "") -> Session:
+    """The session in a file. `Tampered` names the first event that does not fit."""
+    head, blocks = _split(read_text(path, largest=LARGEST))
+    where = str(path)
+    records: list[Record] = []
+    previous = FIRST
+    for seq, block in enumerate(blocks, start=1):
+        try:
+            tables = parse_toml(block, where)["events"]
+            record = unseal(tables[0], seq, previous)
+            extra = len(tables) > 1
+        except BadInput as error:
+            raise Tampered(
+                f"event {seq} ({_kind(block)}) was changed: {error.problem}", where=where
+            ) from None
+        except Tampered as error:
+            raise Tampered(error.problem, where=where) from None
+        except (KeyError, IndexError, TypeError, AttributeError):
+            raise Tampered(f"event {seq} ({_kind(block)}) was changed", where=where) from None
+        if extra:
+            raise Tampered(f"event {seq} ({_kind(block)}) was changed", where=where)
+        previous = record.digest
+        records.append(record)
+    top = parse_toml(head, where)
+    check_schema(top, where)
+    if not records:
+        raise BadInput("there are no events, so this is not a session", where=where)
+    if (top.get("events_so_far"), top.get("head")) != (len(records), previous):
+        raise Tampered(
+            f"event {len(records) + 1} (unknown) is missing: the file announces "
+            f"{top.get('events_so_far')} events and another last digest",
+            where=where,
+        )
+    try:
+        session = Session(records, operator=operator)
+    except (ValueError, KeyError) as error:
+        raise Tampered(f"the events do not follow from each other: {error}", where=where) from None
+    _check_top(top, session, where)
+    return session
+
+
+def _split(text: str) -> tuple[str, list[str]]:
+    starts = [match.start() for match in _BLOCK.finditer(text)]
+    ends = [*starts[1:], len(text)]
+    return text[: starts[0]] if starts else text, [
+        text[start:end] for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+def _kind(block: str) -> str:
+    found = re.search(r'^kind = "([^"\n]*)"', block, re.MULTILINE)
+    return found.group(1) if found else "unknown"
+
+
+def _check_top(top: dict[str, Any], session: Session, where: str) -> None:
+    told = _top(session.state, len(session.records), session.head)
+    told["candidates"] = [
+        _candidate(candidate, session.verdict(candidate.id)) for candidate in session.candidates.values()
+    ]
+    if not told["candidates"]:
+        del told["candidates"]
+    for part in sorted(told.keys() | top.keys()):
+        if part in told and told[part] != top.get(part):
+            raise Tampered(
+                f"what the upper part says of `{part}` does not follow from the events",
+                where=where,
+            )
+
+
+def _top(state: State, events: int, head: str) -> dict[str, Any]:
+    top: dict[str, Any] = {
+        "schema": SCHEMA,
+        "events_so_far": events,
+        "head": head,
+        "settings": dict(state.settings),
+        "models": as_table(state.models),
+        "profile": as_table(state.profile),
+        "scenario": as_table(state.scenario),
+    }
+    top["scenario"].pop("candidates", None)  # they stand below, with what became of them
+    if state.notes:
+        top["notes"] = list(state.notes)
+    if state.plan:
+        chosen = state.candidates.get(state.plan.candidate)
+        top["plan"] = {"candidate": state.plan.candidate, "why": state.plan.why}
+        if chosen:
+            top["plan"]["text"] = next(
+                (
+                    revision.text
+                    for revision in chosen.revisions
+                    if revision.digest == state.plan.text
+                ),
+                "",
+            )
+    return top
+
+
+def _candidate(candidate: Candidate, verdict: Verdict) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "id": candidate.id,
+        "standing": candidate.standing.value,
+        "risk": verdict.risk.value,
+        "text": candidate.text,
+    }
+    if verdict.judgement and not verdict.stale:
+        told |= {
+            "alignment": round(verdict.alignment, 4),
+            "harm": round(verdict.harm, 4),
+            "recommendation": verdict.recommendation.value,
+            "scores": {value: round(score, 4) for value, score in verdict.scores.items()},
+        }
+    elif verdict.stale:
+        told["stale"] = True
+    for name in ("reason", "trouble"):
+        if told_of := getattr(candidate, name):
+            told[name] = told_of
+    if candidate.notes:
+        told["notes"] = list(candidate.notes)
+    told["revisions"] = [
+        {
+            "text": revision.text,
+            "origin": str(revision.origin),
+            "at": revision.at,
+            **({"guidance": revision.guidance} if revision.guidance else {}),
+            "digest": revision.digest,
+        }
+        for revision in candidate.revisions
+    ]
+    return told
