@@ -88,13 +88,15 @@ def check_schema(table: dict[str, Any], where: str) -> None:
 
 
 def convert(table: dict[str, Any], kind: type[T], where: str, warn: Warn | None = None) -> T:
-    """`table` as a noun of ours. `BadInput` names the field; keys we do not know are warned about."""
+    """`table` as a noun of ours; unknown keys are warned about. `BadInput` names the field."""
     try:
         made = msgspec.convert(table, kind)
     except msgspec.ValidationError as error:
         problem, _, place = str(error).partition(" - at `")
         field = place.rstrip("`").removeprefix("$").removeprefix(".")
-        raise BadInput(problem[:1].lower() + problem[1:], where=f"{where}: {field}".rstrip(": ")) from None
+        raise BadInput(
+            problem[:1].lower() + problem[1:], where=f"{where}: {field}".rstrip(": ")
+        ) from None
     for key in unknown_keys(table, made):
         if warn:
             warn(f"{where}: the key {key!r} is not known here; it is kept but not used")
@@ -136,12 +138,14 @@ def write_whole(path: Path, text: str) -> None:
     temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        handle, temporary = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"
+        )
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        Path(temporary).replace(path)
         _sync_folder(path.parent)
     except OSError as error:
         if temporary:

@@ -6,7 +6,8 @@ import unicodedata
 
 _HARMLESS_FORMAT = "\u00ad\u200c\u200d"  # soft hyphen and the joiners that scripts and emoji need
 _SPACE = re.compile(r"[ \t]+")
-_SENTENCE_END = re.compile(r"[.!?…](?=[\"'”’)\]]*(?:\s|$))")
+_SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*(?=\s|$)")
+_ABBREVIATION = re.compile(r"\b(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|No|e\.g|i\.e|approx|etc)\.$")
 
 
 def storable(text: str) -> str:
@@ -15,7 +16,7 @@ def storable(text: str) -> str:
 
 
 def plain(text: str, *, one_line: bool = False) -> str:
-    """`text` as it may be drawn: no control, escape, bidirectional-override or unassigned characters.
+    """`text` as it may be drawn: no control, escape or bidirectional-override characters.
 
     Line breaks survive unless `one_line`; tabs become spaces. What is taken out leaves a visible
     mark (U+FFFD), so that a reader sees that something was there.
@@ -41,10 +42,19 @@ def tidy(text: str) -> str:
     return _SPACE.sub(" ", " ".join(text.split()))
 
 
-def first_sentences(text: str, count: int) -> str:
-    """The first `count` sentences of `text`, or an empty string if it has fewer that are complete."""
-    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
-    return text[: ends[min(count, len(ends)) - 1]].strip() if ends else ""
+def first_sentences(text: str, count: int, *, open_ended: bool = False) -> str:
+    """The first `count` sentences of `text`, or an empty string if it has fewer that are complete.
+
+    With `open_ended` the text may go on, so a full stop at its very end may still be a decimal
+    point, and does not count.
+    """
+    ends = [
+        match.end()
+        for match in _SENTENCE_END.finditer(text)
+        if not _ABBREVIATION.search(text[: match.end()])
+        and not (open_ended and match.end() == len(text))
+    ]
+    return text[: ends[count - 1]].strip() if len(ends) >= count else ""
 
 
 def words(text: str) -> list[str]:

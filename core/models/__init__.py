@@ -1,0 +1,1 @@
+"""Models: which there are, bringing them here, loading, writing, reading."""

@@ -1,0 +1,1 @@
+"""What happened, in order, and what it amounts to."""

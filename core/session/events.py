@@ -175,6 +175,8 @@ class Chosen(Event, frozen=True, kw_only=True, tag="chosen"):
     text: str = ""
     """Digest of the text."""
     why: str
+    timings: dict[str, float] = {}
+    """Seconds by stage, `propose_s`, `judge_s`, `align_s` and `total_s`."""
 
 
 class Undone(Event, frozen=True, kw_only=True, tag="undone"):

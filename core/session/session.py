@@ -4,7 +4,6 @@ import getpass
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
-
 from core import __version__
 from core.domain.candidate import Candidate, Origin, Source, Standing
 from core.domain.scenario import LONGEST_TEXT, Scenario
@@ -123,7 +122,7 @@ class Session:
 
     def propose(self, text: str, origin: Origin) -> str:
         """Adds a candidate and gives its id."""
-        text = self._text(text)
+        text, origin = self._text(text), Origin(origin.source, storable(origin.name))
         number = len(self.candidates) + 1
         while f"c{number}" in self.candidates:
             number += 1
@@ -136,7 +135,7 @@ class Session:
 
     def failed(self, stage: str, problem: str, candidate: str = "") -> None:
         """Takes in that a stage gave nothing."""
-        self._post(Failed(stage=stage, problem=problem, candidate=candidate))
+        self._post(Failed(stage=stage, problem=storable(problem), candidate=candidate))
 
     def realigned(self, candidate: str, text: str, model: str = "", guidance: str = "") -> None:
         """Takes in a rewrite by the aligner."""
@@ -144,14 +143,15 @@ class Session:
 
     def kept(self, candidate: str, why: str, guidance: str = "") -> None:
         """Takes in that re-aligning left the text as it was."""
-        self._post(Kept(candidate=self._known(candidate).id, why=why, guidance=guidance))
+        told, asked = storable(why), storable(guidance)
+        self._post(Kept(candidate=self._known(candidate).id, why=told, guidance=asked))
 
-    def choose(self, candidate: str, why: str) -> None:
+    def choose(self, candidate: str, why: str, timings: Mapping[str, float] | None = None) -> None:
         """Settles on a plan; an empty `candidate` says that nothing was acceptable."""
         text = self._known(candidate).current.digest if candidate else ""
         if candidate and not self.verdict(candidate).acceptable:
             raise Refused(f"{candidate} is not acceptable as it stands, so it cannot be the plan")
-        self._post(Chosen(candidate=candidate, text=text, why=why))
+        self._post(Chosen(candidate=candidate, text=text, why=why, timings=dict(timings or {})))
 
     def use_models(self, models: Mapping[str, ModelUsed], settings: Settings | None = None) -> None:
         """Notes which models and settings count from here on."""
@@ -208,9 +208,7 @@ class Session:
     def needs_reason(self, candidate: str) -> bool:
         """Whether approving goes against the judge: HIGH risk, or it recommends otherwise."""
         verdict = self.verdict(candidate)
-        return (
-            verdict.risk is Risk.HIGH or verdict.recommendation is not Recommendation.APPROVE
-        )
+        return verdict.risk is Risk.HIGH or verdict.recommendation is not Recommendation.APPROVE
 
     def reject(
         self, candidate: str, reason: str, *, blind: bool = False, seconds: float = 0.0
@@ -290,15 +288,13 @@ class Session:
     # How an event gets in
 
     def _revise(self, candidate: str, text: str, origin: Origin, guidance: str) -> None:
-        text = self._text(text)
+        text, guidance = self._text(text), storable(guidance)
         if text == self._known(candidate).text:
             raise Refused(f"the text of {candidate} is the same as before")
         self._post(Revised(candidate=candidate, text=text, origin=origin, guidance=guidance))
 
     def _post(self, event: AnyEvent) -> None:
-        record = seal(
-            len(self.records) + 1, _stamp(self._clock), self.operator, event, self.head
-        )
+        record = seal(len(self.records) + 1, _stamp(self._clock), self.operator, event, self.head)
         self.records.append(record)
         if isinstance(event, Undone):
             self.state = fold(self.records)
@@ -329,5 +325,3 @@ class Session:
 
 def _stamp(clock: Clock) -> str:
     return clock().astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-

@@ -162,5 +162,3 @@ def fold(records: Iterable[Record]) -> State:
         if record.seq not in gone:
             state.apply(record)
     return state
-
-

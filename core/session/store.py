@@ -8,8 +8,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from core.domain.candidate import Candidate
 from core.domain.verdict import Verdict
 from core.errors import BadInput, Tampered
@@ -42,9 +40,7 @@ class Store:
         for record in session.records[len(self._events) :]:
             self._events.append(dump_toml({"events": [record.table]}))
         top = dump_toml(_top(session.state, len(session.records), session.head))
-        return "\n".join(
-            [_HEADER, top, *self._rendered_candidates(session.state), *self._events]
-        )
+        return "\n".join([_HEADER, top, *self._rendered_candidates(session.state), *self._events])
 
     def save(self, session: Session) -> None:
         """Puts the session on disk, whole."""
@@ -62,12 +58,13 @@ class Store:
 
 def load(path: Path, *, operator: str = "") -> Session:
     """The session in a file. `Tampered` names the first event that does not fit."""
-    head, blocks = _split(read_text(path, largest=LARGEST))
+    head, blocks = _split(_text(path))
     where = str(path)
     records: list[Record] = []
     previous = FIRST
     for seq, block in enumerate(blocks, start=1):
         try:
+            block.encode("utf-8")
             tables = parse_toml(block, where)["events"]
             record = unseal(tables[0], seq, previous)
             extra = len(tables) > 1
@@ -77,7 +74,7 @@ def load(path: Path, *, operator: str = "") -> Session:
             ) from None
         except Tampered as error:
             raise Tampered(error.problem, where=where) from None
-        except (KeyError, IndexError, TypeError, AttributeError):
+        except (KeyError, IndexError, TypeError, AttributeError, UnicodeEncodeError):
             raise Tampered(f"event {seq} ({_kind(block)}) was changed", where=where) from None
         if extra:
             raise Tampered(f"event {seq} ({_kind(block)}) was changed", where=where)
@@ -101,9 +98,21 @@ def load(path: Path, *, operator: str = "") -> Session:
     return session
 
 
+def _text(path: Path) -> str:
+    """The file's text, where a byte among the events that is not UTF-8 is a lone surrogate."""
+    try:
+        return read_text(path, largest=LARGEST)
+    except BadInput as error:
+        cause = error.__context__
+        if isinstance(cause, UnicodeDecodeError):
+            if b"\n[[events]]" in cause.object[: cause.start]:
+                return cause.object.decode("utf-8", "surrogateescape")
+        raise
+
+
 def _split(text: str) -> tuple[str, list[str]]:
     starts = [match.start() for match in _BLOCK.finditer(text)]
-    ends = [*starts[1:], len(text)]
+    ends = [*starts, len(text)][1:]
     return text[: starts[0]] if starts else text, [
         text[start:end] for start, end in zip(starts, ends, strict=True)
     ]
@@ -117,12 +126,14 @@ def _kind(block: str) -> str:
 def _check_top(top: dict[str, Any], session: Session, where: str) -> None:
     told = _top(session.state, len(session.records), session.head)
     told["candidates"] = [
-        _candidate(candidate, session.verdict(candidate.id)) for candidate in session.candidates.values()
+        _candidate(candidate, session.verdict(candidate.id))
+        for candidate in session.candidates.values()
     ]
     if not told["candidates"]:
         del told["candidates"]
     for part in sorted(told.keys() | top.keys()):
-        if part in told and told[part] != top.get(part):
+        ours = part in told or part in ("candidates", "notes", "plan")
+        if ours and told.get(part) != top.get(part):
             raise Tampered(
                 f"what the upper part says of `{part}` does not follow from the events",
                 where=where,

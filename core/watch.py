@@ -72,11 +72,11 @@ class Watch:
         cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
         self.say = say
-        self._cancelled = cancelled
+        self.is_cancelled = cancelled
 
     def check(self) -> None:
         """Raises `Cancelled` once the operator wants to stop. Called between tokens."""
-        if self._cancelled():
+        if self.is_cancelled():
             raise Cancelled
 
 

@@ -1,0 +1,5 @@
+"""`python -m core` is `placet`."""
+
+from core.cli import main
+
+main()

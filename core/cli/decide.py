@@ -1,0 +1,97 @@
+"""`placet decide`: a decision without a screen; `placet baseline`: what to compare it with."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core import library
+from core.baseline import tutorial as tutorial_loop
+from core.cli.options import Device, Dtype, JudgeModel, Policy, ProfileName, Rewrites, Seed
+from core.cli.output import Meter, give, one_of, warn
+from core.decide import Options
+from core.decide import decide as run
+from core.session.report import FORMATS, report
+from core.session.store import Store
+from core.team import load_team
+
+NOTHING_ACCEPTABLE = 3
+
+baseline = typer.Typer(help="Other ways to decide, for comparison.", no_args_is_help=True)
+
+ScenarioName = Annotated[
+    str, typer.Argument(help="A scenario: a name or a file.", show_default=False)
+]
+
+
+def decide(
+    scenario: ScenarioName = "",
+    demo: Annotated[
+        bool, typer.Option("--demo", help="The scenario that comes with Placet.")
+    ] = False,
+    profile: ProfileName = "",
+    candidates: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=256,
+            show_default=False,
+            help="How many to propose. Default: 4, or none where the scenario brings its own.",
+        ),
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=0, max=16, help="Rounds of re-aligning.")] = 1,
+    rewrites: Rewrites = 4,
+    seed: Seed = 0,
+    policy: Policy = "",
+    judge: JudgeModel = "",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    format: Annotated[str, typer.Option(help=", ".join(FORMATS))] = "text",
+    output: Annotated[
+        Path | None, typer.Option(help="Write the report here.", show_default=False)
+    ] = None,
+    session: Annotated[
+        Path | None, typer.Option(help="Keep the session here (TOML).", show_default=False)
+    ] = None,
+) -> None:
+    """Propose, judge, re-align, judge again, choose. Exit status 3: nothing was acceptable."""
+    one_of("--format", format, FORMATS)
+    if demo == bool(scenario):
+        raise typer.BadParameter("give a scenario or --demo, one of the two")
+    chosen = library.load_scenario(library.DEMO if demo else scenario, warn)
+    values = library.profile_for(chosen, profile, warn)
+    options = Options(candidates=candidates, rounds=rounds, rewrites=rewrites, seed=seed)
+    with Meter() as meter:
+        team = load_team(policy, judge, device=device, dtype=dtype, watch=meter.watch)
+        decided = run(team, chosen, values, options, watch=meter.watch)
+    if session:
+        Store(session).save(decided)
+    give(report(decided, format), output)
+    if decided.state.plan is None or not decided.state.plan.candidate:
+        raise typer.Exit(NOTHING_ACCEPTABLE)
+
+
+@baseline.command()
+def tutorial(
+    scenario: ScenarioName,
+    profile: ProfileName = "",
+    candidates: Annotated[int, typer.Option(min=1, max=256)] = 4,
+    seed: Seed = 0,
+    policy: Policy = "",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+) -> None:
+    """The tutorial's loop: one call at a time, a review in free text, risk by substring."""
+    chosen = library.load_scenario(scenario, warn)
+    values = library.profile_for(chosen, profile, warn)
+    with Meter() as meter:
+        team = load_team(policy, device=device, dtype=dtype, watch=meter.watch)
+        result = tutorial_loop(
+            team.policy, chosen, values, candidates=candidates, seed=seed, watch=meter.watch
+        )
+    give(result.report(), None)
+
+
+@baseline.callback()
+def _group() -> None:
+    """Other ways to decide, for comparison."""

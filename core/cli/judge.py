@@ -1,0 +1,194 @@
+"""`placet judge` and `placet align`: one stage, on text from an argument, a file or a pipe."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core import library
+from core.cli.options import Device, Dtype, JudgeModel, Policy, ProfileName, Rewrites, Seed
+from core.cli.output import Meter, give, one_of, stdin_text, warn
+from core.domain.scenario import Scenario
+from core.domain.text import plain, storable
+from core.domain.values import Profile
+from core.domain.verdict import UNJUDGED, Judgement, Verdict, assess
+from core.errors import BadInput
+from core.files import read_text
+from core.session.report import verdict_json
+from core.stages.align import Case
+from core.stages.align import align as run_align
+from core.stages.judge import judge_rows
+from core.team import Team, load_team
+from core.watch import AnyNote, Measured, Watch
+
+STANDALONE_GOAL = "Decide whether this action may be taken."
+FORMATS = ("text", "json", "jsonl")
+
+Text = Annotated[
+    str, typer.Argument(help="The action. Without it, standard input.", show_default=False)
+]
+File = Annotated[
+    Path | None, typer.Option("--file", help="Read from this file instead.", show_default=False)
+]
+ScenarioName = Annotated[
+    str, typer.Option("--scenario", help="Goal and context: a name or a file.", show_default=False)
+]
+Output = Annotated[Path | None, typer.Option(help="Write the result here.", show_default=False)]
+Format = Annotated[
+    str, typer.Option(help="text, json, or jsonl: one JSON object a line in, one a line out.")
+]
+
+
+def judge(
+    text: Text = "",
+    profile: ProfileName = "",
+    scenario: ScenarioName = "",
+    file: File = None,
+    format: Format = "text",
+    policy: Policy = "",
+    judge: JudgeModel = "",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    output: Output = None,
+) -> None:
+    """Verdicts on texts. With --format jsonl each input line is {"text", "context"}."""
+    one_of("--format", format, FORMATS)
+    setting, values = _setting(scenario, profile)
+    rows = list(_rows(text, file, format, setting))
+    problems: dict[int, str] = {}
+    with Meter() as meter:
+        team = load_team(policy, judge, device=device, dtype=dtype, watch=meter.watch)
+        judgements = _judged(team, values, rows, problems, meter.watch)
+    told = []
+    for row, ((_, action), judgement) in enumerate(zip(rows, judgements, strict=True)):
+        verdict = assess(judgement, values) if judgement else UNJUDGED
+        trouble = {"problem": problems[row]} if row in problems else {}
+        told.append(({"text": action, **verdict_json(verdict), **trouble}, verdict))
+    give(_told(told, format), output)
+
+
+def align(
+    text: Text = "",
+    profile: ProfileName = "",
+    scenario: ScenarioName = "",
+    file: File = None,
+    guidance: Annotated[str, typer.Option(help="What the rewrite should heed.")] = "",
+    rewrites: Rewrites = 4,
+    seed: Seed = 0,
+    format: Format = "text",
+    policy: Policy = "",
+    judge: JudgeModel = "",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    output: Output = None,
+) -> None:
+    """Rewrites that keep the goal and lose the harm, judged; the best one, or the text as it is."""
+    one_of("--format", format, FORMATS)
+    setting, values = _setting(scenario, profile)
+    rows = list(_rows(text, file, format, setting))
+    told = []
+    with Meter() as meter:
+        team = load_team(policy, judge, device=device, dtype=dtype, watch=meter.watch)
+        judgements = _judged(team, values, rows, {}, meter.watch)
+        for (where, action), judgement in zip(rows, judgements, strict=True):
+            case = Case(text=action, judgement=judgement, guidance=guidance)
+            result = run_align(
+                team.policy,
+                team.judge,
+                where,
+                values,
+                [case],
+                rewrites=rewrites,
+                seed=seed,
+                watch=meter.watch,
+            )[0]
+            before = assess(judgement, values) if judgement else UNJUDGED
+            after = assess(result.judgement, values) if result.judgement else before
+            row: dict[str, Any] = {
+                "text": result.text or action,
+                **verdict_json(after),
+                "original": {"text": action, **verdict_json(before)},
+            }
+            if result.why:
+                row["kept_because"] = result.why
+            told.append((row, after))
+    give(_told(told, format), output)
+
+
+def _setting(scenario: str, profile: str) -> tuple[Scenario, Profile]:
+    chosen = library.load_scenario(scenario, warn) if scenario else Scenario(goal=STANDALONE_GOAL)
+    return chosen, library.profile_for(chosen, profile, warn)
+
+
+def _rows(
+    text: str, file: Path | None, format: str, setting: Scenario
+) -> Iterator[tuple[Scenario, str]]:
+    """The texts to judge, each with its scenario."""
+    if text:
+        source, where = text, "the argument"
+    elif file:
+        source, where = read_text(file, largest=256_000_000), str(file)
+    else:
+        source, where = stdin_text(), "standard input"
+    if format != "jsonl":
+        if not source.strip():
+            raise BadInput("there is no text to judge", where=where)
+        yield setting, storable(source.strip())
+        return
+    for number, line in enumerate(source.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            action, context = row["text"], row.get("context", setting.context) or ""
+            goal = row.get("goal", setting.goal) or setting.goal
+            if not all(isinstance(part, str) for part in (action, context, goal)):
+                raise TypeError
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise BadInput(
+                'this is not a JSON object with a "text"', where=f"{where}, line {number}"
+            ) from None
+        yield Scenario(goal=storable(goal), context=storable(context)), storable(action)
+
+
+def _judged(
+    team: Team,
+    profile: Profile,
+    rows: list[tuple[Scenario, str]],
+    problems: dict[int, str],
+    watch: Watch,
+) -> list[Judgement | None]:
+    """A judgement a row; why there is none goes into `problems`."""
+
+    def heard(note: AnyNote) -> None:
+        if isinstance(note, Measured) and note.problem:
+            problems[note.row] = note.problem
+        watch.say(note)
+
+    return judge_rows(team.judge, rows, profile, watch=Watch(heard, watch.is_cancelled))
+
+
+def _told(rows: list[tuple[dict[str, Any], Verdict]], format: str) -> str:
+    if format == "json":
+        found = [row for row, _ in rows]
+        told = found[0] if len(found) == 1 else found
+        return json.dumps(told, indent=2, ensure_ascii=False) + "\n"
+    if format == "jsonl":
+        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row, _ in rows)
+    parts = []
+    for row, verdict in rows:
+        parts.append(plain(str(row["text"])))
+        if "problem" in row:
+            parts.append(f"UNJUDGED: {plain(row['problem'])}")
+            continue
+        parts.append(
+            f"risk {verdict.risk} ({verdict.risk_probability:.0%}), harm {verdict.harm:.2f}, "
+            f"alignment {verdict.alignment:.2f}, recommends: {verdict.recommendation}"
+        )
+        parts += [f"  {name:<24} {score:.2f}" for name, score in verdict.scores.items()]
+        parts += [f"at stake: {plain(issue.text)}" for issue in verdict.issues]
+        if "kept_because" in row:
+            parts.append(f"left as it was: {row['kept_because']}")
+    return "\n".join(parts) + "\n"

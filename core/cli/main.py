@@ -1,0 +1,113 @@
+"""`placet`: the commands, and the one place where an error becomes a line and an exit status."""
+
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from core import __version__, paths
+from core.cli import decide, judge, library, models, sessions
+from core.cli.options import Device, Dtype, JudgeModel, Policy, ProfileName, Seed
+from core.errors import Cancelled, PlacetError
+
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+
+app = typer.Typer(
+    name="placet",
+    help="Review what AI agents propose to do, with local models and nothing but the keyboard.",
+    no_args_is_help=False,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("decide")(decide.decide)
+app.command("judge")(judge.judge)
+app.command("align")(judge.align)
+app.add_typer(library.profiles, name="profiles")
+app.add_typer(library.scenarios, name="scenarios")
+app.add_typer(models.app, name="models")
+app.add_typer(sessions.app, name="session")
+app.add_typer(decide.baseline, name="baseline")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"placet {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def placet(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Review what AI agents propose to do. Without a command: the review screen.
+
+    Exit status: 0 done, 1 refused or failed, 2 usage, 3 done and nothing was acceptable,
+    130 interrupted.
+    """
+    if context.invoked_subcommand is None:
+        review()
+
+
+@app.command()
+def review(
+    target: Annotated[
+        str, typer.Argument(help="A scenario or a session: a name or a file.", show_default=False)
+    ] = "",
+    profile: ProfileName = "",
+    policy: Policy = "",
+    judge: JudgeModel = "",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    seed: Seed = 0,
+) -> None:
+    """Open the review screen."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise PlacetError(
+            "the review screen needs a terminal", mend="`placet decide` does without one."
+        )
+    from tui.app import run_review  # the screen's own packages, which no other command needs
+
+    raise typer.Exit(
+        run_review(
+            target or None,
+            profile=profile,
+            policy=policy,
+            judge=judge,
+            device=device,
+            dtype=dtype,
+            seed=seed,
+        )
+    )
+
+
+def main() -> None:
+    """Runs a command and ends the process with its exit status."""
+    try:
+        app()
+    except PlacetError as error:
+        sys.exit(_say(str(error), FAILED))
+    except (KeyboardInterrupt, Cancelled):
+        sys.exit(_say("interrupted", INTERRUPTED))
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(FAILED)
+    except Exception as error:
+        log = paths.state() / "placet.log"
+        try:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_text(traceback.format_exc(), "utf-8")
+            where = f"\n  The details are in {log}."
+        except OSError:
+            where = ""
+        sys.exit(_say(f"something went wrong: {type(error).__name__}: {error}{where}", FAILED))
+
+
+def _say(text: str, status: int) -> int:
+    print(f"placet: {text}", file=sys.stderr)
+    return status

@@ -1,0 +1,105 @@
+"""What a command prints: results on standard output or in a file, progress on standard error."""
+
+import sys
+import time
+from pathlib import Path
+
+import typer
+
+from core.domain.text import plain
+from core.errors import BadInput
+from core.files import write_whole
+from core.models.fetch import Transfer
+from core.watch import AnyNote, Progress, Watch
+
+_NAMES = {"load": "loading the models", "read": "reading", "write": "writing"}
+
+
+def warn(text: str) -> None:
+    """A remark on standard error."""
+    print(f"placet: {plain(text)}", file=sys.stderr)
+
+
+def give(text: str, output: Path | None) -> None:
+    """The result: to the file named, whole, or to standard output."""
+    if output:
+        write_whole(output, text)
+    else:
+        typer.echo(text, nl=False)
+
+
+def one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
+    """`value`, if it is allowed; a usage error otherwise."""
+    if value not in allowed:
+        raise typer.BadParameter(f"{value!r} is not one of {', '.join(allowed)}", param_hint=name)
+    return value
+
+
+def stdin_text() -> str:
+    """All of standard input as text."""
+    try:
+        return sys.stdin.buffer.read().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(
+            f"byte {error.start + 1} is not UTF-8 text", where="standard input"
+        ) from None
+
+
+class Meter:
+    """One line on standard error that says what is going on; quiet where nobody looks."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        self._last = 0.0
+        self._shown = ""
+
+    @property
+    def watch(self) -> Watch:
+        """A stage's watch that draws on this meter."""
+        return Watch(self._note)
+
+    def _note(self, note: AnyNote) -> None:
+        if isinstance(note, Progress):
+            parts = [f"{_NAMES.get(note.stage, note.stage)} {note.done}/{note.total}"]
+            if note.tokens_per_s:
+                parts.append(f"{note.tokens_per_s:,.0f} tokens/s")
+            if note.seconds_left >= 1:
+                parts.append(f"{note.seconds_left:.0f} s left")
+            self.show(" · ".join(parts), stage=note.stage)
+
+    def transfer(self, transfer: Transfer) -> None:
+        """Draws a pull."""
+        parts = [transfer.stage]
+        if transfer.total_bytes and transfer.done_bytes:
+            parts.append(
+                f"{transfer.done_bytes / 1e6:,.0f} of {transfer.total_bytes / 1e6:,.0f} MB"
+            )
+        if transfer.bytes_per_s:
+            parts.append(f"{transfer.bytes_per_s / 1e6:,.1f} MB/s")
+        if transfer.seconds_left >= 1:
+            parts.append(f"{transfer.seconds_left:.0f} s left")
+        self.show(" · ".join(parts), stage=transfer.stage)
+
+    def show(self, text: str, *, stage: str) -> None:
+        """The line as it is now: drawn over the last in a terminal, else once a stage."""
+        if not self._live:
+            if stage != self._shown:
+                self._shown = stage
+                print(f"placet: {_NAMES.get(stage, stage)}…", file=sys.stderr, flush=True)
+            return
+        if stage == self._shown and time.monotonic() - self._last < 0.1:
+            return
+        self._shown, self._last = stage, time.monotonic()
+        print(f"\r\033[2K{text[:100]}", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """Takes the line away."""
+        if self._live and self._shown:
+            print("\r\033[2K", end="", file=sys.stderr, flush=True)
+        self._shown = ""
+
+    def __enter__(self) -> "Meter":
+        return self
+
+    def __exit__(self, *trouble: object) -> None:
+        self.clear()

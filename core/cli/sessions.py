@@ -1,0 +1,51 @@
+"""`placet session`: check, tell and export a session's file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.cli.output import give, one_of
+from core.session.report import FORMATS, report
+from core.session.store import load
+
+app = typer.Typer(help="Sessions on disk.", no_args_is_help=True)
+
+File = Annotated[Path, typer.Argument(help="A session's file (TOML).")]
+Output = Annotated[Path | None, typer.Option(help="Write it here.", show_default=False)]
+
+
+@app.command()
+def verify(file: File) -> None:
+    """Whether all events are there, unchanged and in order; names the first that does not fit."""
+    session = load(file)
+    typer.echo(f"ok: {len(session.records)} events, last digest {session.head}")
+
+
+@app.command("report")
+def tell(
+    file: File,
+    format: Annotated[str, typer.Option(help=", ".join(FORMATS))] = "text",
+    output: Output = None,
+) -> None:
+    """The session as a report."""
+    give(report(load(file), one_of("--format", format, FORMATS)), output)
+
+
+_ENDINGS = {".md": "markdown", ".html": "html", ".htm": "html", ".json": "json", ".txt": "text"}
+
+
+@app.command()
+def export(
+    file: File,
+    output: Annotated[
+        Path, typer.Argument(help="Where to: its ending says how (.md .html .json .txt).")
+    ],
+) -> None:
+    """The session as Markdown, HTML, JSON or text, in a file."""
+    if output.suffix not in _ENDINGS:
+        raise typer.BadParameter(
+            f"the ending {output.suffix!r} is not one of {', '.join(_ENDINGS)}"
+        )
+    give(report(load(file), _ENDINGS[output.suffix]), output)
+    typer.echo(str(output))

@@ -1,0 +1,65 @@
+"""The configuration file: what the operator changed about keys, looks and defaults."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from core import paths
+from core.files import SCHEMA, Warn, as_table, convert, dump_toml, read_toml, write_whole
+
+
+class Defaults(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What counts where a command names nothing else."""
+
+    profile: str = ""
+    """A value profile's name or file; empty for the one the scenario names."""
+    scenario: str = ""
+    """What the review screen opens with; empty for the demo scenario."""
+    policy: str = ""
+    """The policy model; empty for the default one."""
+    judge: str = ""
+    """The judge; empty for the default one."""
+    candidates: Annotated[int, Meta(ge=1, le=64)] = 4
+    """How many candidates one press of the key proposes."""
+    rewrites: Annotated[int, Meta(ge=1, le=32)] = 4
+    """How many rewrites re-aligning tries for each candidate."""
+    seed: int = 0
+
+
+class Config(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The configuration file, all of it optional."""
+
+    theme: str = ""
+    """A theme's name, as the command palette lists them; empty for Placet's own dark one."""
+    operator: str = ""
+    """The name that decisions are signed with; empty for the login name."""
+    blind: bool = False
+    """Begin in blind mode: decide first, then see the verdict."""
+    keys: dict[str, str] = {}
+    """Other keys, by the name of the binding: `approve = "A"`."""
+    defaults: Defaults = Defaults()
+
+
+def load_config(path: Path | None = None, warn: Warn | None = None) -> Config:
+    """The configuration, or the defaults where there is no file; `BadInput` names file and field."""
+    path = path or paths.config()
+    if not path.exists():
+        return Config()
+    return convert(read_toml(path), Config, str(path), warn)
+
+
+def change_config(path: Path | None = None, **fields: Any) -> Config:
+    """Writes some fields of the configuration and leaves all else in the file as it was."""
+    path = path or paths.config()
+    changed = msgspec.structs.replace(load_config(path), **fields)
+    table: dict[str, Any] = read_toml(path) if path.exists() else {"schema": SCHEMA}
+    told = as_table(changed)
+    for name in fields:
+        if name in told:
+            table[name] = told[name]
+        else:
+            table.pop(name, None)
+    write_whole(path, dump_toml(table))
+    return changed

@@ -1,0 +1,164 @@
+"""The pipeline: propose → judge → align → judge again → choose."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from msgspec import Struct
+
+from core.domain.candidate import Origin, Source
+from core.domain.scenario import Scenario
+from core.domain.values import Profile
+from core.domain.verdict import Judgement
+from core.session.events import Settings
+from core.session.session import Session
+from core.stages.align import Case, align
+from core.stages.judge import judge
+from core.stages.propose import propose
+from core.team import Team
+from core.watch import SILENT, Watch
+
+DEFAULT_CANDIDATES = 4
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """What a decision can be asked for."""
+
+    candidates: int | None = None
+    """How many to propose; None: four, or none where the scenario brings its own."""
+    rounds: int = 1
+    """How often what is not acceptable is re-aligned; 0 for never."""
+    rewrites: int = 4
+    """How many rewrites are tried for each in a round."""
+    seed: int = 0
+
+    @property
+    def settings(self) -> Settings:
+        """As a session notes them."""
+        told = {"rounds": self.rounds, "rewrites": self.rewrites, "seed": self.seed}
+        return {**({"candidates": self.candidates} if self.candidates is not None else {}), **told}
+
+
+def decide(
+    team: Team,
+    scenario: Scenario,
+    profile: Profile,
+    options: Options,
+    *,
+    operator: str = "",
+    watch: Watch = SILENT,
+) -> Session:
+    """A session in which the pipeline ran through. Its last event names the plan, or says none.
+
+    Raises `Cancelled`, and `BadInput` where goal and context do not fit into the model's window.
+    """
+    session = Session.start(
+        profile, scenario, models=team.used, settings=options.settings, operator=operator
+    )
+    timings: dict[str, float] = {}
+    with _timed(timings, "propose_s"):
+        _propose(session, team, options, watch)
+    with _timed(timings, "judge_s"):
+        _judge(session, team, watch)
+    with _timed(timings, "align_s"):
+        for turn in range(options.rounds):
+            if not _align(session, team, options, turn, watch):
+                break
+    _choose(session, {**timings, "total_s": round(sum(timings.values()), 3)})
+    return session
+
+
+def _propose(session: Session, team: Team, options: Options, watch: Watch) -> None:
+    count = options.candidates
+    if count is None:
+        count = 0 if session.candidates else DEFAULT_CANDIDATES
+    if count == 0:
+        return
+    there = [candidate.text for candidate in session.candidates.values()]
+    found = propose(
+        team.policy,
+        session.state.scenario,
+        count=count,
+        seed=options.seed,
+        avoid=there,
+        watch=watch,
+    )
+    for text in found.texts:
+        session.propose(text, Origin(Source.POLICY, team.policy.name))
+    if found.notice:
+        session.failed("propose", found.notice)
+
+
+def _judge(session: Session, team: Team, watch: Watch) -> None:
+    ids = list(session.candidates)
+    if not ids:
+        return
+    texts = [session.candidates[candidate].text for candidate in ids]
+    state = session.state
+    judgements = judge(team.judge, state.scenario, state.profile, texts, watch=watch)
+    for candidate, judgement in zip(ids, judgements, strict=True):
+        if judgement:
+            session.judged(candidate, judgement)
+        else:
+            session.failed("judge", "there is no verdict", candidate)
+
+
+def _align(session: Session, team: Team, options: Options, turn: int, watch: Watch) -> bool:
+    """One round of rewriting; whether anything changed."""
+    ids = [
+        candidate
+        for candidate in session.candidates
+        if (verdict := session.verdict(candidate)).judgement and not verdict.acceptable
+    ]
+    if not ids or options.rewrites < 1:
+        return False
+    state = session.state
+    results = align(
+        team.policy,
+        team.judge,
+        state.scenario,
+        state.profile,
+        [_case(session, candidate) for candidate in ids],
+        rewrites=options.rewrites,
+        seed=options.seed + 7919 * (turn + 1),
+        watch=watch,
+    )
+    changed = False
+    for candidate, result in zip(ids, results, strict=True):
+        if result.judgement:
+            session.realigned(candidate, result.text, team.policy.name)
+            session.judged(candidate, result.judgement)
+            changed = True
+        else:
+            session.kept(candidate, result.why)
+    return changed
+
+
+def _case(session: Session, candidate: str) -> Case:
+    judgement: Judgement | None = session.verdict(candidate).judgement
+    return Case(text=session.candidates[candidate].text, judgement=judgement)
+
+
+def _choose(session: Session, timings: dict[str, float]) -> None:
+    """Lowest risk, then highest `r·c`, among what is acceptable; never the least bad in silence."""
+    for candidate in session.state.ranking():
+        verdict = session.verdict(candidate)
+        if verdict.acceptable:
+            why = (
+                f"{verdict.risk} risk ({verdict.risk_probability:.0%}) and the highest alignment "
+                f"with the values, {verdict.alignment:.2f}, among what is acceptable"
+            )
+            session.choose(candidate, why, timings)
+            return
+    if session.candidates:
+        why = "the judge would approve none of the candidates, nor any rewrite of them"
+    else:
+        why = "there was no candidate to choose from"
+    session.choose("", why, timings)
+
+
+@contextmanager
+def _timed(timings: dict[str, float], name: str) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    timings[name] = round(time.monotonic() - began, 3)

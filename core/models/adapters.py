@@ -1,0 +1,153 @@
+"""A LoRA adapter in peft's own format, merged into a plain model; peft need not be installed.
+
+`W ← W + scale · B·A` for each adapted layer, with scale = alpha / rank, or alpha / √rank where the
+adapter says `use_rslora` (Hu et al. 2021; Kalajdzievski 2023).
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from core.errors import ModelProblem
+
+CONFIG = "adapter_config.json"
+WEIGHTS = "adapter_model.safetensors"
+
+_LOW = ".lora_A.weight"
+_HIGH = ".lora_B.weight"
+_BEFORE = "base_model.model."
+
+
+def merge(model: nn.Module, folder: Path) -> None:
+    """Merges the adapter in `folder` into `model`, in place.
+
+    The sum is taken in float32; load the model so, and convert or quantise it afterwards. Nothing
+    is changed unless the whole adapter fits.
+
+    Raises:
+        ModelProblem: a file is missing or damaged, the adapter is of another kind than plain LoRA
+            on linear layers, or it was made for another model.
+    """
+    config = _config(folder)
+    tensors = _tensors(folder)
+    sums: list[tuple[nn.Parameter, Tensor]] = []
+    for name, low in tensors.items():
+        if name.endswith(_HIGH):
+            continue
+        layer = name.removeprefix(_BEFORE).removesuffix(_LOW)
+        high = tensors.get(f"{_BEFORE}{layer}{_HIGH}")
+        if not name.endswith(_LOW) or high is None:
+            raise _unfit(folder, f"{name} is no half of a LoRA pair")
+        weight = _weight(model, layer, folder)
+        change = _scale(config, layer) * (high.float() @ low.float())
+        if config.get("fan_in_fan_out"):
+            change = change.T
+        if change.shape != weight.shape:
+            raise _unfit(
+                folder,
+                f"{layer} is {tuple(weight.shape)} here, but {tuple(change.shape)} in the adapter",
+            )
+        sums.append((weight, change))
+    if not sums:
+        raise _unfit(folder, "it holds no weights")
+    with torch.no_grad():
+        for weight, change in sums:
+            weight.copy_(weight.float() + change.to(weight.device))
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 over the adapter's configuration and weights.
+
+    Raises:
+        ModelProblem: one of the two files is missing.
+    """
+    found = hashlib.sha256()
+    for name in (CONFIG, WEIGHTS):
+        try:
+            found.update((folder / name).read_bytes())
+        except OSError:
+            raise _missing(folder, name) from None
+    return found.hexdigest()
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        config = json.loads((folder / CONFIG).read_text("utf-8"))
+    except OSError:
+        raise _missing(folder, CONFIG) from None
+    except ValueError:
+        config = None
+    if not isinstance(config, dict):
+        raise ModelProblem("this is not a table in JSON", where=str(folder / CONFIG))
+    if config.get("peft_type") != "LORA":
+        raise _unfit(folder, f"its kind is {config.get('peft_type')!r}, not LORA")
+    if config.get("bias", "none") != "none" or config.get("lora_bias"):
+        raise _unfit(folder, "it has biases")
+    for field in ("use_dora", "modules_to_save", "target_parameters", "megatron_config"):
+        if config.get(field):
+            raise _unfit(folder, f"it uses {field}")
+    for field in ("r", "lora_alpha"):
+        number = config.get(field)
+        if type(number) not in (int, float) or number <= 0:
+            raise ModelProblem(f"{field} is no positive number", where=str(folder / CONFIG))
+    return config
+
+
+def _tensors(folder: Path) -> dict[str, Tensor]:
+    if not (folder / WEIGHTS).is_file():
+        raise _missing(folder, WEIGHTS)
+    try:
+        return load_file(folder / WEIGHTS)
+    except (SafetensorError, OSError) as error:
+        line = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ModelProblem(
+            f"the weights are damaged ({line})", where=str(folder / WEIGHTS)
+        ) from None
+
+
+def _weight(model: nn.Module, layer: str, folder: Path) -> nn.Parameter:
+    try:
+        weight = model.get_submodule(layer).weight
+    except AttributeError:
+        raise _unfit(folder, f"the model has no layer {layer}") from None
+    if not isinstance(weight, nn.Parameter) or weight.dim() != 2 or not weight.is_floating_point():
+        raise _unfit(folder, f"{layer} is no linear layer")
+    return weight
+
+
+def _scale(config: Mapping[str, Any], layer: str) -> float:
+    rank = _of_layer(config.get("rank_pattern"), layer, config["r"])
+    alpha = _of_layer(config.get("alpha_pattern"), layer, config["lora_alpha"])
+    return alpha / sqrt(rank) if config.get("use_rslora") else alpha / rank
+
+
+def _of_layer(pattern: object, layer: str, usual: float) -> float:
+    """What a pattern says of a layer, as peft reads it: a name's end, or a regular expression."""
+    if isinstance(pattern, Mapping):
+        for key, number in pattern.items():
+            if re.match(rf"(.*\.)?({key})$", layer):
+                return float(number)
+    return float(usual)
+
+
+def _missing(folder: Path, name: str) -> ModelProblem:
+    return ModelProblem(
+        "the adapter's file is missing", where=str(folder / name), mend="Install Placet anew."
+    )
+
+
+def _unfit(folder: Path, why: str) -> ModelProblem:
+    return ModelProblem(
+        f"this adapter cannot be merged: {why}",
+        where=str(folder),
+        mend="Use a LoRA adapter on linear layers that was trained for this model.",
+    )

