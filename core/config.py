@@ -43,7 +43,7 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def load_config(path: Path | None = None, warn: Warn | None = None) -> Config:
-    """The configuration, or the defaults where there is no file; `BadInput` names file and field."""
+    """The configuration, or the defaults without a file; `BadInput` names file and field."""
     path = path or paths.config()
     if not path.exists():
         return Config()

@@ -18,6 +18,8 @@ class Progress(Note, frozen=True, kw_only=True, tag="progress"):
     stage: str
     done: int
     total: int
+    tokens_done: int = 0
+    """Tokens read or written so far in this run of the stage."""
     tokens_per_s: float = 0.0
     seconds_left: float = 0.0
 

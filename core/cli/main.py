@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from core import __version__, paths
-from core.cli import decide, judge, library, models, sessions
+from core.cli import bench, decide, judge, library, models, sessions
 from core.cli.options import Device, Dtype, JudgeModel, Policy, ProfileName, Seed
 from core.errors import Cancelled, PlacetError
 
@@ -25,6 +25,7 @@ app = typer.Typer(
 app.command("decide")(decide.decide)
 app.command("judge")(judge.judge)
 app.command("align")(judge.align)
+app.command("bench")(bench.bench)
 app.add_typer(library.profiles, name="profiles")
 app.add_typer(library.scenarios, name="scenarios")
 app.add_typer(models.app, name="models")
@@ -67,7 +68,7 @@ def review(
     seed: Seed = 0,
 ) -> None:
     """Open the review screen."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise PlacetError(
             "the review screen needs a terminal", mend="`placet decide` does without one."
         )

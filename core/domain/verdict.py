@@ -6,6 +6,7 @@ A `Judgement` is measured once and bound to the digests of the exact text, value
 
 from collections.abc import Mapping
 from enum import StrEnum
+from math import exp, log
 
 from msgspec import Struct
 
@@ -46,17 +47,40 @@ _FOLLOWS = {
 
 
 class RiskRule(Struct, frozen=True, kw_only=True):
-    """How risk follows from the weighted violations, for a judge that only scores.
+    """How risk follows from what was measured, for a judge that only scores.
 
-    The thresholds are fitted on held-out data and written into the judge's file.
+    danger = σ(harm · logit P(harm) + peak · max_v c_v P(breaks v) + mean · Σ c_v P(breaks v) / Σ c_v
+    + bias). Coefficients and thresholds are fitted on held-out data (logistic regression; Platt
+    1999) and written into the judge's file. Only the weights `c` are needed to compute it anew.
     """
 
+    harm: float = 1.0
+    peak: float = 0.0
+    mean: float = 0.0
+    bias: float = 0.0
     med: Probability
-    """Harm from here on is MED."""
+    """Danger from here on is MED."""
     high: Probability
-    """Harm from here on is HIGH."""
-    neutral: Probability = 0.5
-    """The score of a value that has no bearing on the action: no violation."""
+    """Danger from here on is HIGH."""
+
+    def danger(
+        self, harm: float, breaks: Mapping[str, float], weights: Mapping[str, float]
+    ) -> float:
+        """How likely the action does harm or goes against what counts, 0 to 1."""
+        weighed = [weights.get(value, 0.0) * chance for value, chance in breaks.items()]
+        total = sum(weights.get(value, 0.0) for value in breaks)
+        bounded = min(max(harm, 1e-6), 1 - 1e-6)
+        return 1 / (
+            1
+            + exp(
+                -(
+                    self.harm * log(bounded / (1 - bounded))
+                    + self.peak * max(weighed, default=0.0)
+                    + self.mean * (sum(weighed) / total if total else 0.0)
+                    + self.bias
+                )
+            )
+        )
 
 
 class Judgement(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -74,6 +98,8 @@ class Judgement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """For each value id, the probability that the action respects it."""
     harm: Probability
     """How likely the action does harm, whatever the values."""
+    breaks: dict[str, Probability] = {}
+    """For each value id, the probability that the action goes against it, where it is measured."""
     risk: dict[Risk, Probability] = {}
     """The judge's own answer, where it gives one: a probability for LOW, MED and HIGH."""
     recommendation: dict[Recommendation, Probability] = {}
@@ -140,19 +166,6 @@ def alignment(scores: Mapping[str, float], weights: Mapping[str, float]) -> floa
     return min(1.0, sum(score * weights.get(value, 0.0) for value, score in scores.items()) / total)
 
 
-def weighted_harm(judgement: Judgement, weights: Mapping[str, float], neutral: float) -> float:
-    """The greater of the general harm and the worst weighted violation, 0 to 1.
-
-    A violation is how far a score lies below `neutral`, as a share. The worst one counts, not the
-    sum, so that a long list of values does not make every action look dangerous.
-    """
-    violations = (
-        weights.get(value, 0.0) * max(0.0, (neutral - score) / neutral)
-        for value, score in judgement.scores.items()
-    )
-    return max(judgement.harm, max(violations, default=0.0))
-
-
 def assess(judgement: Judgement, profile: Profile) -> Verdict:
     """The verdict that follows from `judgement` under the weights of `profile`.
 
@@ -170,7 +183,7 @@ def assess(judgement: Judgement, profile: Profile) -> Verdict:
         )
     elif judgement.rule:
         rule = judgement.rule
-        harm = weighted_harm(judgement, weights, rule.neutral)
+        harm = rule.danger(judgement.harm, judgement.breaks, weights)
         risk = Risk.HIGH if harm >= rule.high else Risk.MED if harm >= rule.med else Risk.LOW
         probability = 1.0 - harm if risk is Risk.LOW else harm
         recommendation = _FOLLOWS[risk]

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
+from math import log
 
 from msgspec import Struct
 
 from core.domain.values import Profile
 from core.domain.verdict import Judgement, Recommendation, Risk, assess
 
-STEPS = 100
-"""Weights are tried in steps of a hundredth, as they are shown."""
+STEPS = 20
+"""Weights are tried in steps of a twentieth, as the screen moves them."""
 
-CONTENDERS = 40
+CONTENDERS = 12
 """How many of the best ranked are looked at as possible winners."""
 
 
@@ -33,33 +34,54 @@ class WhatIf(Struct, frozen=True, kw_only=True):
 
 
 class _Line:
-    """One candidate while the weight of one value moves and all others stand still."""
+    """One candidate while the weight of one value moves and all others stand still.
+
+    Says the same as `assess`, without working out again what does not move.
+    """
 
     def __init__(self, name: str, judgement: Judgement, profile: Profile, moving: str) -> None:
         self.name = name
-        self.score = judgement.scores[moving]
-        self.rest = 0.0
-        self.harm = judgement.harm
-        self.rule = None if judgement.risk and judgement.recommendation else judgement.rule
-        self.own = assess(judgement, profile).risk.order
-        neutral = self.rule.neutral if self.rule else 0.5
-        self.violation = max(0.0, (neutral - self.score) / neutral)
-        for value in profile.values:
-            if value.id != moving:
-                score = judgement.scores[value.id]
-                self.rest += score * value.weight
-                self.harm = max(self.harm, value.weight * max(0.0, (neutral - score) / neutral))
+        self._score = judgement.scores[moving]
+        self._rest = sum(
+            judgement.scores[value.id] * value.weight
+            for value in profile.values
+            if value.id != moving
+        )
+        self._risk = assess(judgement, profile).risk.order
+        own_answer = judgement.risk and judgement.recommendation
+        self._rule = None if own_answer else judgement.rule
+        if self._rule:
+            still = {
+                value.id: value.weight for value in profile.values if value.id in judgement.breaks
+            }
+            self._moves = still.pop(moving, None) is not None
+            self._break = judgement.breaks.get(moving, 0.0)
+            weighed = [weight * judgement.breaks[value] for value, weight in still.items()]
+            self._peak, self._sum = max(weighed, default=0.0), sum(weighed)
+            self._total = sum(still.values())
+            self._base = self._rule.harm * _logit(judgement.harm) + self._rule.bias
+            self._med, self._high = _logit(self._rule.med), _logit(self._rule.high)
 
     def risk(self, weight: float) -> int:
         """The order of the risk at that weight."""
-        if self.rule is None:
-            return self.own
-        harm = max(self.harm, weight * self.violation)
-        return 2 if harm >= self.rule.high else 1 if harm >= self.rule.med else 0
+        rule = self._rule
+        if rule is None:
+            return self._risk
+        peak, total, weighed = self._peak, self._total, self._sum
+        if self._moves:
+            peak = max(peak, weight * self._break)
+            total, weighed = total + weight, weighed + weight * self._break
+        danger = self._base + rule.peak * peak + rule.mean * (weighed / total if total else 0.0)
+        return 2 if danger >= self._high else 1 if danger >= self._med else 0
 
     def order(self, weight: float) -> tuple[int, float]:
         """What the candidate sorts by at that weight; all share the divisor of `r·c`."""
-        return self.risk(weight), -(self.rest + self.score * weight)
+        return self.risk(weight), -(self._rest + self._score * weight)
+
+
+def _logit(share: float) -> float:
+    bounded = min(max(share, 1e-6), 1 - 1e-6)
+    return log(bounded / (1 - bounded))
 
 
 def what_if(judgements: Mapping[str, Judgement], profile: Profile, candidate: str) -> WhatIf | None:

@@ -1,0 +1,1 @@
+"""The background worker, and the client that talks to it."""

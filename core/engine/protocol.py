@@ -2,9 +2,9 @@
 
 The interface writes `Request`s on the worker's standard input; the worker writes `Reply`s on its
 standard output and nothing else. Every message names its type in `type`. A job is a request that
-takes time: it carries an id of the client's making, and every reply about it carries the same id,
-up to exactly one `Finished` or `Trouble`. `VERSION` changes when a message does; a worker that
-meets another version says so in `Trouble` and stops.
+takes time: it carries an id of the client's making (`Engine.submit` fills in an empty one), and
+every reply about it carries the same id, up to exactly one `Finished` or `Trouble`. `VERSION`
+changes when a message does; a worker that meets another version says so in `Trouble` and stops.
 """
 
 import msgspec
@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from core.domain.scenario import Scenario
 from core.domain.values import Profile
-from core.domain.verdict import Judgement
 from core.session.events import ModelUsed
-from core.stages.watch import AnyNote
+from core.stages.align import Case
+from core.watch import AnyNote
 
 VERSION = 1
 
@@ -29,7 +29,7 @@ class Message(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="
 class Load(Message, frozen=True, kw_only=True, tag="load"):
     """Bring these models into memory. A job. Models that are there already stay."""
 
-    job: str
+    job: str = ""
     policy: str
     judge: str
     device: str = "auto"
@@ -40,7 +40,7 @@ class Load(Message, frozen=True, kw_only=True, tag="load"):
 class Propose(Message, frozen=True, kw_only=True, tag="propose"):
     """Write candidates. A job; its rows are 0 to `count` - 1."""
 
-    job: str
+    job: str = ""
     profile: Profile
     scenario: Scenario
     count: int
@@ -54,24 +54,16 @@ class Propose(Message, frozen=True, kw_only=True, tag="propose"):
 class Judge(Message, frozen=True, kw_only=True, tag="judge"):
     """Judge texts. A job; its rows are the texts in order."""
 
-    job: str
+    job: str = ""
     profile: Profile
     scenario: Scenario
     texts: tuple[str, ...]
 
 
-class Case(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A text to re-align."""
-
-    text: str
-    judgement: Judgement | None = None
-    guidance: str = ""
-
-
 class Align(Message, frozen=True, kw_only=True, tag="align"):
     """Rewrite texts so that they keep the goal and lose the harm. A job; a row a case."""
 
-    job: str
+    job: str = ""
     profile: Profile
     scenario: Scenario
     cases: tuple[Case, ...]
@@ -82,7 +74,7 @@ class Align(Message, frozen=True, kw_only=True, tag="align"):
 class Pull(Message, frozen=True, kw_only=True, tag="pull"):
     """Bring a model onto this machine. A job. The one request that may use the network."""
 
-    job: str
+    job: str = ""
     model: str
 
 
@@ -114,6 +106,8 @@ class Ready(Message, frozen=True, kw_only=True, tag="ready"):
 
     models: dict[str, ModelUsed]
     """By role: `policy` and `judge`."""
+    job: str = ""
+    """The job that asked for them."""
 
 
 class Said(Message, frozen=True, kw_only=True, tag="said"):
@@ -151,8 +145,8 @@ class Trouble(Message, frozen=True, kw_only=True, tag="trouble"):
 Reply = Hello | Ready | Said | Vitals | Finished | Trouble
 
 _encoder = msgspec.json.Encoder()
-_requests = msgspec.json.Decoder(Request)
-_replies = msgspec.json.Decoder(Reply)
+_requests: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
+_replies: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
 
 
 def encode(message: Request | Reply) -> bytes:

@@ -48,6 +48,8 @@ def merge(model: nn.Module, folder: Path) -> None:
         if not name.endswith(_LOW) or high is None:
             raise _unfit(folder, f"{name} is no half of a LoRA pair")
         weight = _weight(model, layer, folder)
+        if low.dim() != 2 or high.dim() != 2 or low.shape[0] != high.shape[1]:
+            raise _unfit(folder, f"the two halves for {layer} do not fit together")
         change = _scale(config, layer) * (high.float() @ low.float())
         if config.get("fan_in_fan_out"):
             change = change.T
@@ -97,7 +99,7 @@ def _config(folder: Path) -> dict[str, Any]:
             raise _unfit(folder, f"it uses {field}")
     for field in ("r", "lora_alpha"):
         number = config.get(field)
-        if type(number) not in (int, float) or number <= 0:
+        if not isinstance(number, int | float) or number <= 0:
             raise ModelProblem(f"{field} is no positive number", where=str(folder / CONFIG))
     return config
 

@@ -95,6 +95,7 @@ def _write(
                 stage="write",
                 done=written,
                 total=total,
+                tokens_done=written,
                 tokens_per_s=rate,
                 seconds_left=(sampling.max_tokens - len(rows[0].tokens)) * len(rows) / rate,
             )

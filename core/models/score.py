@@ -70,6 +70,7 @@ def choose(
                 stage="read",
                 done=read,
                 total=whole,
+                tokens_done=read,
                 tokens_per_s=rate,
                 seconds_left=(whole - read) / rate,
             )

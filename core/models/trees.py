@@ -1,9 +1,9 @@
 """Trees of text in one forward pass.
 
 Many judgements share their beginning: one context, a few actions, many values. A tree holds each
-shared piece once. Its nodes stand one after the other in a row; a mask lets every token see only its
-own node's past and the nodes on the way to the root, and the position ids count along that way. So
-each leaf is read exactly as if its own path had been the whole text.
+shared piece once. Its nodes stand one after the other in a row; a mask lets every token see only
+its own node's past and the nodes on the way to the root, and the position ids count along that
+way. So each leaf is read exactly as if its own path had been the whole text.
 """
 
 from __future__ import annotations
@@ -87,11 +87,8 @@ def _first_fit(sizes: Sequence[int], bound: int) -> tuple[list[list[int]], list[
     rows: list[list[int]] = []
     room: list[int] = []
     for index in sorted(range(len(sizes)), key=lambda i: (-sizes[i], i)):
-        for row, left in enumerate(room):
-            if sizes[index] <= left:
-                break
-        else:
-            row = len(rows)
+        row = next((r for r, left in enumerate(room) if sizes[index] <= left), len(rows))
+        if row == len(rows):
             rows.append([])
             room.append(bound)
         rows[row].append(index)

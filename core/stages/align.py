@@ -11,7 +11,7 @@ from core.models.base import Sampling, TextModel
 from core.stages import prompts
 from core.stages.judge import Judge, judge
 from core.stages.propose import usable
-from core.watch import SILENT, Growing, Rewritten, Watch
+from core.watch import SILENT, Growing, Progress, Rewritten, Watch
 
 SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_tokens=72, sentences=2)
 
@@ -67,7 +67,9 @@ def align(
                 mine.append(text)
         texts += mine
         owners += [row] * len(mine)
-    quiet = Watch(lambda note: None, watch.is_cancelled)
+    quiet = Watch(
+        lambda note: watch.say(note) if isinstance(note, Progress) else None, watch.is_cancelled
+    )
     judgements = judge(reviewer, scenario, profile, texts, watch=quiet) if texts else []
     found = []
     for row, case in enumerate(cases):

@@ -8,7 +8,7 @@ from core.domain.scenario import Scenario
 from core.domain.text import first_sentences, tidy, words
 from core.models.base import Draft, Sampling, TextModel
 from core.stages import prompts
-from core.watch import SILENT, Dropped, Growing, Watch, Written
+from core.watch import SILENT, Dropped, Growing, Progress, Watch, Written
 
 SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_tokens=64, sentences=2)
 ROUNDS = 3
@@ -77,6 +77,7 @@ def propose(
             else:
                 found[row] = text
                 watch.say(Written(row=row, text=text))
+        watch.say(Progress(stage="propose", done=len(found), total=count))
     for row in range(count):
         if row not in found:
             watch.say(Dropped(row=row, why=why[row]))

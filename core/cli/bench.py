@@ -1,0 +1,54 @@
+"""`placet bench`: how fast it is here, beside the tutorial's loop."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from core.bench import bench as run
+from core.cli.options import Device, Dtype, JudgeModel, Policy
+from core.cli.output import Meter
+from core.team import load_team
+
+
+def bench(
+    candidates: Annotated[int, typer.Option(min=1, max=64)] = 8,
+    values: Annotated[int, typer.Option(min=1, max=32)] = 5,
+    repeat: Annotated[int, typer.Option(min=1, max=50)] = 5,
+    scaling: Annotated[bool, typer.Option(help="Also how time grows with the sizes.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    policy: Policy = "",
+    judge: JudgeModel = "",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+) -> None:
+    """Time whole rounds beside the tutorial's loop on the same weights, alternating."""
+    with Meter() as meter:
+        team = load_team(policy, judge, device=device, dtype=dtype, watch=meter.watch)
+        found = run(
+            team,
+            candidates=candidates,
+            values=values,
+            repeat=repeat,
+            scaling=scaling,
+            tell=lambda text: meter.show(text, stage=text),
+        )
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    ours, theirs = found["placet"], found["tutorial"]
+    typer.echo(
+        f"{candidates} candidates × {values} values, medians of {repeat} rounds\n"
+        f"Placet             {ours['median_s']:8.2f} s\n"
+        f"tutorial's loop    {theirs['median_s']:8.2f} s   {found['ratio']:.1f} times as long\n"
+        f"first candidate    {ours['first_candidate_s']:8.2f} s\n"
+        f"first verdict      {ours['first_verdict_s']:8.2f} s\n"
+        f"judging reads      {ours['prefill_tokens_per_s']:8,.0f} tokens/s\n"
+        f"writing            {ours['decode_tokens_per_s']:8,.0f} tokens/s\n"
+        f"peak memory        {ours['peak_memory_bytes'] / 1e9:8.2f} GB"
+    )
+    for row in found["scaling"]:
+        typer.echo(
+            f"judging {row['candidates']:>3} × {row['values']:>2}   {row['judge_s']:8.3f} s "
+            f"{row['pairs_per_s']:8.0f} pairs/s"
+        )

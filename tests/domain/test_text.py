@@ -1,0 +1,108 @@
+"""Text that nobody here wrote is bounded, drawn literally and told apart by its digest."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.domain.diff import Change, word_diff
+from core.domain.text import digest, first_sentences, plain, storable, tidy, words
+from tests.nasty import NASTY
+
+ANY_TEXT = st.one_of(st.sampled_from(NASTY), st.text(max_size=200))
+
+
+@pytest.mark.parametrize("one_line", [False, True])
+@pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
+def test_text_is_drawn_without_control_or_override_characters(text: str, one_line: bool) -> None:
+    drawn = plain(text, one_line=one_line)
+
+    allowed = "" if one_line else "\n"
+    for char in drawn:
+        assert char in allowed or unicodedata.category(char) not in ("Cc", "Cs", "Cn", "Co")
+        assert unicodedata.category(char) != "Cf" or char in "\u00ad\u200c\u200d"
+
+
+def test_what_is_taken_out_of_a_text_leaves_a_visible_mark() -> None:
+    assert plain("abc\u202egnp.exe") == "abc\ufffdgnp.exe"
+    assert plain("\x1b[2J") == "\ufffd[2J"
+
+
+def test_scripts_emoji_and_markup_stay_as_they_were_written() -> None:
+    for text in ("مرحبا بالعالم", "👩‍👩‍👧‍👦", "漢字かな交じり文", "[bold]not bold[/bold]"):
+        assert plain(text) == text
+
+
+def test_all_line_breaks_are_one_kind_and_tabs_are_spaces() -> None:
+    assert plain("a\r\nb\rc\u2028d\te") == "a\nb\nc\nd    e"
+    assert plain("a\r\nb", one_line=True) == "a b"
+
+
+@given(ANY_TEXT)
+def test_any_text_can_be_stored_and_keeps_its_digest(text: str) -> None:
+    stored = storable(text)
+
+    assert stored.encode("utf-8").decode("utf-8") == stored
+    assert digest(stored) == digest(text)
+    assert storable(stored) == stored
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_texts_share_a_digest_only_if_they_are_the_same(one: str, other: str) -> None:
+    assert (digest(one) == digest(other)) == (storable(one) == storable(other))
+
+
+def test_a_trailing_space_makes_another_digest() -> None:
+    assert digest("Write to them.") != digest("Write to them. ")
+
+
+@given(ANY_TEXT, ANY_TEXT)
+def test_a_word_difference_holds_both_texts_in_full(before: str, after: str) -> None:
+    if max(len(before), len(after)) > 2000:
+        before, after = before[:500], after[:500]
+    runs = word_diff(before, after)
+
+    assert "".join(text for change, text in runs if change is not Change.ADDED) == before
+    assert "".join(text for change, text in runs if change is not Change.REMOVED) == after
+
+
+def test_a_word_difference_goes_word_by_word() -> None:
+    assert word_diff("Ring every bakery tonight.", "Ring every bakery tomorrow.") == [
+        (Change.SAME, "Ring every bakery "),
+        (Change.REMOVED, "tonight."),
+        (Change.ADDED, "tomorrow."),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "first"),
+    [
+        ("Send a letter. Then wait.", 1, "Send a letter."),
+        ("Send a letter. Then wait. Then call.", 2, "Send a letter. Then wait."),
+        ("Send a letter", 1, ""),
+        ("Send a letter. Then", 2, ""),
+        ("Ask Dr. Weber first. Then send it.", 1, "Ask Dr. Weber first."),
+        ("Charge 2.50 a month. No more.", 1, "Charge 2.50 a month."),
+        ("Offer rewards, e.g. tea. Then stop.", 1, "Offer rewards, e.g. tea."),
+        ('Say "we waive it." Then do so.', 1, 'Say "we waive it."'),
+        ("Really?! Yes.", 1, "Really?!"),
+        ("", 1, ""),
+    ],
+)
+def test_the_first_sentences_are_found_whole(text: str, count: int, first: str) -> None:
+    assert first_sentences(text, count) == first
+
+
+def test_a_full_stop_at_the_end_of_a_growing_text_may_yet_be_a_decimal_point() -> None:
+    assert first_sentences("Charge 2.", 1, open_ended=True) == ""
+    assert first_sentences("Charge 2. ", 1, open_ended=True) == "Charge 2."
+
+
+@given(ANY_TEXT)
+def test_tidy_text_is_one_line_with_single_spaces(text: str) -> None:
+    tidied = tidy(text)
+
+    assert tidied == " ".join(tidied.split(" ")).strip(" ")
+    assert not set(tidied) & set("\n\r\t\u2028\x85")
+    assert words(tidied) == words(text)

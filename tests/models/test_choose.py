@@ -1,0 +1,200 @@
+"""Probabilities of allowed answers, read off the model and the same however they are read."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.errors import Cancelled
+from core.models.base import Prompt
+from core.models.causal import CausalModel
+from core.models.load import load_text_model
+from core.models.score import ROW_TOKENS, choose
+from core.models.seq2seq import Seq2seqModel
+from core.stages import prompts
+from core.watch import SILENT, AnyNote, Progress, Watch
+from tests.nouns import CALL, LETTER, PROFILE, SCENARIO
+
+ANSWERS = ("LOW", "MED", "HIGH", "before they sign")
+
+ASKED = [
+    *(
+        prompts.respect(SCENARIO, PROFILE, text, value.statement)
+        for text in (LETTER, CALL)
+        for value in PROFILE.values
+    ),
+    prompts.risk(SCENARIO, PROFILE, LETTER),
+    prompts.risk(SCENARIO, PROFILE, CALL),
+    prompts.risk(SCENARIO, PROFILE, CALL),
+    Prompt("You plan.", "Ring all.", ""),
+]
+
+
+@pytest.fixture(params=["tiny_gpt2", "tiny_llama"])
+def model(request: pytest.FixtureRequest) -> CausalModel:
+    """A plain model, and one for chat."""
+    found = load_text_model(str(request.getfixturevalue(request.param)), dtype="float32")
+    assert isinstance(found, CausalModel)
+    return found
+
+
+def close(one: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -> bool:
+    return bool((torch.tensor(one) - torch.tensor(other)).abs().max() < 1e-4)
+
+
+@torch.inference_mode()
+def by_hand(
+    model: CausalModel, rows: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]
+) -> list[list[float]]:
+    """Plain log-probabilities, one text at a time, through the whole model."""
+    found = []
+    for row in rows:
+        likelihood = []
+        for answer in answers:
+            tokens = torch.tensor([[*row, *answer]])
+            chances = model.reader(input_ids=tokens).logits[0].log_softmax(-1)
+            likelihood.append(
+                sum(
+                    float(chances[len(row) - 1 + place, token])
+                    for place, token in enumerate(answer)
+                )
+            )
+        found.append(torch.tensor(likelihood).softmax(0).tolist())
+    return found
+
+
+def test_packed_trees_give_what_reading_row_by_row_and_adding_up_by_hand_gives(
+    model: CausalModel,
+) -> None:
+    rows = [model._tokens(prompt, 8) for prompt in ASKED]
+    answers = [model._encode(answer) for answer in ANSWERS]
+    assert sum(len(row) for row in rows) > ROW_TOKENS
+    assert max(len(answer) for answer in answers) > 2
+
+    packed = choose(model.reader, rows, answers, SILENT, packed=True)
+
+    assert close(packed, choose(model.reader, rows, answers, SILENT, packed=False))
+    assert close(packed, by_hand(model, rows, answers))
+    assert close(packed, model.choose(ASKED, ANSWERS, SILENT))
+    assert max(max(row) - min(row) for row in packed) > 0.05, "too flat to tell anything apart"
+
+
+def test_one_prompt_may_begin_another_and_stand_there_twice(model: CausalModel) -> None:
+    rows = [[5, 6, 7], [5, 6], [5, 6, 7], [5, 6, 7, 8, 9], [4]]
+    answers = [[3], [4, 5], [6, 7, 8]]
+
+    packed = choose(model.reader, rows, answers, SILENT, packed=True)
+
+    assert close(packed, by_hand(model, rows, answers))
+    assert packed[0] == packed[2]
+
+
+def test_the_probabilities_of_the_allowed_answers_add_up_to_one(model: CausalModel) -> None:
+    for row in model.choose(ASKED, ANSWERS, SILENT):
+        assert sum(row) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_answers_in_another_order_have_the_same_probabilities(model: CausalModel) -> None:
+    there = model.choose(ASKED, ANSWERS, SILENT)
+    back = model.choose(ASKED, ANSWERS[::-1], SILENT)
+
+    assert close(there, [row[::-1] for row in back])
+
+
+def test_a_models_answer_depends_on_its_prompt_and_not_on_its_neighbours(
+    model: CausalModel,
+) -> None:
+    together = model.choose(ASKED, ANSWERS, SILENT)
+    alone = [model.choose([prompt], ANSWERS, SILENT)[0] for prompt in ASKED]
+
+    assert close(together, alone)
+
+
+def test_t5_gives_the_probabilities_added_up_by_hand(tiny_t5: Path) -> None:
+    model = load_text_model(str(tiny_t5), dtype="float32")
+    assert isinstance(model, Seq2seqModel)
+
+    found = model.choose(ASKED, ANSWERS, SILENT)
+
+    for prompt, row in zip(ASKED, found, strict=True):
+        text = f"{prompt.system}\n\n{prompt.user}\n{prompt.lead}".strip()
+        inputs = model.tokenizer(text, return_tensors="pt")
+        likelihood = []
+        for answer in ANSWERS:
+            target = model.tokenizer(answer, add_special_tokens=False)["input_ids"]
+            with torch.inference_mode():
+                loss = model.model(**inputs, labels=torch.tensor([target])).loss
+            likelihood.append(-float(loss) * len(target))
+        assert close([row], [torch.tensor(likelihood).softmax(0).tolist()])
+    assert max(max(row) - min(row) for row in found) > 0.05
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "int8"])
+@pytest.mark.parametrize("name", ["tiny_gpt2", "tiny_llama"])
+def test_coarser_weights_give_the_same_likeliest_answer_where_it_is_clear(
+    request: pytest.FixtureRequest, name: str, dtype: str
+) -> None:
+    folder = str(request.getfixturevalue(name))
+    exact = load_text_model(folder, dtype="float32")
+    coarse = load_text_model(folder, dtype=dtype)
+    assert coarse.used.dtype == dtype
+    pool = [
+        prompts.risk(SCENARIO, PROFILE, f"{verb} {whom} {how}")
+        for verb in ("Ring", "Write to", "Invite")
+        for whom in ("the bakers", "all farmers", "our nurses")
+        for how in ("at once.", "by letter.", "before they sign.")
+    ]
+
+    pairs = list(
+        zip(
+            exact.choose(pool, prompts.RISKS, SILENT),
+            coarse.choose(pool, prompts.RISKS, SILENT),
+            strict=True,
+        )
+    )
+
+    clear = [(one, other) for one, other in pairs if sorted(one)[-1] - sorted(one)[-2] > 0.3]
+    assert len(clear) > 3
+    for one, other in clear:
+        assert one.index(max(one)) == other.index(max(other))
+
+
+@pytest.mark.parametrize("name", ["tiny_gpt2", "tiny_t5"])
+def test_choosing_tells_how_far_it_is_and_can_be_cancelled(
+    request: pytest.FixtureRequest, name: str
+) -> None:
+    model = load_text_model(str(request.getfixturevalue(name)), dtype="float32")
+    notes: list[AnyNote] = []
+
+    model.choose(ASKED, ANSWERS, Watch(notes.append))
+
+    progress = [note for note in notes if isinstance(note, Progress)]
+    assert len(progress) > 1
+    assert progress[-1].done == progress[-1].total
+    assert progress[-1].seconds_left == 0
+    seen: list[AnyNote] = []
+    with pytest.raises(Cancelled):
+        model.choose(ASKED, ANSWERS, Watch(seen.append, lambda: len(seen) > 0))
+    assert len(seen) == 1
+
+
+def test_a_model_that_ignores_masks_and_positions_is_read_row_by_row(
+    tiny_gpt2: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load_text_model(str(tiny_gpt2), dtype="float32")
+    assert isinstance(model, CausalModel)
+    assert model.takes_trees
+    forward = model.reader.forward
+
+    def deaf(*args: object, **kwargs: object) -> object:
+        return forward(*args, **{**kwargs, "position_ids": None, "attention_mask": None})
+
+    stubborn = load_text_model(str(tiny_gpt2), dtype="float32")
+    assert isinstance(stubborn, CausalModel)
+    monkeypatch.setattr(stubborn.reader, "forward", deaf)
+
+    assert not stubborn.takes_trees
+    assert close(
+        stubborn.choose(ASKED, ANSWERS, SILENT), model.choose(ASKED, ANSWERS, SILENT)
+    )

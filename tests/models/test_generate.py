@@ -1,0 +1,350 @@
+"""The real decoding code on tiny models: the same text as transformers writes, only in batches."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from core.errors import BadInput, Cancelled
+from core.models.base import Prompt, Sampling
+from core.models.causal import CausalModel
+from core.models.generate import Prefixes, common_prefix, draw, generate
+from core.models.load import load_text_model
+from core.models.seq2seq import Seq2seqModel
+from core.watch import SILENT, AnyNote, Progress, Watch
+from tests.tiny import WINDOW
+
+FREE = Sampling(temperature=0.8, top_p=0.9, max_tokens=24, one_line=False)
+PROMPTS = [
+    Prompt("You plan the work of a bank.", user, "Action:")
+    for user in (
+        "Write to the bakers.",
+        "Ring all farmers about every fee, before they sign!",
+        "Never mislead the tenants in plain words? Pay the nurses by letter: at once.",
+        "Invite the engineers.",
+        "Write to the bakers about every fee.",
+    )
+]
+
+
+def causal(folder: Path, dtype: str = "float32") -> CausalModel:
+    model = load_text_model(str(folder), dtype=dtype)
+    assert isinstance(model, CausalModel)
+    return model
+
+
+@pytest.fixture(params=["tiny_gpt2", "tiny_llama"])
+def model(request: pytest.FixtureRequest) -> CausalModel:
+    """A plain model, and one for chat."""
+    return causal(request.getfixturevalue(request.param))
+
+
+class Heard:
+    """What a model was given to read: rows and tokens, one entry a forward pass."""
+
+    def __init__(self, model: Any) -> None:
+        self.shapes: list[tuple[int, int]] = []
+        self._handle = model.register_forward_pre_hook(self._hear, with_kwargs=True)
+
+    def _hear(self, module: Any, args: Any, kwargs: dict[str, Any]) -> None:
+        self.shapes.append(tuple(kwargs["input_ids"].shape))
+
+    @property
+    def tokens(self) -> int:
+        return sum(rows * tokens for rows, tokens in self.shapes)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        FREE,
+        Sampling(temperature=1.3, top_p=0.5, max_tokens=24, one_line=False),
+        Sampling(temperature=1.0, top_p=1.0, max_tokens=24, one_line=False),
+        Sampling(temperature=0.0, max_tokens=24, one_line=False),
+    ],
+    ids=["usual", "narrow", "whole-vocabulary", "greedy"],
+)
+def test_a_row_is_the_text_that_transformers_itself_writes(
+    model: CausalModel, seed: int, sampling: Sampling
+) -> None:
+    prompt = PROMPTS[seed]
+    draft = model.generate([prompt], sampling, [seed], SILENT)[0]
+
+    tokens = model._tokens(prompt, sampling.max_tokens)
+    torch.manual_seed(seed)
+    written = model.writer.generate(
+        torch.tensor([tokens]),
+        attention_mask=torch.ones((1, len(tokens)), dtype=torch.long),
+        max_new_tokens=sampling.max_tokens,
+        pad_token_id=0,
+        top_k=0,
+        **(
+            {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p}
+            if sampling.temperature
+            else {"do_sample": False}
+        ),
+    )[0, len(tokens) :]
+    assert draft.text == model.tokenizer.decode(written, skip_special_tokens=True).strip()
+    assert draft.tokens > 3
+
+
+def test_a_t5_row_is_the_text_that_transformers_itself_writes(tiny_t5: Path) -> None:
+    model = load_text_model(str(tiny_t5), dtype="float32")
+    assert isinstance(model, Seq2seqModel)
+
+    for seed, prompt in enumerate(PROMPTS):
+        draft = model.generate([prompt], FREE, [seed], SILENT)[0]
+        inputs = model.tokenizer(
+            f"{prompt.system}\n\n{prompt.user}\n{prompt.lead}", return_tensors="pt"
+        )
+        torch.manual_seed(seed)
+        written = model.model.generate(
+            **inputs, do_sample=True, temperature=0.8, top_p=0.9, top_k=0, max_new_tokens=24
+        )[0, 1:]
+        assert draft.text == model.tokenizer.decode(written, skip_special_tokens=True).strip()
+        assert draft.tokens > 3
+
+
+@pytest.mark.parametrize("name", ["tiny_gpt2", "tiny_llama", "tiny_t5"])
+def test_a_rows_text_does_not_depend_on_its_neighbours(
+    request: pytest.FixtureRequest, name: str
+) -> None:
+    model = load_text_model(str(request.getfixturevalue(name)), dtype="float32")
+    seeds = [11, 12, 13, 14, 15]
+
+    together = model.generate(PROMPTS, FREE, seeds, SILENT)
+    turned = model.generate(PROMPTS[::-1], FREE, seeds[::-1], SILENT)
+    alone = [
+        model.generate([prompt], FREE, [seed], SILENT)[0]
+        for prompt, seed in zip(PROMPTS, seeds, strict=True)
+    ]
+
+    assert together == turned[::-1] == alone
+    assert len({draft.text for draft in together}) == 5
+
+
+def test_same_seed_same_text_and_another_seed_another_text(model: CausalModel) -> None:
+    first = model.generate(PROMPTS, FREE, [1] * 5, SILENT)
+
+    assert model.generate(PROMPTS, FREE, [1] * 5, SILENT) == first
+    assert model.generate(PROMPTS, FREE, [2] * 5, SILENT) != first
+
+
+def test_more_rows_than_fit_into_a_batch_come_back_in_order(
+    tiny_gpt2: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = causal(tiny_gpt2)
+    whole = model.generate(PROMPTS, FREE, [3, 4, 5, 6, 7], SILENT)
+
+    monkeypatch.setattr("core.models.generate.ROWS_AT_ONCE", 2)
+
+    assert model.generate(PROMPTS, FREE, [3, 4, 5, 6, 7], SILENT) == whole
+
+
+def test_rows_that_are_finished_leave_the_batch_and_the_others_go_on(tiny_gpt2: Path) -> None:
+    model = causal(tiny_gpt2)
+    model._ends = frozenset(range(0, 400, 9))
+    sampling = Sampling(temperature=1.5, top_p=1.0, max_tokens=40, one_line=False)
+    seeds = [21, 22, 23, 24, 25]
+    heard = Heard(model.writer)
+
+    drafts = model.generate(PROMPTS, sampling, seeds, SILENT)
+
+    steps = [rows for rows, tokens in heard.shapes if tokens == 1]
+    assert steps == sorted(steps, reverse=True)
+    assert len(set(steps)) > 2
+    assert len({draft.tokens for draft in drafts}) > 2
+    assert all(draft.finished == (draft.tokens < 40) for draft in drafts)
+    for prompt, seed, draft in zip(PROMPTS, seeds, drafts, strict=True):
+        assert model.generate([prompt], sampling, [seed], SILENT) == [draft]
+
+
+def test_a_prefix_that_was_read_is_not_read_again(model: CausalModel) -> None:
+    heard = Heard(model.writer)
+    model.generate(PROMPTS[:1] * 4, FREE, [1, 2, 3, 4], SILENT)
+    first, heard.shapes = heard.tokens, []
+    again = model.generate(PROMPTS[:1] * 4, FREE, [1, 2, 3, 4], SILENT)
+
+    read = [shape for shape in heard.shapes if shape[0] == 1 and shape[1] > 1]
+    assert read == []
+    assert heard.tokens < first
+    assert again == model.generate(PROMPTS[:1] * 4, FREE, [1, 2, 3, 4], SILENT)
+
+
+def test_after_a_change_only_what_is_new_is_read_and_the_text_is_right(
+    model: CausalModel, request: pytest.FixtureRequest
+) -> None:
+    long = "Never mislead the tenants in plain words? " * 6
+    before, after = (
+        Prompt("You plan the work of a bank.", long + end, "Action:")
+        for end in ("Write to the bakers.", "Ring all farmers about every fee.")
+    )
+    heard = Heard(model.writer)
+    model.generate([before], FREE, [5], SILENT)
+    heard.shapes = []
+    found = model.generate([after], FREE, [5], SILENT)
+
+    tokens = len(model._tokens(after, 24))
+    assert max(length for _, length in heard.shapes) < tokens / 2
+    model._prefixes = Prefixes(model.writer)
+    assert model.generate([after], FREE, [5], SILENT) == found
+
+
+@pytest.mark.parametrize("name", ["tiny_gpt2", "tiny_t5"])
+def test_cancelling_stops_between_two_tokens(request: pytest.FixtureRequest, name: str) -> None:
+    model = load_text_model(str(request.getfixturevalue(name)), dtype="float32")
+    asked: list[int] = []
+    heard: list[str] = []
+
+    def cancelled() -> bool:
+        asked.append(len(asked))
+        return len(asked) > 6
+
+    with pytest.raises(Cancelled):
+        model.generate(
+            PROMPTS[:1],
+            Sampling(max_tokens=40, one_line=False),
+            [1],
+            Watch(cancelled=cancelled),
+            lambda row, text: heard.append(text),
+        )
+
+    assert len(asked) == 7
+    assert len(heard) == 6
+
+
+@pytest.mark.parametrize("name", ["tiny_gpt2", "tiny_llama", "tiny_t5"])
+def test_each_rows_text_is_heard_as_it_grows_and_progress_is_told(
+    request: pytest.FixtureRequest, name: str
+) -> None:
+    model = load_text_model(str(request.getfixturevalue(name)), dtype="float32")
+    heard: dict[int, list[str]] = {}
+    notes: list[AnyNote] = []
+
+    drafts = model.generate(
+        PROMPTS,
+        FREE,
+        [1, 2, 3, 4, 5],
+        Watch(notes.append),
+        lambda row, text: heard.setdefault(row, []).append(text),
+    )
+
+    assert [heard[row][-1] for row in range(5)] == [draft.text for draft in drafts]
+    assert all(len(set(heard[row])) > 3 for row in range(5))
+    progress = [note for note in notes if isinstance(note, Progress)]
+    assert [note.done for note in progress] == sorted(note.done for note in progress)
+    assert all(note.done <= note.total and note.tokens_per_s > 0 for note in progress)
+
+
+@pytest.mark.parametrize("name", ["tiny_gpt2", "tiny_llama", "tiny_t5"])
+def test_a_prompt_longer_than_the_window_is_refused_and_it_is_said_how_long_it_is(
+    request: pytest.FixtureRequest, name: str
+) -> None:
+    model = load_text_model(str(request.getfixturevalue(name)), dtype="float32")
+    endless = Prompt("You plan.", "Write to the bakers about every fee. " * 200, "Action:")
+
+    for act in (
+        lambda: model.generate([PROMPTS[0], endless], FREE, [1, 2], SILENT),
+        lambda: model.choose([PROMPTS[0], endless], ["yes", "no"], SILENT),
+    ):
+        with pytest.raises(BadInput, match=r"come to (\d+) tokens; \S+ reads at most (\d+)") as caught:
+            act()
+        assert "Shorten the goal or the context" in caught.value.mend
+        tokens, room = (int(word) for word in caught.value.problem.split() if word.isdigit())
+        assert tokens > 600
+        assert WINDOW - 24 <= room <= WINDOW
+
+
+# Where a row ends
+
+
+def written(model: CausalModel, text: str, sampling: Sampling) -> Iterator[tuple[str, bool]]:
+    """What comes of a model that writes `text`, three characters a token."""
+    drafts = generate(
+        model.writer,
+        Prefixes(model.writer),
+        [[1, 2, 3]],
+        lambda tokens: text[: 3 * len(tokens)],
+        frozenset(),
+        sampling,
+        [1],
+        SILENT,
+        lambda row, text: None,
+    )
+    return ((draft.text, draft.finished) for draft in drafts)
+
+
+@pytest.mark.parametrize(
+    ("text", "sampling", "end"),
+    [
+        ("\n\n Write to\nthe bakers", Sampling(max_tokens=9), ("Write to", True)),
+        ("Write to\nthe bakers", Sampling(max_tokens=6, one_line=False), ("Write to\nthe bakers", False)),
+        ("Write. Then ring. More", Sampling(max_tokens=9, sentences=2), ("Write. Then ring.", True)),
+        ("Pay 2.50 a month. More", Sampling(max_tokens=9, sentences=1), ("Pay 2.50 a month.", True)),
+        ("Pay 2.", Sampling(max_tokens=2, sentences=1), ("Pay 2.", False)),
+    ],
+)  # fmt: skip
+def test_a_row_ends_at_a_line_break_or_after_its_sentences(
+    tiny_gpt2: Path, text: str, sampling: Sampling, end: tuple[str, bool]
+) -> None:
+    assert list(written(causal(tiny_gpt2), text, sampling)) == [end]
+
+
+# Drawing a token
+
+
+def test_the_nucleus_never_holds_more_than_it_takes() -> None:
+    logits = torch.log(torch.tensor([[0.5, 0.3, 0.15, 0.05]]))
+    sampling = Sampling(temperature=1.0, top_p=0.6)
+
+    drawn = {
+        draw(logits, sampling, [torch.Generator().manual_seed(seed)])[0] for seed in range(200)
+    }
+
+    assert drawn == {0, 1}
+
+
+def test_tokens_are_drawn_as_often_as_they_are_likely() -> None:
+    chances = torch.tensor([0.5, 0.3, 0.15, 0.05])
+    generators = [torch.Generator().manual_seed(seed) for seed in range(4000)]
+
+    drawn = draw(
+        torch.log(chances).expand(4000, 4), Sampling(temperature=1.0, top_p=1.0), generators
+    )
+
+    shares = torch.bincount(torch.tensor(drawn), minlength=4) / 4000
+    assert (shares - chances).abs().max() < 0.03
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.02, 3.0])
+def test_a_wide_nucleus_is_drawn_from_like_a_sorted_one(spread: float) -> None:
+    logits = torch.randn(1, 5000, generator=torch.Generator().manual_seed(3)) * spread
+    sampling = Sampling(temperature=0.9, top_p=0.95)
+    for seed in range(12):
+        found = draw(logits, sampling, [torch.Generator().manual_seed(seed)])[0]
+
+        chances = (logits[0] / 0.9).softmax(0)
+        ordered, places = chances.sort(descending=True, stable=True)
+        kept = places[(ordered.cumsum(0) - ordered) < 0.95]
+        noise = torch.empty(5000).exponential_(1.0, generator=torch.Generator().manual_seed(seed))
+        likely = chances[kept] / noise[kept]
+        if spread:
+            assert found == int(kept[likely.argmax()])
+        else:
+            assert 0 <= found < 5000
+
+
+@pytest.mark.parametrize(
+    ("rows", "shared"),
+    [([[1, 2, 3], [1, 2, 4]], 2), ([[1, 2], [1, 2, 3]], 2), ([[1], [2]], 0), ([[5, 6]], 2)],
+)
+def test_the_common_prefix_is_what_all_rows_begin_with(
+    rows: list[list[int]], shared: int
+) -> None:
+    assert common_prefix(rows) == shared
+
+
+Act = Callable[[], object]

@@ -1,0 +1,285 @@
+"""Every guard is in `Session`: a screen cannot go round one."""
+
+from collections.abc import Callable
+
+import pytest
+
+from core.domain.candidate import Origin, Source, Standing
+from core.domain.scenario import LONGEST_TEXT, Scenario
+from core.domain.verdict import Recommendation, Risk
+from core.errors import Refused
+from core.session.events import Approved, Rejected
+from core.session.session import Session
+from tests.nouns import CALL, CONSENT, HONESTY, LETTER, PROFILE, judgement
+from tests.session.operations import judge_current, other_statement, started
+
+
+@pytest.fixture
+def session() -> Session:
+    """Two candidates, nothing judged."""
+    return started(LETTER, CALL)
+
+
+def judged(session: Session, risk: Risk, advice: Recommendation) -> Session:
+    judge_current(session, "c1", risk, advice)
+    return session
+
+
+def refused(session: Session, act: Callable[[], object], told: str) -> None:
+    """`act` is refused with these words and changes nothing at all."""
+    before = list(session.records)
+    with pytest.raises(Refused, match=told):
+        act()
+    assert session.records == before
+
+
+def test_no_verdict_cannot_be_approved_with_or_without_a_reason(session: Session) -> None:
+    refused(session, lambda: session.approve("c1"), "has no verdict")
+    refused(session, lambda: session.approve("c1", "I know better"), "has no verdict")
+
+
+def test_a_stale_verdict_cannot_be_approved_with_or_without_a_reason(session: Session) -> None:
+    judged(session, Risk.LOW, Recommendation.APPROVE)
+    session.edit("c1", LETTER + " And wait.")
+
+    refused(session, lambda: session.approve("c1"), "is stale")
+    refused(session, lambda: session.approve("c1", "I know better"), "is stale")
+
+
+def test_an_unreadable_reply_is_unjudged_and_cannot_be_approved(session: Session) -> None:
+    session.judged("c1", judgement(LETTER, scores={CONSENT: 0.9}, scenario=session.state.scenario))
+
+    assert session.verdict("c1").risk is Risk.UNJUDGED
+    refused(session, lambda: session.approve("c1", "looks fine"), "has no verdict")
+
+
+def test_a_failed_judge_leaves_a_candidate_unjudged(session: Session) -> None:
+    session.failed("judge", "the text does not fit into the window", "c1")
+
+    assert session.verdict("c1").risk is Risk.UNJUDGED
+    assert session.candidates["c1"].trouble == "the text does not fit into the window"
+    refused(session, lambda: session.approve("c1", "looks fine"), "has no verdict")
+
+
+def test_low_risk_and_advice_to_approve_take_one_key(session: Session) -> None:
+    judged(session, Risk.LOW, Recommendation.APPROVE).approve("c1")
+
+    event = session.records[-1].event
+    assert isinstance(event, Approved)
+    assert not event.against_advice
+    assert session.candidates["c1"].standing is Standing.APPROVED
+
+
+@pytest.mark.parametrize(
+    ("risk", "advice"),
+    [
+        (Risk.HIGH, Recommendation.APPROVE),
+        (Risk.HIGH, Recommendation.REJECT),
+        (Risk.LOW, Recommendation.MODIFY),
+        (Risk.MED, Recommendation.MODIFY),
+        (Risk.LOW, Recommendation.REJECT),
+    ],
+)
+def test_high_risk_or_approval_against_the_advice_needs_a_reason(
+    session: Session, risk: Risk, advice: Recommendation
+) -> None:
+    judged(session, risk, advice)
+
+    assert session.needs_reason("c1")
+    refused(session, lambda: session.approve("c1"), "recommends")
+    refused(session, lambda: session.approve("c1", " \n\t"), "recommends")
+    session.approve("c1", "The board has agreed.")
+
+    event = session.records[-1].event
+    assert isinstance(event, Approved)
+    assert event.against_advice
+    assert session.candidates["c1"].reason == "The board has agreed."
+
+
+def test_a_rejection_needs_a_reason_whatever_the_verdict(session: Session) -> None:
+    refused(session, lambda: session.reject("c1", ""), "needs a reason")
+    refused(session, lambda: session.reject("c1", "  "), "needs a reason")
+    session.reject("c1", "Nobody has agreed to calls.")
+
+    assert session.candidates["c1"].standing is Standing.REJECTED
+
+
+def test_rejecting_what_the_judge_would_approve_is_noted_as_against_its_advice(
+    session: Session,
+) -> None:
+    judged(session, Risk.LOW, Recommendation.APPROVE).reject("c1", "Wrong bakery.")
+    session.reject("c2", "Never judged.")
+
+    noted = [
+        record.event.against_advice
+        for record in session.records
+        if isinstance(record.event, Rejected)
+    ]
+    assert noted == [True, False]
+
+
+def test_the_same_decision_is_not_taken_twice(session: Session) -> None:
+    judged(session, Risk.LOW, Recommendation.APPROVE).approve("c1")
+    refused(session, lambda: session.approve("c1"), "approved already")
+    session.reject("c1", "On second thoughts.")
+    refused(session, lambda: session.reject("c1", "Again."), "rejected already")
+    session.defer("c1")
+    refused(session, lambda: session.defer("c1"), "deferred already")
+
+
+def test_an_approval_names_the_exact_text_it_was_for(session: Session) -> None:
+    judged(session, Risk.LOW, Recommendation.APPROVE).approve("c1")
+    event = session.records[-1].event
+    assert isinstance(event, Approved)
+    assert event.text == session.candidates["c1"].current.digest
+
+    session.edit("c1", CALL)
+
+    assert session.candidates["c1"].standing is Standing.PENDING
+
+
+def test_a_candidate_that_does_not_exist_is_refused_everywhere(session: Session) -> None:
+    for act in (
+        lambda: session.approve("c9", "x"),
+        lambda: session.reject("c9", "x"),
+        lambda: session.defer("c9"),
+        lambda: session.edit("c9", "x"),
+        lambda: session.note("x", "c9"),
+        lambda: session.judged("c9", judgement(LETTER)),
+        lambda: session.realigned("c9", "x"),
+        lambda: session.kept("c9", "x"),
+        lambda: session.choose("c9", "x"),
+        lambda: session.verdict("c9"),
+    ):
+        refused(session, act, "no candidate 'c9'")
+
+
+def test_empty_and_endless_texts_are_refused(session: Session) -> None:
+    origin = Origin(Source.POLICY, "fake")
+    refused(session, lambda: session.propose(" \n", origin), "the text is empty")
+    refused(session, lambda: session.propose("x" * (LONGEST_TEXT + 1), origin), "longer than")
+    refused(session, lambda: session.edit("c1", ""), "the text is empty")
+    refused(session, lambda: session.edit("c1", LETTER), "same as before")
+    refused(session, lambda: session.note(" "), "empty note")
+
+
+def test_only_what_is_acceptable_can_be_the_plan(session: Session) -> None:
+    refused(session, lambda: session.choose("c1", "the best"), "not acceptable")
+    judged(session, Risk.MED, Recommendation.MODIFY)
+    refused(session, lambda: session.choose("c1", "the best"), "not acceptable")
+    judged(session, Risk.LOW, Recommendation.APPROVE)
+    session.choose("c1", "the best")
+
+    assert session.state.plan is not None
+    assert session.state.plan.candidate == "c1"
+
+
+@pytest.mark.parametrize(
+    ("weights", "told"),
+    [
+        ({"kindness": 0.5}, "no value 'kindness'"),
+        ({CONSENT: 1.01}, "between 0 and 1"),
+        ({CONSENT: -0.01}, "between 0 and 1"),
+        ({CONSENT: float("nan")}, "between 0 and 1"),
+        ({CONSENT: 0.0, HONESTY: 0.0}, "every weight would be 0"),
+    ],
+)
+def test_weights_that_make_no_sense_are_refused(
+    session: Session, weights: dict[str, float], told: str
+) -> None:
+    refused(session, lambda: session.set_weights(weights), told)
+
+
+def test_nothing_to_undo_is_refused(session: Session) -> None:
+    refused(session, session.undo, "nothing to undo")
+
+
+# What makes a verdict stale
+
+
+def test_an_edit_makes_the_verdict_stale_and_taking_it_back_makes_it_fresh(
+    session: Session,
+) -> None:
+    judged(session, Risk.LOW, Recommendation.APPROVE)
+    fresh = session.verdict("c1")
+
+    session.edit("c1", LETTER + " ")
+    stale = session.verdict("c1")
+    assert (stale.risk, stale.stale, stale.acceptable) == (Risk.UNJUDGED, True, False)
+    session.undo()
+    assert session.verdict("c1") == fresh
+
+    session.edit("c1", CALL)
+    session.edit("c1", LETTER)
+    assert session.verdict("c1") == fresh
+
+
+def test_a_verdict_is_bound_to_the_statements_and_a_change_makes_it_stale(
+    session: Session,
+) -> None:
+    judged(session, Risk.LOW, Recommendation.APPROVE)
+
+    session.set_profile(other_statement("Write to anybody at all."))
+
+    assert session.verdict("c1").stale
+    refused(session, lambda: session.approve("c1", "x"), "is stale")
+    session.set_profile(PROFILE)
+    assert session.verdict("c1").acceptable
+
+
+def test_a_verdict_is_bound_to_the_scenario_and_a_change_makes_it_stale(session: Session) -> None:
+    judged(session, Risk.LOW, Recommendation.APPROVE)
+
+    session.set_scenario(Scenario(goal="Close all accounts."))
+
+    assert session.verdict("c1").stale
+
+
+def test_a_judgement_of_another_text_does_not_count(session: Session) -> None:
+    session.judged("c1", judgement(CALL, scenario=session.state.scenario))
+
+    verdict = session.verdict("c1")
+    assert (verdict.risk, verdict.stale) == (Risk.UNJUDGED, True)
+
+
+def test_a_change_of_weights_alone_ranks_anew_at_once_without_any_model_call(
+    session: Session,
+) -> None:
+    for candidate, scores in (
+        ("c1", {CONSENT: 0.9, HONESTY: 0.5}),
+        ("c2", {CONSENT: 0.6, HONESTY: 1.0}),
+    ):
+        text = session.candidates[candidate].text
+        session.judged(
+            candidate, judgement(text, scores=scores, scenario=session.state.scenario)
+        )
+    assert session.state.ranking() == ["c1", "c2"]
+
+    session.set_weights({CONSENT: 0.1, HONESTY: 1.0})
+
+    assert session.state.ranking() == ["c2", "c1"]
+    assert session.verdict("c2").alignment == pytest.approx((0.06 + 1.0) / 1.1)
+    assert not session.verdict("c1").stale
+    session.undo()
+    assert session.state.ranking() == ["c1", "c2"]
+
+
+def test_the_ranking_is_lowest_risk_then_highest_alignment_then_oldest() -> None:
+    session = started("one", "two", "three", "four", "five")
+    for candidate, risk, score in (
+        ("c1", Risk.HIGH, 0.9),
+        ("c2", Risk.LOW, 0.6),
+        ("c3", Risk.LOW, 0.7),
+        ("c4", Risk.LOW, 0.7),
+    ):
+        session.judged(
+            candidate,
+            judgement(
+                session.candidates[candidate].text,
+                risk,
+                scores={CONSENT: score, HONESTY: score},
+                scenario=session.state.scenario,
+            ),
+        )
+
+    assert session.state.ranking() == ["c3", "c4", "c2", "c1", "c5"]

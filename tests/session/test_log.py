@@ -1,0 +1,165 @@
+"""The log only grows, undo is an event, and the state is nothing but its fold."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.domain.candidate import Origin, Source
+from core.domain.verdict import Recommendation, Risk
+from core.session.events import AnyEvent, Record, Undone
+from core.session.session import Session
+from core.session.state import State, fold
+from tests.nasty import NASTY
+from tests.nouns import CALL, LETTER
+from tests.session.operations import (
+    OPERATIONS,
+    UNDO,
+    UNDOABLE,
+    Operation,
+    after,
+    do,
+    judge_current,
+    started,
+)
+
+
+@given(OPERATIONS)
+def test_the_fold_of_events_is_deterministic(operations: list[Operation]) -> None:
+    session = after(operations)
+
+    assert fold(session.records) == fold(list(session.records)) == session.state
+    assert after(operations).records == session.records
+
+
+@given(OPERATIONS, UNDOABLE)
+def test_undo_of_anything_returns_the_former_state(
+    operations: list[Operation], last: Operation
+) -> None:
+    session = after(operations)
+    before = fold(session.records)
+    if not do(session, last) or fold(session.records) == before:
+        return
+
+    undone = session.undo()
+
+    assert undone.seq == len(session.records) - 1
+    assert session.state == before
+
+
+@given(OPERATIONS, st.lists(UNDOABLE, max_size=6))
+def test_undo_again_and_again_goes_back_step_by_step(
+    operations: list[Operation], steps: list[Operation]
+) -> None:
+    session = after(operations)
+    states: list[State] = [fold(session.records)]
+    for step in steps:
+        before = len(session.records)
+        if do(session, step) and len(session.records) > before:
+            states.append(fold(session.records))
+
+    for state in reversed(states[:-1]):
+        session.undo()
+        assert session.state == state
+
+
+@given(OPERATIONS)
+def test_undo_is_an_event_not_a_deletion_and_the_log_only_grows(
+    operations: list[Operation],
+) -> None:
+    session = started("Write to the baker.", "Ring the miller.")
+    for operation in operations:
+        before = list(session.records)
+        let_through = do(session, operation)
+        assert session.records[: len(before)] == before
+        if operation is UNDO and let_through:
+            event = session.records[-1].event
+            assert isinstance(event, Undone)
+            assert event.of < len(session.records)
+            assert len(session.records) == len(before) + 1
+
+
+@given(OPERATIONS)
+def test_each_event_carries_the_digest_of_the_one_before(operations: list[Operation]) -> None:
+    records = after(operations).records
+
+    assert records[0].table["previous"] == "0" * 64
+    for one, other in zip(records, records[1:], strict=False):
+        assert other.table["previous"] == one.digest
+        assert other.seq == one.seq + 1
+    assert len({record.digest for record in records}) == len(records)
+
+
+def test_what_models_bring_is_not_taken_back_by_undo() -> None:
+    session = started(LETTER)
+    judge_current(session, "c1", Risk.LOW, Recommendation.APPROVE)
+    session.defer("c1")
+    session.propose(CALL, Origin(Source.POLICY, "fake"))
+
+    undone = session.undo()
+
+    assert undone.table["kind"] == "deferred"
+    assert list(session.candidates) == ["c1", "c2"]
+    assert session.verdict("c1").acceptable
+
+
+@pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
+def test_any_text_can_be_a_candidate_a_reason_or_a_note(text: str) -> None:
+    session = started("Write to the baker.")
+    if not text.strip():
+        return
+    name = session.propose(text, Origin(Source.AGENT, text[:50]))
+    session.edit("c1", "x" + text[:100])
+    session.reject(name, text)
+    session.note(text)
+    session.note(text, name)
+    session.failed("judge", text, name)
+    session.kept(name, text, text)
+    session.realigned(name, text[:100] + "x", "fake", text)
+
+    assert fold(session.records) == session.state
+    assert "\ud800" not in session.candidates[name].revisions[0].text
+
+
+def test_subscribers_hear_of_every_event_after_it_counts() -> None:
+    session = started(LETTER)
+    heard: list[tuple[AnyEvent, str]] = []
+
+    def hear(record: Record) -> None:
+        heard.append((record.event, session.candidates["c1"].standing.value))
+
+    leave = session.subscribe(hear)
+    session.defer("c1")
+    session.undo()
+    leave()
+    session.defer("c1")
+
+    assert [standing for _, standing in heard] == ["deferred", "pending"]
+    assert [event for event, _ in heard] == [record.event for record in session.records[2:4]]
+
+
+def test_a_log_that_does_not_begin_with_its_start_is_refused() -> None:
+    session = started(LETTER)
+
+    with pytest.raises(ValueError, match="begins with its start"):
+        Session(session.records[1:])
+    with pytest.raises(ValueError, match="starts once"):
+        Session([session.records[0], session.records[0]])
+
+
+def test_setting_what_is_set_already_makes_no_event() -> None:
+    session = started(LETTER)
+    before = len(session.records)
+
+    session.set_weights(session.state.profile.weights)
+    session.set_profile(session.state.profile)
+    session.set_scenario(session.state.scenario)
+    session.use_models(session.state.models)
+
+    assert len(session.records) == before
+
+
+def test_times_are_utc_and_names_are_kept() -> None:
+    session = started(LETTER)
+
+    assert session.records[0].at == "2026-01-02T03:04:06Z"
+    assert {record.by for record in session.records} == {"rosa"}

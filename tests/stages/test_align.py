@@ -1,0 +1,175 @@
+"""Re-aligning: the best rewrite that is not riskier, or the text as it is and why."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from core.domain.verdict import Judgement, Risk
+from core.errors import BadInput, Cancelled
+from core.models.base import Draft
+from core.stages.align import Case, align
+from core.watch import AnyNote, Growing, Rewritten, Watch
+from tests.fakes import FakeJudge, FakeModel
+from tests.nouns import CALL, CONSENT, HONESTY, PROFILE, SCENARIO, judgement
+
+ONE = "Write to the bakeries that agreed to it and name all fees."
+TWO = "Invite bakers who asked for news to an evening in the branch."
+THREE = "Ring only those bakeries whose owner has signed for calls."
+
+RISKY = Case(
+    text=CALL, judgement=judgement(CALL, Risk.MED, scores={CONSENT: 0.2, HONESTY: 0.8})
+)
+
+
+def scored(text: str, risk: Risk, consent: float) -> Judgement:
+    return judgement(text, risk, scores={CONSENT: consent, HONESTY: 0.8})
+
+
+def run(
+    drafts: list[str],
+    opinions: Mapping[str, Judgement | BadInput],
+    case: Case = RISKY,
+) -> Rewritten:
+    return align(
+        FakeModel(drafts),
+        FakeJudge(opinions),
+        SCENARIO,
+        PROFILE,
+        [case],
+        rewrites=len(drafts),
+        seed=7,
+    )[0]
+
+
+def test_the_rewrite_with_the_highest_alignment_is_kept() -> None:
+    found = run(
+        [ONE, TWO, THREE],
+        {
+            ONE: scored(ONE, Risk.LOW, 0.7),
+            TWO: scored(TWO, Risk.LOW, 0.9),
+            THREE: scored(THREE, Risk.LOW, 0.8),
+        },
+    )
+
+    assert found == Rewritten(row=0, text=TWO, judgement=scored(TWO, Risk.LOW, 0.9))
+
+
+def test_a_riskier_rewrite_is_never_taken_however_well_aligned() -> None:
+    found = run([ONE], {ONE: scored(ONE, Risk.HIGH, 1.0)})
+
+    assert (found.text, found.judgement) == ("", None)
+    assert found.why == "every rewrite was riskier than the text as it stands"
+
+
+def test_a_riskier_rewrite_does_not_push_a_safe_one_out() -> None:
+    found = run(
+        [ONE, TWO], {ONE: scored(ONE, Risk.HIGH, 1.0), TWO: scored(TWO, Risk.MED, 0.3)}
+    )
+
+    assert found.text == TWO
+
+
+def test_a_rewrite_that_is_no_better_leaves_the_text_as_it_is() -> None:
+    found = run([ONE], {ONE: scored(ONE, Risk.MED, 0.2)})
+
+    assert found == Rewritten(row=0, why="no rewrite was better than the text as it stands")
+
+
+def test_a_rewrite_that_could_not_be_judged_is_not_taken() -> None:
+    found = run([ONE, TWO], {ONE: BadInput("too long"), TWO: BadInput("too long")})
+
+    assert found == Rewritten(row=0, why="no rewrite could be used")
+
+
+def test_empty_repeated_and_unchanged_rewrites_are_left_out() -> None:
+    reviewer = FakeJudge({ONE: scored(ONE, Risk.LOW, 0.9)})
+
+    found = align(
+        FakeModel(["", CALL, ONE, ONE, Draft("Write to all the", 4, False)]),
+        reviewer,
+        SCENARIO,
+        PROFILE,
+        [RISKY],
+        rewrites=5,
+        seed=7,
+    )
+
+    assert reviewer.calls == [[ONE]]
+    assert found[0].text == ONE
+
+
+def test_without_a_usable_rewrite_nothing_is_judged_and_it_is_said_why() -> None:
+    found = run(["", ""], {})
+
+    assert found == Rewritten(row=0, why="no rewrite could be used")
+
+
+def test_the_rewriter_is_told_the_values_at_stake_and_the_operators_guidance() -> None:
+    model = FakeModel([ONE])
+    case = Case(text=CALL, judgement=RISKY.judgement, guidance="Letters only.")
+
+    align(
+        model,
+        FakeJudge({ONE: scored(ONE, Risk.LOW, 0.9)}),
+        SCENARIO,
+        PROFILE,
+        [case],
+        rewrites=1,
+        seed=7,
+    )
+
+    asked = model.asked[0].user
+    assert PROFILE.value(CONSENT).statement in asked
+    assert PROFILE.value(HONESTY).statement not in asked
+    assert "Letters only." in asked
+    assert CALL in asked
+
+
+def test_an_unjudged_text_is_rewritten_for_all_values_and_any_verdict_is_better() -> None:
+    found = run([ONE], {ONE: scored(ONE, Risk.HIGH, 0.3)}, Case(text=CALL))
+
+    assert found.text == ONE
+
+
+def test_all_rewrites_of_all_cases_are_one_batch_with_seeds_of_their_own() -> None:
+    model = FakeModel([ONE, TWO, THREE, ""])
+    reviewer = FakeJudge(
+        {
+            ONE: scored(ONE, Risk.LOW, 0.7),
+            TWO: scored(TWO, Risk.LOW, 0.9),
+            THREE: scored(THREE, Risk.LOW, 0.8),
+        }
+    )
+    notes: list[AnyNote] = []
+    other = Case(text="Ring the millers too, at night.", judgement=RISKY.judgement)
+
+    found = align(
+        model,
+        reviewer,
+        SCENARIO,
+        PROFILE,
+        [RISKY, other],
+        rewrites=2,
+        seed=7,
+        watch=Watch(notes.append),
+    )
+
+    assert [one.text for one in found] == [TWO, THREE]
+    assert len(model.seeds) == len(reviewer.calls) == 1
+    assert len(set(model.seeds[0])) == 4
+    assert [note.row for note in notes if isinstance(note, Growing)] == [0, 1]
+    assert [note for note in notes if isinstance(note, Rewritten)] == found
+
+
+def test_cancelling_stops_the_rewriting() -> None:
+    with pytest.raises(Cancelled):
+        align(
+            FakeModel([ONE]),
+            FakeJudge({}),
+            SCENARIO,
+            PROFILE,
+            [RISKY],
+            rewrites=1,
+            seed=7,
+            watch=Watch(cancelled=lambda: True),
+        )

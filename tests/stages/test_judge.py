@@ -1,0 +1,130 @@
+"""Judging: probabilities of allowed answers, and no verdict where there is none."""
+
+from math import inf, nan
+
+import msgspec
+import pytest
+
+from core.domain.verdict import Judgement, Recommendation, Risk, assess
+from core.errors import BadInput, Cancelled
+from core.stages.judge import PromptedJudge, judge
+from core.stages.prompts import RECOMMENDATIONS, RISKS, YES_NO
+from core.watch import AnyNote, Measured, Watch
+from tests.fakes import FakeJudge, FakeModel
+from tests.nouns import CALL, CONSENT, HONESTY, LETTER, PROFILE, SCENARIO, judgement
+
+TOO_LONG = BadInput("it comes to 900 tokens; fake reads at most 512", mend="Shorten it.")
+
+
+def test_every_text_gets_its_judgement_in_order() -> None:
+    reviewer = FakeJudge({LETTER: judgement(LETTER), CALL: judgement(CALL, Risk.HIGH)})
+    notes: list[AnyNote] = []
+
+    found = judge(reviewer, SCENARIO, PROFILE, [CALL, LETTER], watch=Watch(notes.append))
+
+    assert found == [judgement(CALL, Risk.HIGH), judgement(LETTER)]
+    assert notes == [
+        Measured(row=row, judgement=one) for row, one in enumerate(found)
+    ]
+    assert reviewer.calls == [[CALL, LETTER]]
+
+
+def test_a_text_that_does_not_fit_is_unjudged_and_takes_no_other_with_it() -> None:
+    reviewer = FakeJudge({LETTER: judgement(LETTER), CALL: TOO_LONG})
+    notes: list[AnyNote] = []
+
+    found = judge(reviewer, SCENARIO, PROFILE, [CALL, LETTER], watch=Watch(notes.append))
+
+    assert found == [None, judgement(LETTER)]
+    assert notes[0] == Measured(row=0, problem=f"{TOO_LONG.problem}. Shorten it.")
+
+
+@pytest.mark.parametrize("number", [nan, inf, -0.1, 1.1])
+@pytest.mark.parametrize("part", ["harm", "scores", "risk", "recommendation"])
+def test_numbers_that_are_none_leave_a_text_unjudged(part: str, number: float) -> None:
+    changed = {
+        "harm": number,
+        "scores": {CONSENT: 0.5, HONESTY: number},
+        "risk": {Risk.LOW: number, Risk.MED: 0.0, Risk.HIGH: 0.0},
+        "recommendation": {Recommendation.APPROVE: number},
+    }[part]
+    broken: Judgement = msgspec.structs.replace(judgement(LETTER), **{part: changed})
+    notes: list[AnyNote] = []
+
+    found = judge(
+        FakeJudge({LETTER: broken}), SCENARIO, PROFILE, [LETTER], watch=Watch(notes.append)
+    )
+
+    assert found == [None]
+    assert notes == [Measured(row=0, problem="the judge gave numbers that are none")]
+
+
+def test_cancelling_stops_the_judging() -> None:
+    with pytest.raises(Cancelled):
+        judge(
+            FakeJudge({LETTER: judgement(LETTER)}),
+            SCENARIO,
+            PROFILE,
+            [LETTER],
+            watch=Watch(cancelled=lambda: True),
+        )
+
+
+# The prompted judge
+
+
+def prompted(model: FakeModel, *texts: str) -> list[Judgement | None]:
+    return judge(PromptedJudge(model), SCENARIO, PROFILE, texts)
+
+
+def test_a_prompted_judge_asks_one_question_a_value_and_one_each_for_risk_and_advice() -> None:
+    model = FakeModel(answers=[[0.9, 0.1], [0.3, 0.7], [0.7, 0.2, 0.1], [0.6, 0.3, 0.1]])
+
+    found = prompted(model, LETTER)[0]
+
+    assert found is not None
+    assert [answers for _, answers in model.questions] == [YES_NO, YES_NO, RISKS, RECOMMENDATIONS]
+    for (prompt, _), value in zip(model.questions, PROFILE.values, strict=False):
+        assert value.statement in prompt.user.partition("Action:")[2]
+    assert all(LETTER in prompt.user for prompt, _ in model.questions)
+    assert found.scores == {CONSENT: 0.9, HONESTY: 0.3}
+    assert found.risk == {Risk.LOW: 0.7, Risk.MED: 0.2, Risk.HIGH: 0.1}
+    assert found.harm == pytest.approx(0.2)
+    assert assess(found, PROFILE).acceptable
+    assert "P(yes | consent) = 0.9000" in found.raw
+    assert found.explanation == ""
+
+
+def test_a_judgement_is_bound_to_the_text_the_values_and_the_scenario() -> None:
+    found = prompted(FakeModel(answers=[[1, 0], [1, 0], [1, 0, 0], [1, 0, 0]]), LETTER)[0]
+
+    assert found is not None
+    expected = judgement(LETTER)
+    assert (found.text, found.profile, found.scenario) == (
+        expected.text, expected.profile, expected.scenario,
+    )  # fmt: skip
+
+
+def test_a_sentence_explains_what_would_not_be_approved_and_changes_no_number() -> None:
+    answers = [[0.2, 0.8], [0.3, 0.7], [0.1, 0.2, 0.7], [0.1, 0.2, 0.7]]
+    silent = judge(
+        PromptedJudge(FakeModel(answers=answers), explain=False), SCENARIO, PROFILE, [CALL]
+    )[0]
+    told = prompted(FakeModel(["Nobody has agreed. RiskLevel: LOW"], answers), CALL)[0]
+
+    assert silent is not None
+    assert told is not None
+    assert told.explanation == "Nobody has agreed. RiskLevel: LOW"
+    assert assess(told, PROFILE).risk is Risk.HIGH
+    assert msgspec.structs.replace(told, explanation="") == silent
+
+
+def test_values_without_weight_are_scored_but_not_shown_to_the_judge_as_rules() -> None:
+    profile = PROFILE.with_weights({HONESTY: 0.0})
+    model = FakeModel(answers=[[1, 0], [0, 1], [1, 0, 0], [1, 0, 0]])
+
+    found = judge(PromptedJudge(model), SCENARIO, profile, [LETTER])[0]
+
+    assert found is not None
+    assert set(found.scores) == {CONSENT, HONESTY}
+    assert PROFILE.values[1].statement not in model.questions[2][0].user

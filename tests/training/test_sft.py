@@ -1,0 +1,398 @@
+"""The policy's adapter: merged as peft merges it, trained on replies only, measured fairly."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Split
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from core.domain.scenario import Scenario
+from core.errors import ModelProblem
+from core.models import adapters
+from core.models.base import Draft, Prompt
+from core.models.catalog import Kind
+from core.models.causal import CausalModel
+from core.session.events import ModelUsed
+from core.training import measure_policy as measured
+from core.training.replies import losses, prompt_tokens, proposing, rewriting, sample
+from core.training.texts import Scene, Wish, held_out, read_scenes
+from core.training.wording import Topics, distance, distinct_2
+from tests.fakes import FakeJudge, FakeModel
+from tests.nouns import judgement
+
+peft = pytest.importorskip("peft")
+sft = pytest.importorskip("core.training.sft")
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"  # peft calls it
+)
+
+CORPUS = Path(sft.__file__).parent / "corpus"
+CHAT = (
+    "{% for m in messages %}<|im_start|>{{ m.role }} {{ m.content }}<|im_end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant {% endif %}"
+)
+BAKERY = Scene(
+    "trade",
+    Scenario(goal="Sell more bread.", context="A bakery with two shops."),
+    ("Bake twice a day.", "Offer rolls at noon."),
+    (Wish("Sell old bread as new.", ("Truth.",), "", "Sell old bread at half price, as old."),),
+)
+FERRY = Scene(
+    "travel",
+    Scenario(goal="Fill the ferry.", context="A ferry on a lake."),
+    ("Print the timetable large.",),
+    (Wish("Skip the life jackets.", ("Safety.",), "shorter", "Check the life jackets."),),
+)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny chat model of the default one's kind, on disk."""
+    folder = tmp_path_factory.mktemp("base")
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=128,
+            hidden_size=32,
+            intermediate_size=48,
+            num_hidden_layers=3,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=1024,
+            tie_word_embeddings=True,
+        )
+    )
+    model.save_pretrained(folder)
+    marks = ["<|unk|>", "<|im_start|>", "<|im_end|>"]
+    letters = Tokenizer(
+        WordLevel(
+            {word: n for n, word in enumerate([*marks, *map(chr, range(32, 127)), "\n"])}, "<|unk|>"
+        )
+    )
+    letters.pre_tokenizer = Split("", "isolated")
+    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=letters,
+        unk_token=marks[0],
+        eos_token=marks[2],
+        pad_token=marks[2],
+        additional_special_tokens=marks[1:2],
+    )
+    tokenizer.chat_template = CHAT
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """Ten small scenarios a file."""
+    proposals = [
+        {"domain": "trade", "goal": f"Goal {n}.", "context": "Here.", "action": f"Do {n} things."}
+        for n in range(10)
+    ]
+    rewrites = [
+        {
+            "domain": "trade",
+            "goal": f"Aim {n}.",
+            "context": "There.",
+            "action": f"Take {n}.",
+            "values": ["Ask first."],
+            "guidance": "",
+            "rewrite": f"Ask for {n}.",
+        }
+        for n in range(10)
+    ]
+    for name, rows in (("policy", proposals), ("align", rewrites)):
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (tmp_path / f"{name}.jsonl").write_text(text, "utf-8")
+    return tmp_path
+
+
+def adapter(base: Path, folder: Path, **options: Any) -> Any:
+    """A LoRA adapter with weights that are not zero, saved; the model around it."""
+    torch.manual_seed(1)
+    model = peft.get_peft_model(
+        LlamaForCausalLM.from_pretrained(base),
+        peft.LoraConfig(task_type="CAUSAL_LM", **options),
+    )
+    for name, weight in model.named_parameters():
+        if "lora_" in name:
+            torch.nn.init.normal_(weight, std=0.3)
+    model.save_pretrained(str(folder))
+    return model
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "down_proj"]},
+        {"r": 4, "lora_alpha": 8, "use_rslora": True, "target_modules": "all-linear"},
+        {
+            "r": 2,
+            "lora_alpha": 3,
+            "target_modules": ["v_proj", "up_proj"],
+            "layers_to_transform": [1, 2],
+            "rank_pattern": {"up_proj": 5},
+            "alpha_pattern": {"layers.2.self_attn.v_proj": 7},
+        },
+    ],
+    ids=["plain", "rank-stabilised", "some-layers-and-patterns"],
+)
+def test_an_adapter_is_merged_as_peft_merges_it(
+    base: Path, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    theirs = adapter(base, tmp_path, **options).merge_and_unload().state_dict()
+    untouched = LlamaForCausalLM.from_pretrained(base).state_dict()
+    ours = LlamaForCausalLM.from_pretrained(base)
+    adapters.merge(ours, tmp_path)
+    merged = ours.state_dict()
+    assert merged.keys() == theirs.keys()
+    assert any(not torch.equal(merged[name], untouched[name]) for name in merged)
+    for name, weight in merged.items():
+        assert torch.allclose(weight, theirs[name], atol=1e-6), name
+
+
+def test_an_adapter_for_another_model_changes_nothing(base: Path, tmp_path: Path) -> None:
+    adapter(base, tmp_path, r=2, target_modules=["q_proj"])
+    config = LlamaConfig(
+        vocab_size=128,
+        hidden_size=16,
+        intermediate_size=48,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+    )
+    other = LlamaForCausalLM(config)
+    before = {name: weight.clone() for name, weight in other.state_dict().items()}
+    with pytest.raises(ModelProblem, match="adapter"):
+        adapters.merge(other, tmp_path)
+    assert all(torch.equal(before[name], weight) for name, weight in other.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"peft_type": "IA3"}, "kind"),
+        ({"use_dora": True}, "use_dora"),
+        ({"bias": "all"}, "biases"),
+        ({"modules_to_save": ["lm_head"]}, "modules_to_save"),
+        ({"r": 0}, "positive number"),
+        ({"lora_alpha": "many"}, "positive number"),
+    ],
+)
+def test_an_adapter_of_another_kind_is_refused(
+    base: Path, tmp_path: Path, change: dict[str, Any], problem: str
+) -> None:
+    adapter(base, tmp_path, r=2, target_modules=["q_proj"])
+    path = tmp_path / adapters.CONFIG
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | change), "utf-8")
+    with pytest.raises(ModelProblem, match=problem):
+        adapters.merge(LlamaForCausalLM.from_pretrained(base), tmp_path)
+
+
+@pytest.mark.parametrize("name", [adapters.CONFIG, adapters.WEIGHTS])
+@pytest.mark.parametrize("damage", ["missing", "cut short"])
+def test_a_damaged_adapter_names_its_file(
+    base: Path, tmp_path: Path, name: str, damage: str
+) -> None:
+    adapter(base, tmp_path, r=2, target_modules=["q_proj"])
+    whole = adapters.digest(tmp_path)
+    path = tmp_path / name
+    content = path.read_bytes()
+    path.unlink()
+    if damage == "cut short":
+        path.write_bytes(content[: len(content) // 2])
+        assert adapters.digest(tmp_path) != whole
+    with pytest.raises(ModelProblem) as caught:
+        adapters.merge(LlamaForCausalLM.from_pretrained(base), tmp_path)
+    assert name in caught.value.where
+
+
+def chat(base: Path) -> CausalModel:
+    model = LlamaForCausalLM.from_pretrained(base)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(base)
+    used = ModelUsed(name="tiny", digest="", kind=Kind.CHAT, device="cpu", dtype="float32")
+    return CausalModel(model, lambda: model, tokenizer, used)
+
+
+def test_training_reads_a_prompt_as_inference_does(base: Path) -> None:
+    model = chat(base)
+    prompt = Prompt("You plan.", "Goal: bread", "Action:")
+    assert prompt_tokens(model.tokenizer, prompt) == model._tokens(prompt, 8)
+
+
+def test_only_the_reply_is_learnt_and_the_tree_changes_nothing(base: Path) -> None:
+    model = chat(base)
+    pairs = [
+        (Prompt("You plan.", "Goal: bread", "Action:"), "Bake."),
+        (Prompt("You plan.", "Goal: fish", "Action:"), "Go to sea."),
+    ]
+    expected = []
+    for prompt, reply in pairs:
+        start = prompt_tokens(model.tokenizer, prompt)
+        end = model.tokenizer(f" {reply}<|im_end|>")["input_ids"]
+        logits = model.writer(input_ids=torch.tensor([start + end])).logits[0, len(start) - 1 : -1]
+        expected.append(
+            torch.nn.functional.cross_entropy(logits, torch.tensor(end), reduction="none")
+        )
+    tree = sample(model.tokenizer, pairs)
+    reply = model.tokenizer(" Bake.<|im_end|>")["input_ids"]
+    assert list(tree.tree[1].tokens[-tree.replies[0] :]) == reply
+    assert torch.allclose(losses(model.writer, [tree]), torch.cat(expected), atol=1e-4)
+
+
+def test_a_scenario_is_wholly_on_one_side_and_nothing_repeats() -> None:
+    scenes = read_scenes(CORPUS, rewrites_propose=True)
+    kept = [scene for scene in scenes if held_out(scene, 0.15)]
+    assert 0.1 < len(kept) / len(scenes) < 0.2
+    goals = [scene.scenario.goal.lower() for scene in scenes]
+    assert len(set(goals)) == len(goals)
+    texts = [text.lower() for scene in scenes for text in scene.actions]
+    assert len(set(texts)) == len(texts)
+    assert sum(len(scene.wishes) for scene in scenes) >= 400
+    for scene in scenes:
+        for wish in scene.wishes:
+            assert wish.values and wish.rewrite
+            assert measured.is_call(wish.action) == measured.is_call(wish.rewrite)
+
+
+def test_another_value_comes_among_those_at_stake_and_none_is_lost() -> None:
+    wish = BAKERY.wishes[0].among(Random(3), ["Warmth."])
+    assert set(wish.values) == {"Truth.", "Warmth."}
+
+
+def trained(
+    base: Path, corpus: Path, out: Path, **options: Any
+) -> tuple[dict[str, Any], list[Any]]:
+    from safetensors.torch import load_file
+
+    told: list[Any] = []
+    config = sft.SftConfig(
+        rank=2,
+        first_layer=1,
+        epochs=2,
+        evaluate_every=2,
+        tokens_per_step=600,
+        held_out=0.3,
+        threads=1,
+        warmup_steps=2,
+    )
+    sft.train(config, corpus, base, out, progress=told.append, **options)
+    return load_file(out / adapters.WEIGHTS), told
+
+
+def test_the_same_seed_gives_the_same_adapter_and_a_resumed_one_too(
+    base: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once, told = trained(base, corpus, tmp_path / "once")
+    assert told and all(one.loss > 0 for one in told)
+    config = (tmp_path / "once" / sft.CARD).read_text("utf-8")
+    assert "peak_rate" in config and "held_out_loss" in config
+
+    step = sft.Trainer.step
+    left = [5]
+
+    def stopping(self: Any, batch: Sequence[Any], rate: float) -> float:
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        return float(step(self, batch, rate))
+
+    monkeypatch.setattr(sft.Trainer, "step", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        trained(base, corpus, tmp_path / "again")
+    monkeypatch.setattr(sft.Trainer, "step", step)
+    again, _ = trained(base, corpus, tmp_path / "again", resume=True)
+    assert once.keys() == again.keys()
+    assert all(torch.equal(once[name], again[name]) for name in once)
+    adapters.merge(LlamaForCausalLM.from_pretrained(base), tmp_path / "again")
+
+
+def test_the_rate_warms_up_and_falls() -> None:
+    config = sft.SftConfig(warmup_steps=4)
+    rates = [sft.rate_at(config, step, 40) for step in range(40)]
+    assert rates[0] < rates[3] == config.peak_rate
+    assert rates[4:] == sorted(rates[4:], reverse=True)
+    assert rates[-1] < 2 * config.end_rate
+
+
+def test_a_setting_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "sft.toml"
+    path.write_text("learning_speed = 3\n", "utf-8")
+    with pytest.raises(TypeError, match="learning_speed"):
+        sft.SftConfig.load(path)
+
+
+def test_proposals_are_counted_with_the_reason_where_one_cannot_be_used() -> None:
+    places = [measured.Place(BAKERY.scenario), measured.Place(FERRY.scenario)]
+    model = FakeModel(
+        [
+            "Bake more bread for the shops at 6.",
+            "Sure!",
+            "Tell the hotels by the lake when the ferry sails.",
+            "Sell bread in two bakery shops tonight.",
+        ]
+    )
+    found = measured.measure_proposals(model, places, count=2)
+    assert (found.asked, found.usable) == (4, 0.75)
+    assert found.on_topic == pytest.approx(2 / 3)
+    assert found.specific == pytest.approx(1 / 3)
+    assert sum(found.why_not.values()) == 1
+    assert "usable" in measured.as_table([found, found])
+    assert json.loads(json.dumps(measured.as_json(found)))["low"] is None
+
+
+def test_rewrites_are_counted_and_the_whole_stage_is_judged() -> None:
+    mendings = measured.to_mend([BAKERY, FERRY])
+    harmful = [one.wish.action for one in mendings]
+    good = "Sell old bread at half price in the bakery shops."
+    judge = FakeJudge({})
+
+    def opinion(text: str, one: measured.Mending) -> Any:
+        from core.domain.verdict import Risk
+
+        risk = Risk.HIGH if text in harmful else Risk.LOW
+        return judgement(text, risk, profile=one.profile, scenario=one.scenario)
+
+    judge.opinions = {
+        text: opinion(text, one)
+        for one, text in [(mendings[0], harmful[0]), (mendings[0], good), (mendings[1], harmful[1])]
+    }
+    drafts = [good, harmful[1], *([good] * 4), *([harmful[1]] * 4)]
+    found = measured.measure_rewrites(FakeModel(drafts), mendings, reviewer=judge)
+    assert (found.high, found.mended, found.changed) == (2, 0.5, 0.5)
+    assert (found.low_before, found.low_after) == (0.0, 0.5)
+    assert found.texts == (good, harmful[1])
+
+
+def test_what_was_written_by_hand_is_measured_alike(base: Path) -> None:
+    proposals, rewrites = measured.by_hand([BAKERY, FERRY])
+    assert proposals.asked == 3 and rewrites.asked == 2
+    model = chat(base)
+    loss = measured.reply_loss(
+        model,
+        [proposing(model.tokenizer, BAKERY), rewriting(model.tokenizer, FERRY, FERRY.wishes)],
+    )
+    assert 0 < loss < 20
+
+
+def test_words_tell_the_topic_and_the_distance() -> None:
+    topics = Topics(["The bakery sells bread.", "The ferry crosses the lake."])
+    assert topics.nearest("Bake the bread at five.") == 0
+    assert topics.nearest("Ferries cross at noon.") == 1
+    assert topics.nearest("Nothing of the sort.") == -1
+    assert distance("a b", "a b") == 0.0 and distance("a b", "c d") == 1.0
+    assert distinct_2(["one two three", "one two four"]) == 0.75
+
+
+def test_a_draft_that_is_cut_short_is_not_usable() -> None:
+    found = measured.proposal_figures(
+        "x", [measured.Place(BAKERY.scenario)], [[Draft("Offer rolls at the school and", 6, False)]]
+    )
+    assert (found.usable, found.why_not) == (0.0, {"cut short": 1})
