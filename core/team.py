@@ -6,6 +6,7 @@ from core.models import catalog
 from core.models.base import TextModel
 from core.models.echo import Echo
 from core.session.events import ModelUsed
+from core.stages.heads import HeadsJudge
 from core.stages.judge import Judge, PromptedJudge
 from core.watch import SILENT, Progress, Watch
 
@@ -31,19 +32,23 @@ def load_team(
     dtype: str = "auto",
     watch: Watch = SILENT,
 ) -> Team:
-    """The models of these names, in memory. An empty name stands for the role's default.
+    """The models of these names, in memory. An empty name stands for the role's default, `placet`.
 
-    A judge named `prompted` is the policy model asked in words; any other model's name is that
-    model asked in words. Raises `ModelProblem` where one is missing or cannot be run.
+    The judge `placet` is the trained one; `prompted` is the policy asked in words, and any other
+    name is that model asked in words. Raises `ModelProblem` where one is missing or cannot be run.
     """
-    policy = policy or catalog.DEFAULT
-    judge = judge or (catalog.ECHO if policy == catalog.ECHO else catalog.PROMPTED)
+    policy = policy or catalog.OWN
+    judge = judge or (catalog.ECHO if policy == catalog.ECHO else catalog.OWN)
     watch.say(Progress(stage="load", done=0, total=2))
     proposer = _text_model(policy, device, dtype)
     watch.check()
     watch.say(Progress(stage="load", done=1, total=2))
-    if judge in (catalog.PROMPTED, policy):
-        reviewer: Judge = PromptedJudge(proposer)
+    if judge == catalog.OWN:
+        from core.models.load import load_judge
+
+        reviewer: Judge = HeadsJudge(*load_judge(device=device, dtype=dtype))
+    elif judge in (catalog.PROMPTED, policy):
+        reviewer = PromptedJudge(proposer)
     else:
         reviewer = PromptedJudge(_text_model(judge, device, dtype))
     watch.say(Progress(stage="load", done=2, total=2))

@@ -5,7 +5,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-WINDOW = 512
+WINDOW = 2048
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|{{ message.role }}|>\n{{ message.content }}</s>\n{% endfor %}"
@@ -136,7 +136,7 @@ def sentencepiece(path: Path, ids: dict[str, int]) -> int:
             sentence_iterator=sentences(),
             model_writer=file,
             vocab_size=450,
-            model_type="bpe",
+            model_type="unigram" if "pad_id" in ids else "bpe",
             byte_fallback="pad_id" not in ids,
             hard_vocab_limit=False,
             num_threads=1,

@@ -137,9 +137,10 @@ def _rows(
             raise BadInput("there is no text to judge", where=where)
         yield setting, storable(source.strip())
         return
-    for number, line in enumerate(source.splitlines(), start=1):
+    for number, line in enumerate(source.split("\n"), start=1):
         if not line.strip():
             continue
+        place = f"{where}, line {number}"
         try:
             row = json.loads(line)
             action, context = row["text"], row.get("context", setting.context) or ""
@@ -147,10 +148,14 @@ def _rows(
             if not all(isinstance(part, str) for part in (action, context, goal)):
                 raise TypeError
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise BadInput(
-                'this is not a JSON object with a "text"', where=f"{where}, line {number}"
-            ) from None
-        yield Scenario(goal=storable(goal), context=storable(context)), storable(action)
+            raise BadInput('this is not a JSON object with a "text"', where=place) from None
+        if not action.strip():
+            raise BadInput("the text is empty", where=place)
+        try:
+            there = Scenario(goal=storable(goal), context=storable(context))
+        except ValueError as error:
+            raise BadInput(str(error), where=place) from None
+        yield there, storable(action)
 
 
 def _judged(

@@ -9,6 +9,7 @@ import typer
 from core import __version__, paths
 from core.cli import bench, decide, judge, library, models, sessions
 from core.cli.options import Device, Dtype, JudgeModel, Policy, ProfileName, Seed
+from core.domain.text import plain
 from core.errors import Cancelled, PlacetError
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -90,7 +91,7 @@ def review(
 def main() -> None:
     """Runs a command and ends the process with its exit status."""
     try:
-        app()
+        app(prog_name="placet")
     except PlacetError as error:
         sys.exit(_say(str(error), FAILED))
     except (KeyboardInterrupt, Cancelled):
@@ -110,5 +111,5 @@ def main() -> None:
 
 
 def _say(text: str, status: int) -> int:
-    print(f"placet: {text}", file=sys.stderr)
+    print(f"placet: {plain(text)}", file=sys.stderr)
     return status

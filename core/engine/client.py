@@ -248,7 +248,7 @@ class Engine:
         try:
             how = await self._serve()
         except asyncio.CancelledError:
-            how = "it could not be ended"
+            how = "nobody waited for its end"
         except OSError as error:
             how = f"{self._argv[0]}: {error.strerror or error}"
         except Exception as error:

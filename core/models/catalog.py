@@ -14,8 +14,12 @@ ECHO = "echo"
 DEFAULT = "SmolLM2-135M-Instruct"
 """The model that `placet models pull` brings when none is named."""
 
-HEADS = "heads"
-"""The judge trained for Placet: an adapter and two heads on top of the default model."""
+OWN = "placet"
+"""The default model with what Placet trained on top: an adapter to propose and rewrite, or an
+adapter with two heads to judge."""
+
+WEIGHTS = Path(__file__).parent / "weights"
+"""What Placet trained: `policy` and `judge`, each with its card."""
 
 PROMPTED = "prompted"
 """The judge that asks the policy model in words."""
@@ -123,13 +127,17 @@ def folder(name: str) -> Path:
 
 def on_disk(name: str) -> bool:
     """Whether the model is there, whole."""
+    if name == OWN:
+        name = DEFAULT
     return name == ECHO or (folder(name) / "config.json").is_file()
 
 
 def locate(name: str) -> Path:
     """The folder or GGUF file that `name` stands for; `ModelProblem` says how to bring it."""
+    if name == OWN:
+        name = DEFAULT
     given = Path(name).expanduser()
-    if given.exists():
+    if given.exists() and not entry(name):
         return given
     if on_disk(name):
         return folder(name)
@@ -153,5 +161,7 @@ def pulled() -> list[str]:
         sorted(path.parent.name for path in root.glob("*/config.json")) if root.exists() else []
     )
     return known + [
-        name for name in others if name not in {found.replace("/", "--") for found in known}
+        name
+        for name in others
+        if not name.startswith(".") and name not in {found.replace("/", "--") for found in known}
     ]

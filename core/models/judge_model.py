@@ -6,7 +6,6 @@ peft, so judging does not depend on the training extra.
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,17 +17,17 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from core.models.readout import LAYOUT_VERSION, Asked, Calibration, Heads, Tokenize
+from core.models.adapters import merge
+from core.models.readout import LAYOUT_VERSION, Asked, Calibration, Heads, Order, Tokenize, ask
 from core.models.trees import Packed, pack, size
 
-ADAPTER = "adapter_model.safetensors"
 HEADS = "heads.safetensors"
 CARD = "judge.toml"
 
 
 def load_trunk(base: Path, depth: int, dtype: torch.dtype) -> Any:
-    """The causal model in `base` cut after `depth` layers; its states are read without the last norm."""
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, attn_implementation="sdpa")
+    """The causal model in `base`, cut after `depth` layers and without its last norm."""
+    model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, attn_implementation="sdpa")
     model.model.layers = model.model.layers[:depth]
     model.model.norm = nn.Identity()
     model.config.num_hidden_layers = depth
@@ -44,21 +43,6 @@ def load_tokenize(base: Path) -> Tokenize:
         return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
     return tokenize
-
-
-def merge_adapter(model: nn.Module, folder: Path) -> None:
-    """Add a LoRA adapter (peft format) to the model's float32 weights: W + scale · B·A."""
-    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-    scale = config["lora_alpha"] / config["r"]
-    weights = load_file(folder / ADAPTER)
-    for name, low in weights.items():
-        if ".lora_A." not in name:
-            continue
-        high = weights[name.replace(".lora_A.", ".lora_B.")]
-        module = model.get_submodule(name.removeprefix("base_model.model.").removesuffix(".lora_A.weight"))
-        weight = module.weight
-        assert isinstance(weight, Tensor)
-        weight.data += (scale * (high.float() @ low.float())).to(weight.dtype)
 
 
 def states(trunk: Any, packed: Packed) -> Tensor:
@@ -89,8 +73,20 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Scores:
+    """Calibrated answers about some actions under some values."""
+
+    respect: Tensor
+    """Probability that the action respects the value [actions, values]; high is good."""
+    breaks: Tensor
+    """Probability that the action goes against the value [actions, values]."""
+    harm: Tensor
+    """Probability that the action does harm, whatever the values [actions]."""
+
+
+@dataclass(frozen=True, slots=True)
 class JudgeModel:
-    """A loaded judge. `read` is the whole of what it does."""
+    """A loaded judge: `score` for one context, `read` for many trees at once."""
 
     trunk: Any
     heads: Heads
@@ -108,18 +104,43 @@ class JudgeModel:
         """
         card = tomllib.loads((weights / CARD).read_text(encoding="utf-8"))
         if card["layout"] != LAYOUT_VERSION:
-            raise ValueError(f"{weights / CARD}: layout {card['layout']}, but this program writes {LAYOUT_VERSION}")
+            raise ValueError(
+                f"{weights / CARD}: layout {card['layout']} is not {LAYOUT_VERSION}, this program's"
+            )
         trunk = load_trunk(base, card["config"]["depth"], torch.float32)
-        merge_adapter(trunk, weights)
+        merge(trunk, weights)
         heads = Heads(trunk.config.hidden_size)
-        heads.load_state_dict({name: weight.float() for name, weight in load_file(weights / HEADS).items()})
+        heads.load_state_dict(
+            {name: weight.float() for name, weight in load_file(weights / HEADS).items()}
+        )
         fitted = dict(card.get("calibration", {}))
         if "respect_bias" in fitted:
             fitted["respect_bias"] = tuple(fitted["respect_bias"])
         return cls(trunk.to(dtype), heads.eval(), load_tokenize(base), Calibration(**fitted), card)
 
+    def score(
+        self,
+        context: str,
+        actions: Sequence[str],
+        values: Sequence[str],
+        order: Order = Order.CONTEXT_FIRST,
+        label: str = "Value",
+    ) -> Scores:
+        """Every action under every value, in one pass; the context may be empty."""
+        reading = self.read(
+            [ask(self.tokenize, context, actions, [values] * len(actions), order, label)]
+        )[0]
+        shape = (len(actions), len(values))
+        return Scores(
+            self.calibration.score(reading.respect).reshape(shape),
+            self.calibration.respect(reading.respect)[:, 2].reshape(shape),
+            self.calibration.harm(reading.harm),
+        )
+
     @torch.inference_mode()
-    def read(self, asked: Sequence[Asked], row_length: int = 384, tokens_at_once: int = 4096) -> list[Reading]:
+    def read(
+        self, asked: Sequence[Asked], row_length: int = 256, tokens_at_once: int = 4096
+    ) -> list[Reading]:
         """Read many trees, in batches of bounded size; the answers come back in the order given."""
         answers: list[Reading | None] = [None] * len(asked)
         for batch in batches([size(one.tree) for one in asked], tokens_at_once):
@@ -131,12 +152,15 @@ class JudgeModel:
                 own = found[start : start + len(one.tree)]
                 start += len(one.tree)
                 leaves = [leaf for row in one.values for leaf in row]
-                answers[i] = Reading(self.heads.respect_logits(own[leaves]), self.heads.harm_logit(own[list(one.actions)]))
+                answers[i] = Reading(
+                    self.heads.respect_logits(own[leaves]),
+                    self.heads.harm_logit(own[list(one.actions)]),
+                )
         return [answer for answer in answers if answer is not None]
 
 
 def batches(sizes: Sequence[int], bound: int) -> list[list[int]]:
-    """Group neighbours in length, so that little is padded; each group holds about `bound` tokens."""
+    """Group neighbours in length, so that little is padded; about `bound` tokens a group."""
     groups: list[list[int]] = [[]]
     filled = 0
     for index in sorted(range(len(sizes)), key=lambda i: (sizes[i], i)):

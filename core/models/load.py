@@ -25,10 +25,14 @@ from transformers.utils import logging as transformers_logging
 
 from core.errors import BadInput, ModelProblem
 from core.models import catalog
+from core.models.adapters import digest as adapter_digest
+from core.models.adapters import merge
 from core.models.base import TextModel
 from core.models.catalog import Kind
 from core.models.causal import CausalModel
+from core.models.judge_model import JudgeModel
 from core.models.seq2seq import Seq2seqModel
+from core.models.trained import TrainedJudge
 from core.session.events import ModelUsed
 
 transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -66,25 +70,57 @@ def load_text_model(name: str, *, device: str = "auto", dtype: str = "auto") -> 
         formats = pick_formats(where, "float32" if dtype in ("auto", "int8") else dtype)
     else:
         formats = pick_formats(where, dtype)
+    adapter = catalog.WEIGHTS / "policy" if name == catalog.OWN else None
     used = ModelUsed(
         name=_shown(name, path),
         digest=weights_digest(path),
         kind=_kind(config, tokenizer),
         device=where,
         dtype=str(formats),
+        adapter=adapter_digest(adapter) if adapter else "",
     )
     if config.is_encoder_decoder:
         model = _weights(AutoModelForSeq2SeqLM, path, config, where, formats.read)
         return Seq2seqModel(model, tokenizer, used)
 
     def weights(dtype: str) -> PreTrainedModel:
-        stored = "float32" if dtype == "int8" else dtype
+        stored = "float32" if dtype == "int8" or adapter else dtype
         model = _weights(AutoModelForCausalLM, path, config, where, stored)
-        return quantized(model) if dtype == "int8" else model
+        if adapter:
+            merge(model, adapter)
+        if dtype == "int8":
+            return quantized(model)
+        return model if dtype == stored else model.to(getattr(torch, dtype))  # type: ignore[arg-type]
 
     writer = weights(formats.write)
     same = formats.read == formats.write
     return CausalModel(writer, lambda: writer if same else weights(formats.read), tokenizer, used)
+
+
+def load_judge(*, device: str = "auto", dtype: str = "auto") -> tuple[TrainedJudge, ModelUsed]:
+    """The judge trained for Placet, on the default model. Raises as `load_text_model` does."""
+    path = catalog.locate(catalog.DEFAULT)
+    _check_files(path)
+    where = pick_device(device)
+    read = pick_formats(where, "auto" if dtype == "int8" else dtype).read
+    folder = catalog.WEIGHTS / "judge"
+    try:
+        model = JudgeModel.load(path, folder, getattr(torch, read), where)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise ModelProblem(
+            f"the judge cannot be loaded ({_line(error)})",
+            where=str(folder),
+            mend="Install Placet again.",
+        ) from None
+    used = ModelUsed(
+        name=f"{catalog.DEFAULT}+judge",
+        digest=weights_digest(path),
+        kind="heads",
+        device=where,
+        dtype=read,
+        adapter=adapter_digest(folder),
+    )
+    return TrainedJudge(model), used
 
 
 def pick_device(device: str) -> str:
@@ -125,6 +161,7 @@ def quantized(model: PreTrainedModel) -> PreTrainedModel:
     from torch.ao.quantization import quantize_dynamic
 
     warnings.filterwarnings("ignore", message="torch.quantize_per_tensor", category=UserWarning)
+    warnings.filterwarnings("ignore", message="torch.ao.quantization is deprecated")
     quantize_dynamic(  # type: ignore[no-untyped-call]
         model, {torch.nn.Linear}, dtype=torch.qint8, inplace=True
     )
@@ -252,6 +289,8 @@ def _weights(auto: Any, folder: Path, config: Any, device: str, dtype: str) -> P
 
 
 def _shown(name: str, path: Path) -> str:
+    if name == catalog.OWN:
+        return f"{catalog.DEFAULT}+policy"
     known = catalog.entry(name)
     return known.name if known else path.name
 

@@ -30,10 +30,12 @@ class Order(Enum):
 
 
 def context_segment(context: str) -> str:
+    """What all actions share."""
     return f"Context: {context.strip()}\n"
 
 
 def action_segment(action: str) -> str:
+    """What is judged; harm is read at its last token."""
     return f"Action: {action.strip()}\n"
 
 
@@ -128,7 +130,9 @@ class Calibration:
 
     def respect(self, logits: Tensor) -> Tensor:
         """[n, 3] → probabilities [n, 3] of keeps, unrelated, breaks."""
-        return torch.softmax(logits / self.respect_temperature + torch.tensor(self.respect_bias), dim=-1)
+        return torch.softmax(
+            logits / self.respect_temperature + torch.tensor(self.respect_bias), dim=-1
+        )
 
     def score(self, logits: Tensor) -> Tensor:
         """[n, 3] → scores [n] in [0, 1]: P(keeps) + neutral · P(unrelated)."""
@@ -142,11 +146,11 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class Danger:
-    """How an action's harm and its weighted violations make one number, fitted by logistic regression.
+    """How an action's harm and its weighted violations make one number; a logistic regression.
 
-    danger = σ(harm · harm_logit + peak · max_v w_v·P(breaks v) + mean · Σ w_v·P(breaks v) / Σ w_v + bias),
-    where harm_logit is the calibrated logit of P(harm). Only the weights w of the profile are needed
-    to compute it anew.
+    danger = σ(harm · logit P(harm) + peak · max w·P(breaks) + mean · Σ w·P(breaks) / Σ w + bias),
+    over the profile's values with their weights w. After a change of weights it is computed anew
+    without the model.
     """
 
     harm: float
@@ -154,7 +158,9 @@ class Danger:
     mean: float
     bias: float
 
-    def features(self, harm: float, breaks: Sequence[float], weights: Sequence[float]) -> tuple[float, float, float]:
+    def features(
+        self, harm: float, breaks: Sequence[float], weights: Sequence[float]
+    ) -> tuple[float, float, float]:
         """P(harm), P(breaks) of each value and the profile's weights → what is weighed."""
         weighed = [w * b for w, b in zip(weights, breaks, strict=True)]
         total = sum(weights)
@@ -168,4 +174,6 @@ class Danger:
     def __call__(self, harm: float, breaks: Sequence[float], weights: Sequence[float]) -> float:
         """Danger in [0, 1]."""
         logit, peak, mean = self.features(harm, breaks, weights)
-        return 1 / (1 + math.exp(-(self.harm * logit + self.peak * peak + self.mean * mean + self.bias)))
+        return 1 / (
+            1 + math.exp(-(self.harm * logit + self.peak * peak + self.mean * mean + self.bias))
+        )

@@ -17,7 +17,7 @@ from core.stages.judge import Row
 from core.watch import Progress, Watch
 
 if TYPE_CHECKING:
-    from core.models.judge_model import JudgeModel, Measure
+    from core.models.trained import Measure, TrainedJudge
 
 TREE_TOKENS = 448
 """Tokens in one tree: context, some actions, their values. Attention grows with their square."""
@@ -35,7 +35,7 @@ BORDER = 0.2
 class HeadsJudge:
     """Scores any action against any values, in the order of milliseconds each."""
 
-    def __init__(self, model: "JudgeModel", used: ModelUsed) -> None:
+    def __init__(self, model: "TrainedJudge", used: ModelUsed) -> None:
         self.model = model
         self.used = used
         self.rule = RiskRule(**model.danger, **model.thresholds)

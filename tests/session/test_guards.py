@@ -250,9 +250,7 @@ def test_a_change_of_weights_alone_ranks_anew_at_once_without_any_model_call(
         ("c2", {CONSENT: 0.6, HONESTY: 1.0}),
     ):
         text = session.candidates[candidate].text
-        session.judged(
-            candidate, judgement(text, scores=scores, scenario=session.state.scenario)
-        )
+        session.judged(candidate, judgement(text, scores=scores, scenario=session.state.scenario))
     assert session.state.ranking() == ["c1", "c2"]
 
     session.set_weights({CONSENT: 0.1, HONESTY: 1.0})

@@ -92,7 +92,9 @@ def test_the_json_report_is_laid_out_as_promised() -> None:
     assert told["schema"] == 1
     assert told["seed"] == 7
     assert told["timings"]["total_s"] == 2.5
-    assert [set(value) for value in told["profile"]["values"]] == [{"id", "statement", "weight"}] * 2
+    assert [set(value) for value in told["profile"]["values"]] == [
+        {"id", "statement", "weight"}
+    ] * 2
     first, second = told["candidates"]
     assert set(first) >= {"id", "text", "origin", "verdict", "aligned"}
     assert first["aligned"] is None

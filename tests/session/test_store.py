@@ -413,9 +413,7 @@ def test_a_save_that_fails_leaves_the_old_file_and_no_litter(
     assert [path.name for path in file.parent.iterdir() if path.name.startswith(".")] == []
 
 
-def test_a_save_that_failed_can_be_made_good(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_save_that_failed_can_be_made_good(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     session, store = load(file), Store(file)
     session.note("This fits the second time.")
 

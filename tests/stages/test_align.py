@@ -16,9 +16,7 @@ ONE = "Write to the bakeries that agreed to it and name all fees."
 TWO = "Invite bakers who asked for news to an evening in the branch."
 THREE = "Ring only those bakeries whose owner has signed for calls."
 
-RISKY = Case(
-    text=CALL, judgement=judgement(CALL, Risk.MED, scores={CONSENT: 0.2, HONESTY: 0.8})
-)
+RISKY = Case(text=CALL, judgement=judgement(CALL, Risk.MED, scores={CONSENT: 0.2, HONESTY: 0.8}))
 
 
 def scored(text: str, risk: Risk, consent: float) -> Judgement:
@@ -62,9 +60,7 @@ def test_a_riskier_rewrite_is_never_taken_however_well_aligned() -> None:
 
 
 def test_a_riskier_rewrite_does_not_push_a_safe_one_out() -> None:
-    found = run(
-        [ONE, TWO], {ONE: scored(ONE, Risk.HIGH, 1.0), TWO: scored(TWO, Risk.MED, 0.3)}
-    )
+    found = run([ONE, TWO], {ONE: scored(ONE, Risk.HIGH, 1.0), TWO: scored(TWO, Risk.MED, 0.3)})
 
     assert found.text == TWO
 

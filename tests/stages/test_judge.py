@@ -23,9 +23,7 @@ def test_every_text_gets_its_judgement_in_order() -> None:
     found = judge(reviewer, SCENARIO, PROFILE, [CALL, LETTER], watch=Watch(notes.append))
 
     assert found == [judgement(CALL, Risk.HIGH), judgement(LETTER)]
-    assert notes == [
-        Measured(row=row, judgement=one) for row, one in enumerate(found)
-    ]
+    assert notes == [Measured(row=row, judgement=one) for row, one in enumerate(found)]
     assert reviewer.calls == [[CALL, LETTER]]
 
 

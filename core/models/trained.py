@@ -1,0 +1,86 @@
+"""The trained judge, ready to be asked: texts in, probabilities out."""
+
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+
+from msgspec import Struct
+
+from core.models.judge_model import JudgeModel
+from core.models.readout import Order, action_segment, ask, context_segment, value_segment
+
+Tree = tuple[str, list[str]]
+"""A context and some actions in it."""
+
+
+class Measure(Struct, frozen=True):
+    """What was read of one action."""
+
+    scores: list[float]
+    """For each value, the probability that the action respects it."""
+    breaks: list[float]
+    """For each value, the probability that the action goes against it."""
+    harm: float
+    """The probability that the action does harm, whatever the values."""
+
+
+class TrainedJudge:
+    """Contexts, actions and statements of values → measures."""
+
+    def __init__(self, model: JudgeModel) -> None:
+        self.model = model
+        self._length = lru_cache(maxsize=4096)(lambda text: len(model.tokenize(text)))
+
+    @cached_property
+    def danger(self) -> dict[str, float]:
+        """The fitted coefficients of `RiskRule`."""
+        return {name: float(self.model.card["danger"][name]) for name in _COEFFICIENTS}
+
+    @cached_property
+    def thresholds(self) -> dict[str, float]:
+        """Where MED and HIGH begin."""
+        told = self.model.card["thresholds"]
+        return {"med": float(told["medium"]), "high": float(told["high"])}
+
+    def windows(self, text: str, window: int, stride: int) -> list[str]:
+        """The text, or overlapping pieces of it of at most about `window` tokens."""
+        if self._length(text) <= window:
+            return [text]
+        words = text.split()
+        each = self._length(text) / max(1, len(words))
+        size, step = max(1, int(window / each)), max(1, int(stride / each))
+        starts = range(0, max(1, len(words) - size + step), step)
+        return [" ".join(words[start : start + size]) for start in starts]
+
+    def tokens(self, context: str, actions: Sequence[str], statements: Sequence[str]) -> int:
+        """Tokens in the tree of one context, these actions, and all values below each."""
+        values = sum(self._length(value_segment(statement)) for statement in statements)
+        shared = self._length(context_segment(context)) if context.strip() else 0
+        return shared + sum(self._length(action_segment(action)) + values for action in actions)
+
+    def measure(
+        self, trees: Sequence[Tree], statements: Sequence[str], *, second: bool
+    ) -> list[list[Measure]]:
+        """Measures by tree and action; `second` words and orders the same question otherwise."""
+        calibration = self.model.calibration
+        asked = [
+            ask(
+                self.model.tokenize,
+                context,
+                actions,
+                [statements] * len(actions),
+                Order.ACTION_FIRST if second else Order.CONTEXT_FIRST,
+                "Rule" if second else "Value",
+            )
+            for context, actions in trees
+        ]
+        found = []
+        for (_, actions), reading in zip(trees, self.model.read(asked), strict=True):
+            shape = (len(actions), len(statements))
+            scores = calibration.score(reading.respect).reshape(shape).tolist()
+            breaks = calibration.respect(reading.respect)[:, 2].reshape(shape).tolist()
+            harm = calibration.harm(reading.harm).tolist()
+            found.append([Measure(*row) for row in zip(scores, breaks, harm, strict=True)])
+        return found
+
+
+_COEFFICIENTS = ("harm", "peak", "mean", "bias")

@@ -1,0 +1,200 @@
+"""Questions put to a judge, with the answers and what they ought to have been.
+
+One pass over the model yields raw logits; calibrating them afterwards costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+
+import torch
+
+from core.models.judge_model import JudgeModel
+from core.models.readout import Calibration, Danger, ask
+from core.training import norms
+from core.training.data import (
+    Act,
+    Case,
+    Harm,
+    Label,
+    Question,
+    Situation,
+    Split,
+    Story,
+    corpus_case,
+    read_corpus,
+    read_stories,
+    rows,
+)
+from core.training.people import FOUNDATIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One question put to the judge, with what it ought to say."""
+
+    group: str
+    """Situation or story: rows of one group are not independent."""
+    domain: str
+    kind: str
+    """Where the statement comes from."""
+    action: int
+    """Place of the action in its case."""
+    value: str
+    label: Label
+    logits: tuple[float, float, float]
+    """As they come from the head: keeps, unrelated, breaks."""
+    harm_logit: float
+    """As it comes from the head; the same for all values of an action."""
+    chances: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Calibrated P(keeps), P(unrelated), P(breaks)."""
+    score: float = 0.0
+    """Calibrated, 0 to 1."""
+    harm: float = 0.0
+    """Calibrated P(harm) of the action."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionAnswer:
+    """One action of the corpus as a whole."""
+
+    group: str
+    domain: str
+    harmful: bool
+    harm_logit: float
+    harm: float
+    """Calibrated P(harm)."""
+    breaks: tuple[float, ...]
+    """P(breaks) of each value asked."""
+    tags: tuple[str, ...]
+
+
+def put(judge: JudgeModel, named: Sequence[tuple[str, str, Case]]) -> list[Answer]:
+    """(group, domain, case) → every question answered, in order, under the judge's calibration."""
+    readings = judge.read(
+        [
+            ask(
+                judge.tokenize,
+                case.context,
+                [act.text for act in case.acts],
+                [[q.value for q in act.questions] for act in case.acts],
+                case.order,
+                case.label,
+            )
+            for _, _, case in named
+        ]
+    )
+    found: list[Answer] = []
+    for (group, domain, case), reading in zip(named, readings, strict=True):
+        logits, harm = iter(reading.respect.tolist()), reading.harm.tolist()
+        found += [
+            Answer(group, domain, q.kind, i, q.value, q.label, tuple(next(logits)), harm[i])
+            for i, act in enumerate(case.acts)
+            for q in act.questions
+        ]
+    return calibrated(found, judge.calibration)
+
+
+def calibrated(found: Sequence[Answer], calibration: Calibration) -> list[Answer]:
+    """The same answers under a calibration."""
+    if not found:
+        return []
+    logits = torch.tensor([a.logits for a in found])
+    chances = calibration.respect(logits).tolist()
+    scores = calibration.score(logits).tolist()
+    harm = calibration.harm(torch.tensor([a.harm_logit for a in found])).tolist()
+    return [
+        replace(a, chances=tuple(c), score=s, harm=h)
+        for a, c, s, h in zip(found, chances, scores, harm, strict=True)
+    ]
+
+
+def corpus_answers(judge: JudgeModel, situations: Sequence[Situation]) -> list[Answer]:
+    """Every action under every value of its situation."""
+    return put(judge, [(s.id, s.domain, corpus_case(s)) for s in situations])
+
+
+def whole_actions(situations: Sequence[Situation], found: Sequence[Answer]) -> list[ActionAnswer]:
+    """`corpus_answers` of the same situations, gathered by action."""
+    by_action: dict[tuple[str, int], list[Answer]] = {}
+    for answer in found:
+        by_action.setdefault((answer.group, answer.action), []).append(answer)
+    return [
+        ActionAnswer(
+            situation.id,
+            situation.domain,
+            action.harm is not Harm.NONE,
+            asked[0].harm_logit,
+            asked[0].harm,
+            tuple(a.chances[Label.BREAKS.value] for a in asked),
+            action.tags,
+        )
+        for situation in situations
+        for number, action in enumerate(situation.actions)
+        for asked in [by_action[situation.id, number]]
+    ]
+
+
+def danger_of(danger: Danger, action: ActionAnswer) -> float:
+    """Danger under a profile whose values all weigh 1."""
+    return danger(action.harm, action.breaks, [1.0] * len(action.breaks))
+
+
+def story_answers(judge: JudgeModel, stories: Sequence[Story], seed: int) -> list[Answer]:
+    """Both actions of each story under three statements.
+
+    Kinds: `norm` as people wrote it; `edited`, its opposite by the smallest edit; `reworded`, its
+    opposite in another sentence; `unrelated`, another story's norm.
+    """
+    rng = Random(seed)
+    named = []
+    for number, story in enumerate(stories):
+        parsed = norms.parse(story.norm)
+        statements: Mapping[str, str | None] = {
+            "norm": story.norm,
+            "edited": norms.edit_round(story.norm, rng),
+            "reworded": None
+            if parsed is None
+            else norms.reword(parsed, parsed.stance.opposite, rng),
+            "unrelated": stories[(number + len(stories) // 2) % len(stories)].norm,
+        }
+        acts = []
+        for text, label in ((story.moral, Label.KEEPS), (story.immoral, Label.BREAKS)):
+            labels = {"norm": label, "unrelated": Label.UNRELATED}
+            acts.append(
+                Act(
+                    text,
+                    tuple(
+                        Question(statement, labels.get(kind, label.turned), kind)
+                        for kind, statement in statements.items()
+                        if statement
+                    ),
+                )
+            )
+        named.append((story.id, "moral stories", Case("moral stories", "", tuple(acts))))
+    return put(judge, named)
+
+
+def foundation_answers(judge: JudgeModel, data: Path) -> list[Answer]:
+    """Actions of Moral Stories' dev rows under the statement of their foundation (`kind`)."""
+    dev = {t for s in read_stories(data / "moral_stories.dev.jsonl") for t in (s.moral, s.immoral)}
+    named = []
+    for row in rows(data / "foundation_actions.jsonl"):
+        if row["text"] in dev:
+            label = Label.KEEPS if row["label"] else Label.BREAKS
+            questions = tuple(
+                Question(FOUNDATIONS[name][0], label, name)
+                for name in row["foundations"]
+                if name in FOUNDATIONS
+            )
+            case = Case("foundation", "", (Act(row["text"], questions),))
+            named.append((row["norm"], "foundation", case))
+    return put(judge, named)
+
+
+def split_situations(corpus: Path, split: Split) -> list[Situation]:
+    """The corpus's situations of one split."""
+    return [s for s in read_corpus(corpus) if s.split is split]

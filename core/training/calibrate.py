@@ -1,0 +1,217 @@
+"""Calibration of a trained judge: what its logits mean, and where LOW ends and HIGH begins.
+
+Everything here is fitted on the calibration split: situations and stories that were not trained on
+and are not reported on. Temperature and bias: Guo et al. 2017; harm: Platt 1999.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tomli_w
+import torch
+from torch import Tensor, nn
+
+from core.models.judge_model import CARD, JudgeModel
+from core.models.readout import LAYOUT_VERSION, Calibration, Danger
+from core.training import measure
+from core.training.answers import (
+    ActionAnswer,
+    Answer,
+    calibrated,
+    corpus_answers,
+    danger_of,
+    split_situations,
+    story_answers,
+    whole_actions,
+)
+from core.training.data import Label, Split, training_stories
+from core.training.examine import evaluate
+from core.training.heads_config import HeadsConfig
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationConfig:
+    """What the thresholds promise on the calibration split."""
+
+    missed: float = 0.04
+    """At most this share of harmful actions below `medium`, that is LOW."""
+    alarmed: float = 0.08
+    """At most this share of harmless actions from `high` on, that is HIGH."""
+    corpus_share: float = 0.6
+    """Weight of the corpus against Moral Stories when fitting temperature and bias."""
+    stories: int = 200
+    """How many of the stories kept for calibration are read."""
+    neutral_grid: tuple[float, float] = (0.55, 0.8)
+    """Bounds of the credit that an unrelated value gets."""
+
+
+def draft_card(config: HeadsConfig, base_name: str) -> dict[str, Any]:
+    """judge.toml before calibration."""
+    return {
+        "schema": 1,
+        "base": base_name,
+        "layout": LAYOUT_VERSION,
+        "config": config.table(),
+        "calibration": {},
+        "data": {
+            "stages": "people, then people and agents mixed; see config.stages",
+            "sets": [
+                "Moral Stories (train), MIT",
+                "Social Chemistry 101 (positive and neutral; foundation labels), CC BY-SA 4.0",
+                "MoralChoice (low ambiguity), MIT",
+                "SafeText, MIT",
+                "PrivacyLens, MIT",
+                "Placet's own corpus of agents at work, core/training/corpus/judge",
+            ],
+        },
+    }
+
+
+def fit_respect(
+    logits: Tensor, labels: Tensor, weights: Tensor
+) -> tuple[float, tuple[float, float, float]]:
+    """Temperature and bias by maximum likelihood; logits [n, 3], labels [n], weights [n]."""
+    temperature = torch.zeros(1, requires_grad=True)
+    bias = torch.zeros(3, requires_grad=True)
+
+    def loss() -> Tensor:
+        each = nn.functional.cross_entropy(
+            logits / temperature.exp() + bias, labels, reduction="none"
+        )
+        return (each * weights).sum() / weights.sum() + 1e-3 * bias.pow(2).sum()
+
+    _minimise([temperature, bias], loss)
+    found = (bias - bias.mean()).detach().tolist()
+    return float(temperature.detach().exp()), (found[0], found[1], found[2])
+
+
+def fit_logistic(
+    features: Tensor, happened: Tensor, ridge: float = 1e-2, positive: bool = True
+) -> tuple[list[float], float]:
+    """Logistic regression, features [n, k] → (k weights, none negative if `positive`; bias)."""
+    raw = torch.full((features.shape[1],), 0.5, requires_grad=True)
+    bias = torch.zeros(1, requires_grad=True)
+
+    def weight() -> Tensor:
+        return nn.functional.softplus(raw) if positive else raw
+
+    def loss() -> Tensor:
+        logit = features @ weight() + bias
+        fit = nn.functional.binary_cross_entropy_with_logits(logit, happened)
+        return fit + ridge * weight().pow(2).sum()
+
+    _minimise([raw, bias], loss)
+    return weight().detach().tolist(), float(bias.detach())
+
+
+def _minimise(parameters: list[Tensor], loss: Any) -> None:
+    optimiser = torch.optim.LBFGS(parameters, max_iter=200, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimiser.zero_grad()
+        value: Tensor = loss()
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    optimiser.step(closure)  # type: ignore[no-untyped-call]
+
+
+def calibrate(
+    judge: JudgeModel, data: Path, corpus: Path, config: CalibrationConfig | None = None
+) -> JudgeModel:
+    """Fit everything on the calibration split; the judge with it, its card filled in."""
+    config = config or CalibrationConfig()
+    raw = replace(judge, calibration=Calibration())
+    situations = split_situations(corpus, Split.CALIBRATION)
+    _, stories = training_stories(data)
+    agents = corpus_answers(raw, situations)
+    people = [
+        a for a in story_answers(raw, stories[: config.stories], seed=1) if a.kind != "unrelated"
+    ]
+    share = config.corpus_share
+    temperature, bias = fit_respect(
+        torch.tensor([a.logits for a in agents + people]),
+        torch.tensor([a.label.value for a in agents + people]),
+        torch.tensor(
+            [share / len(agents)] * len(agents) + [(1 - share) / len(people)] * len(people)
+        ),
+    )
+    whole = whole_actions(situations, agents)
+    harm, harm_bias = fit_logistic(
+        torch.tensor([[a.harm_logit] for a in whole]),
+        torch.tensor([float(a.harmful) for a in whole]),
+        ridge=1e-3,
+    )
+    fitted = Calibration(temperature, bias, 0.7, harm[0], harm_bias)
+    fitted = replace(fitted, neutral=_neutral(fitted, agents, config))
+    whole = whole_actions(situations, calibrated(agents, fitted))
+    danger = fit_danger(whole)
+    level = np.array([danger_of(danger, a) for a in whole])
+    harmful = np.array([a.harmful for a in whole])
+    medium, high = measure.risk_thresholds(level, harmful, config.missed, config.alarmed)
+    card = judge.card | {
+        "calibration": asdict(fitted) | {"respect_bias": list(bias)},
+        "calibration_config": asdict(config) | {"neutral_grid": list(config.neutral_grid)},
+        "danger": asdict(danger),
+        "thresholds": {"respect": 0.5, "violation": 0.5, "medium": medium, "high": high},
+        "calibrated_on": {
+            "situations": len(situations),
+            "actions": len(whole),
+            "stories": len(stories),
+        },
+        "on_calibration_split": asdict(measure.risk_rates(level, harmful, medium, high)),
+    }
+    return replace(judge, calibration=fitted, card=card)
+
+
+def _neutral(fitted: Calibration, agents: Sequence[Answer], config: CalibrationConfig) -> float:
+    """The credit for P(unrelated) at which scores of keeps/breaks rows are best calibrated."""
+    clear = [a for a in agents if a.label is not Label.UNRELATED]
+    chances = fitted.respect(torch.tensor([a.logits for a in clear])).numpy()
+    kept = np.array([a.label is Label.KEEPS for a in clear])
+    low, high = config.neutral_grid
+
+    def surprise(neutral: float) -> float:
+        score = np.clip(chances[:, 0] + neutral * chances[:, 1], 1e-4, 1 - 1e-4)
+        return float(-np.mean(np.where(kept, np.log(score), np.log(1 - score))))
+
+    return min((float(n) for n in np.round(np.arange(low, high + 1e-9, 0.01), 2)), key=surprise)
+
+
+def fit_danger(whole: Sequence[ActionAnswer]) -> Danger:
+    """Logistic regression of harmful on harm and violations, all values weighing 1."""
+    blank = Danger(0, 0, 0, 0)
+    features = torch.tensor(
+        [blank.features(a.harm, a.breaks, [1.0] * len(a.breaks)) for a in whole]
+    )
+    weights, bias = fit_logistic(features, torch.tensor([float(a.harmful) for a in whole]))
+    return Danger(weights[0], weights[1], weights[2], bias)
+
+
+def write_card(folder: Path, card: dict[str, Any]) -> None:
+    """Put judge.toml beside the weights."""
+    (folder / CARD).write_text(tomli_w.dumps(card), encoding="utf-8")
+
+
+def finish(
+    weights: Path, base: Path, base_name: str, config: HeadsConfig, data: Path, corpus: Path
+) -> list[measure.Row]:
+    """After training: calibrate the judge in `weights`, evaluate it, and write its card."""
+    write_card(weights, draft_card(config, base_name))
+    judge = calibrate(JudgeModel.load(base, weights), data, corpus)
+    write_card(weights, judge.card)
+    table = evaluate(judge, data, corpus)
+    figures = [
+        {"set": row.set, "figure": row.figure}
+        | {key: round(getattr(row.value, key), 4) for key in ("value", "low", "high")}
+        | {"n": row.value.n}
+        | ({"action_only": round(row.action_only.value, 4)} if row.action_only else {})
+        for row in table
+    ]
+    write_card(weights, judge.card | {"figures": figures})
+    return table

@@ -1,0 +1,253 @@
+"""Rows of people's judgements, read from disk and turned into cases that a judge is trained on.
+
+A case is a context with actions, and for each action the statements it was judged by. Nothing of
+the data sets is kept in the project; `corpus/` holds texts of our own. `people.py` makes cases of
+the data sets, this file of the corpus.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from core.models.readout import Order
+from core.training import norms
+
+
+class Label(Enum):
+    """What an action does to a value; the number is the place in the head's logits."""
+
+    KEEPS = 0
+    UNRELATED = 1
+    BREAKS = 2
+
+    @property
+    def turned(self) -> Label:
+        """The label under the opposite value."""
+        return Label(2 - self.value)
+
+
+class Split(Enum):
+    """What a situation is used for."""
+
+    TRAIN = "train"
+    CALIBRATION = "calibration"
+    HELD_OUT = "held-out"
+
+
+class Harm(Enum):
+    """What an action would do to people, rights, security or trust."""
+
+    NONE = "none"
+    SOME = "some"
+    SERIOUS = "serious"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One statement of value put to one action."""
+
+    value: str
+    label: Label
+    kind: str
+    """Its origin: norm, turned, permissive, unrelated, foundation, rule or corpus."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """An action with the questions put about it."""
+
+    text: str
+    questions: tuple[Question, ...]
+    harm: float | None = None
+    """How likely the action does harm, 0 to 1; None where nobody said."""
+    harm_weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is judged in one go: a tree of one context, its actions and their questions."""
+
+    source: str
+    context: str
+    acts: tuple[Act, ...]
+    order: Order = Order.CONTEXT_FIRST
+    label: str = "Value"
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A row of Moral Stories (Emelin et al. 2021)."""
+
+    id: str
+    norm: str
+    moral: str
+    immoral: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An action of the corpus with what it does to every value of its situation."""
+
+    text: str
+    labels: dict[str, Label]
+    harm: Harm
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """A situation of the corpus."""
+
+    id: str
+    domain: str
+    context: str
+    values: dict[str, str]
+    actions: tuple[Proposal, ...]
+
+    @property
+    def split(self) -> Split:
+        """Where it belongs, by its identity alone."""
+        return split_of(self.id)
+
+
+def split_of(identity: str) -> Split:
+    """A third, by hash, is never trained on; a sixth of the rest calibrates."""
+    number = int.from_bytes(sha256(f"placet judge {identity}".encode()).digest()[:4], "big")
+    if number % 3 == 0:
+        return Split.HELD_OUT
+    return Split.CALIBRATION if number // 3 % 6 == 0 else Split.TRAIN
+
+
+def rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a JSON-lines file."""
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            yield json.loads(line)
+
+
+def read_stories(path: Path) -> list[Story]:
+    """A file of Moral Stories."""
+    return [
+        Story(row["id"], row["norm"], row["moral_action"], row["immoral_action"])
+        for row in rows(path)
+    ]
+
+
+def training_stories(data: Path) -> tuple[list[Story], list[Story]]:
+    """Moral Stories' training rows: those to train on, and one in 25, by hash, to calibrate on."""
+    train: list[Story] = []
+    calibration: list[Story] = []
+    for story in read_stories(data / "moral_stories.train.jsonl"):
+        (train if sha256(story.id.encode()).digest()[0] % 25 else calibration).append(story)
+    return train, calibration
+
+
+def read_corpus(folder: Path) -> list[Situation]:
+    """All situations below `folder`, in the order of their files.
+
+    Raises:
+        ValueError: an identity stands twice, or an action leaves a value without a label.
+    """
+    found: dict[str, Situation] = {}
+    for path in sorted(folder.glob("*.toml")):
+        for table in tomllib.loads(path.read_text(encoding="utf-8"))["situations"]:
+            actions = tuple(
+                Proposal(
+                    action["text"],
+                    {key: Label[label.upper()] for key, label in action["labels"].items()},
+                    Harm(action["harm"]),
+                    tuple(action["tags"]),
+                )
+                for action in table["actions"]
+            )
+            for action in actions:
+                if action.labels.keys() != table["values"].keys():
+                    raise ValueError(
+                        f"{path.name}: {table['id']}: labels and values differ: {action.text[:60]}"
+                    )
+            if table["id"] in found:
+                raise ValueError(f"{path.name}: {table['id']} stands twice")
+            found[table["id"]] = Situation(
+                table["id"], table["domain"], table["context"], dict(table["values"]), actions
+            )
+    return list(found.values())
+
+
+def corpus_case(situation: Situation) -> Case:
+    """A situation as it stands, every action under all its values."""
+    return Case(
+        "corpus",
+        situation.context,
+        tuple(
+            Act(
+                action.text,
+                tuple(
+                    Question(situation.values[key], label, "corpus")
+                    for key, label in action.labels.items()
+                ),
+                0.0 if action.harm is Harm.NONE else 1.0,
+            )
+            for action in situation.actions
+        ),
+    )
+
+
+def corpus_cases(situations: Sequence[Situation], rng: Random) -> list[Case]:
+    """One round through the corpus, each time worded and arranged a little differently.
+
+    Rules that can surely be turned round also appear as their opposite; a value of another domain
+    stands in as unrelated; now and then the context is left out, or comes after the action. Two
+    actions make a case: longer rows cost more in attention than the repeated context.
+    """
+    cases: list[Case] = []
+    for situation in situations:
+        rewritten: dict[str, str] = {}
+        added: dict[str, tuple[str, bool]] = {}
+        for value in situation.values.values():
+            rewritten[value] = _respelt(value, rng)
+            if rng.random() < 0.6 and (turned := norms.turn_rule(value, rng)) is not None:
+                added[value] = (_respelt(turned, rng), True)
+        foreign = None
+        other = rng.choice(situations)
+        if other.domain != situation.domain and rng.random() < 0.5:
+            foreign = Question(
+                _respelt(rng.choice(list(other.values.values())), rng), Label.UNRELATED, "unrelated"
+            )
+        acts = []
+        plain = corpus_case(situation)
+        for act in plain.acts:
+            questions = [replace(q, value=rewritten[q.value]) for q in act.questions]
+            questions += [
+                Question(added[q.value][0], q.label.turned, "turned")
+                for q in act.questions
+                if q.value in added
+            ]
+            acts.append(
+                replace(act, questions=(*questions, foreign) if foreign else tuple(questions))
+            )
+        order = Order.ACTION_FIRST if rng.random() < 0.12 else Order.CONTEXT_FIRST
+        context = "" if rng.random() < 0.1 else situation.context
+        label = "Rule" if rng.random() < 0.25 else "Value"
+        rng.shuffle(acts)
+        cases += [
+            Case("corpus", context, tuple(acts[i : i + 2]), order, label)
+            for i in range(0, len(acts), 2)
+        ]
+    return cases
+
+
+def _respelt(value: str, rng: Random) -> str:
+    chance = rng.random()
+    if chance < 0.1:
+        return value.rstrip(".")
+    if chance < 0.2:
+        return value[:1].lower() + value[1:].rstrip(".")
+    return value

@@ -1,0 +1,206 @@
+"""The judge put to the test: unseen norms, the same turned round, the corpus's held-out third.
+
+Every table carries an action-only row: the harm head read as "1 - harm", which never sees a value.
+A judge that is no better has not read the statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.models.judge_model import JudgeModel
+from core.models.readout import Danger
+from core.training import measure
+from core.training.answers import (
+    ActionAnswer,
+    Answer,
+    corpus_answers,
+    danger_of,
+    foundation_answers,
+    split_situations,
+    story_answers,
+    whole_actions,
+)
+from core.training.data import Label, Split, read_stories
+from core.training.measure import Figure, Floats, Ints, Row
+from core.training.people import FOUNDATIONS
+
+
+def decided(found: Sequence[Answer]) -> list[Answer]:
+    """Without unrelated values."""
+    return [a for a in found if a.label is not Label.UNRELATED]
+
+
+def value_rows(name: str, found: Sequence[Answer], threshold: float) -> list[Row]:
+    """AUROC, accuracy, calibration and neutral level over answers."""
+    clear = decided(found)
+    positive = np.array([a.label is Label.KEEPS for a in clear])
+    groups = [a.group for a in clear]
+    score = np.array([a.score for a in clear])
+    blind = np.array([1 - a.harm for a in clear])
+    cut = measure.best_threshold(blind, positive)
+
+    def both(figure: str, of: Callable[[Floats, Ints, float], float]) -> Row:
+        return Row(
+            name,
+            figure,
+            measure.with_interval(lambda i: of(score, i, threshold), groups),
+            measure.with_interval(lambda i: of(blind, i, cut), groups),
+        )
+
+    table = [
+        both("AUROC keeps/breaks", lambda s, i, _: measure.auroc(s[i], positive[i])),
+        both("accuracy keeps/breaks", lambda s, i, t: measure.accuracy(s[i], positive[i], t)),
+        both("calibration error", lambda s, i, _: measure.calibration_error(s[i], positive[i])),
+    ]
+    for figure, pairs in (
+        ("pairs: one value, two actions", value_pairs(clear)),
+        ("pairs: one action, two values", action_pairs(clear)),
+    ):
+        if pairs:
+            origin = [clear[keeps].group for keeps, _ in pairs]
+            table.append(
+                Row(name, figure, _ordered(score, pairs, origin), _ordered(blind, pairs, origin))
+            )
+    foreign = [a for a in found if a.label is Label.UNRELATED]
+    if foreign:
+        level = np.array([a.score for a in foreign])
+        origin = [a.group for a in foreign]
+        table.append(
+            Row(
+                name,
+                "mean score of unrelated values",
+                measure.with_interval(lambda i: float(level[i].mean()), origin),
+            )
+        )
+        below = level < threshold
+        table.append(
+            Row(
+                name,
+                "unrelated taken for broken",
+                measure.with_interval(lambda i: float(below[i].mean()), origin),
+            )
+        )
+    broken = np.array([a.label is Label.BREAKS for a in found])
+    chance = np.array([a.chances[Label.BREAKS.value] for a in found])
+    every = [a.group for a in found]
+    table.append(
+        Row(
+            name,
+            "AUROC broken/not",
+            measure.with_interval(lambda i: measure.auroc(chance[i], broken[i]), every),
+        )
+    )
+    table.append(
+        Row(
+            name,
+            "calibration error of P(breaks)",
+            measure.with_interval(lambda i: measure.calibration_error(chance[i], broken[i]), every),
+        )
+    )
+    return table
+
+
+def _ordered(scores: Floats, pairs: Sequence[tuple[int, int]], groups: Sequence[str]) -> Figure:
+    better, worse = (np.array([pair[side] for pair in pairs]) for side in (0, 1))
+
+    def of(drawn: Ints) -> float:
+        return measure.ordered(scores[better[drawn]], scores[worse[drawn]])
+
+    return measure.with_interval(of, groups)
+
+
+def value_pairs(found: Sequence[Answer]) -> list[tuple[int, int]]:
+    """Places (keeps, breaks) of answers that share group and value."""
+    return _pairs(found, lambda a: (a.group, a.value))
+
+
+def action_pairs(found: Sequence[Answer]) -> list[tuple[int, int]]:
+    """Places (keeps, breaks) of answers that share group and action."""
+    return _pairs(found, lambda a: (a.group, a.action))
+
+
+def _pairs(found: Sequence[Answer], key: Callable[[Answer], object]) -> list[tuple[int, int]]:
+    sides: dict[object, tuple[list[int], list[int]]] = {}
+    for place, answer in enumerate(found):
+        sides.setdefault(key(answer), ([], []))[answer.label is Label.BREAKS].append(place)
+    return [(k, b) for keeps, breaks in sides.values() for k in keeps for b in breaks]
+
+
+def risk_rows(name: str, found: Sequence[ActionAnswer], card: dict[str, Any]) -> list[Row]:
+    """False-LOW and false-HIGH rates, and how well danger tells harmful from harmless."""
+    weighing = Danger(**card["danger"])
+    medium, high = float(card["thresholds"]["medium"]), float(card["thresholds"]["high"])
+    danger = np.array([danger_of(weighing, a) for a in found])
+    harmful = np.array([a.harmful for a in found])
+    groups = [a.group for a in found]
+    head = np.array([a.harm for a in found])
+
+    def rate(field: str) -> Figure:
+        def of(i: Ints) -> float:
+            return float(getattr(measure.risk_rates(danger[i], harmful[i], medium, high), field))
+
+        return measure.with_interval(of, groups)
+
+    return [
+        Row(
+            name,
+            "AUROC harmful/harmless by danger",
+            measure.with_interval(lambda i: measure.auroc(danger[i], harmful[i]), groups),
+        ),
+        Row(
+            name,
+            "AUROC harmful/harmless by harm head",
+            measure.with_interval(lambda i: measure.auroc(head[i], harmful[i]), groups),
+        ),
+        Row(
+            name,
+            "calibration error of P(harm)",
+            measure.with_interval(lambda i: measure.calibration_error(head[i], harmful[i]), groups),
+        ),
+        Row(name, "harmful that come out LOW", rate("harmful_low")),
+        Row(name, "harmless that come out HIGH", rate("harmless_high")),
+        Row(name, "harmful that come out HIGH", rate("harmful_high")),
+        Row(name, "harmless that come out LOW", rate("harmless_low")),
+    ]
+
+
+def evaluate(judge: JudgeModel, data: Path, corpus: Path) -> list[Row]:
+    """The whole table, at the thresholds of the judge's card."""
+    threshold = float(judge.card["thresholds"]["respect"])
+    people = story_answers(judge, read_stories(data / "moral_stories.dev.jsonl"), seed=0)
+    table: list[Row] = []
+    for kinds, name in (
+        (("norm", "unrelated"), "unseen norms"),
+        (("edited",), "unseen norms turned by an edit"),
+        (("reworded",), "unseen norms turned and reworded"),
+    ):
+        table += value_rows(name, [a for a in people if a.kind in kinds], threshold)
+    held = split_situations(corpus, Split.HELD_OUT)
+    found = corpus_answers(judge, held)
+    table += value_rows("corpus, held out", found, threshold)
+    for domain in sorted({s.domain for s in held}):
+        clear = decided([a for a in found if a.domain == domain])
+        table.append(_auroc_row(f"held out: {domain}", clear))
+    table += risk_rows("corpus, held out", whole_actions(held, found), judge.card)
+    foundation = foundation_answers(judge, data)
+    for name in FOUNDATIONS:
+        if asked := [a for a in foundation if a.kind == name]:
+            table.append(_auroc_row(f"foundation: {name}", asked))
+    return table
+
+
+def _auroc_row(name: str, clear: Sequence[Answer]) -> Row:
+    positive = np.array([a.label is Label.KEEPS for a in clear])
+    groups = [a.group for a in clear]
+    score, blind = np.array([a.score for a in clear]), np.array([1 - a.harm for a in clear])
+    return Row(
+        name,
+        "AUROC keeps/breaks",
+        measure.with_interval(lambda i: measure.auroc(score[i], positive[i]), groups),
+        measure.with_interval(lambda i: measure.auroc(blind[i], positive[i]), groups),
+    )

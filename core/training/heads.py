@@ -1,0 +1,334 @@
+"""Training of the judge: a LoRA adapter and two linear heads on the default model.
+
+Two stages. The first reads people's judgements of everyday actions, under norms, norms turned
+round, permissive and unrelated norms. The second mixes them with our own corpus of agents at work.
+One step packs about `tokens_per_step` tokens of trees (see `core.models.trees`) into rows.
+
+LoRA: Hu et al. 2021. The read-out is at a middle layer, where linear probes are best.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from core.models.judge_model import HEADS, load_tokenize, load_trunk, states
+from core.models.readout import Asked, Heads, Tokenize, ask
+from core.models.trees import pack, size
+from core.training import data as sets
+from core.training import people
+from core.training.data import Case, Split
+from core.training.heads_config import HeadsConfig, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a running training tells."""
+
+    stage: str
+    step: int
+    steps: int
+    loss: float
+    """Mean over the steps since the last report."""
+    tokens_per_second: float
+    seconds_left: float
+    """For this stage, at the speed so far."""
+
+
+Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A case as tokens with its targets."""
+
+    asked: Asked
+    labels: tuple[int, ...]
+    """One a question, in order; see `Label`."""
+    harm: tuple[tuple[int, float, float], ...]
+    """(place of the action, target, weight) where harm is known."""
+
+
+def build_cases(stage: Stage, data: Path, corpus: Path, rng: Random) -> list[Case]:
+    """All cases of a stage, in the order in which they are trained on."""
+    stories, _ = sets.training_stories(data)
+    if stage.stories < len(stories):
+        stories = rng.sample(stories, stage.stories)
+    dev = sets.read_stories(data / "moral_stories.dev.jsonl")
+    foundations = people.read_foundations(
+        data / "foundation_actions.jsonl", {t for s in dev for t in (s.moral, s.immoral)}
+    )
+    cases = people.story_cases(stories, foundations, rng)
+    if stage.chemistry:
+        cases += people.chemistry_cases(
+            data / "social_chemistry.positive_neutral.jsonl", stage.chemistry, rng
+        )
+    if stage.others:
+        others = people.choice_cases(data / "moralchoice.low_ambiguity.jsonl", rng)
+        others += people.safety_cases(data / "safetext.jsonl", rng)
+        others += people.privacy_cases(data / "privacylens.jsonl", rng)
+        cases += (
+            others if stage.others >= 1 else rng.sample(others, round(stage.others * len(others)))
+        )
+    if stage.corpus_rounds:
+        situations = [s for s in sets.read_corpus(corpus) if s.split is Split.TRAIN]
+        for _ in range(stage.corpus_rounds):
+            cases += sets.corpus_cases(situations, rng)
+    rng.shuffle(cases)
+    return cases
+
+
+def sample(case: Case, tokenize: Tokenize) -> Sample:
+    asked = ask(
+        tokenize,
+        case.context,
+        [act.text for act in case.acts],
+        [[question.value for question in act.questions] for act in case.acts],
+        case.order,
+        case.label,
+    )
+    labels = tuple(question.label.value for act in case.acts for question in act.questions)
+    harm = tuple(
+        (i, act.harm, act.harm_weight) for i, act in enumerate(case.acts) if act.harm is not None
+    )
+    return Sample(asked, labels, harm)
+
+
+def in_steps(samples: Sequence[Sample], tokens: int) -> list[list[Sample]]:
+    """Neighbours together, about `tokens` tokens a step."""
+    steps: list[list[Sample]] = [[]]
+    filled = 0
+    for one in samples:
+        length = size(one.asked.tree)
+        if steps[-1] and filled + length > tokens:
+            steps.append([])
+            filled = 0
+        steps[-1].append(one)
+        filled += length
+    return steps
+
+
+class Trainer:
+    """The adapter, the heads, and an optimiser over float32 copies of the bfloat16 adapter."""
+
+    def __init__(self, config: HeadsConfig, base: Path) -> None:
+        torch.manual_seed(config.seed)
+        torch.set_num_threads(config.threads)
+        self.config = config
+        self.model: PeftModel = get_peft_model(
+            load_trunk(base, config.depth, torch.bfloat16),
+            LoraConfig(
+                r=config.rank,
+                lora_alpha=config.alpha,
+                target_modules=[
+                    "q_proj",
+                    "k_proj",
+                    "v_proj",
+                    "o_proj",
+                    "gate_proj",
+                    "up_proj",
+                    "down_proj",
+                ],
+                layers_to_transform=list(range(config.first_layer, config.depth)),
+                task_type="CAUSAL_LM",
+            ),
+            autocast_adapter_dtype=False,
+        )
+        self.heads = Heads(self.model.config.hidden_size)
+        nn.init.zeros_(self.heads.respect.weight)
+        nn.init.zeros_(self.heads.harm.weight)
+        self.dropout = nn.Dropout(config.head_dropout)
+        self.adapter = [p for p in self.model.parameters() if p.requires_grad]
+        self.masters = [p.detach().float().clone().requires_grad_() for p in self.adapter]
+        self.optimiser = torch.optim.AdamW(
+            [
+                {"params": self.masters, "weight_decay": config.weight_decay},
+                {"params": list(self.heads.parameters()), "weight_decay": config.weight_decay},
+            ],
+            betas=(0.9, 0.98),
+        )
+
+    def loss(self, batch: Sequence[Sample]) -> Tensor:
+        """Cross-entropy over keeps, unrelated, breaks, plus the weighted harm loss."""
+        packed = pack([one.asked.tree for one in batch], self.config.row_length)
+        found = self.dropout(Heads.normed(states(self.model, packed)))
+        leaves: list[int] = []
+        ends: list[int] = []
+        start = 0
+        for one in batch:
+            leaves += [start + leaf for row in one.asked.values for leaf in row]
+            ends += [start + one.asked.actions[i] for i, _, _ in one.harm]
+            start += len(one.asked.tree)
+        labels = torch.tensor([label for one in batch for label in one.labels])
+        loss = nn.functional.cross_entropy(
+            self.heads.respect(found[leaves]), labels, label_smoothing=self.config.label_smoothing
+        )
+        if ends:
+            targets = torch.tensor([target for one in batch for _, target, _ in one.harm])
+            weights = torch.tensor([weight for one in batch for _, _, weight in one.harm])
+            harm = nn.functional.binary_cross_entropy_with_logits(
+                self.heads.harm(found[ends])[:, 0], targets, weights, reduction="sum"
+            )
+            loss = loss + self.config.harm_weight * harm / weights.sum()
+        return loss
+
+    def step(self, batch: Sequence[Sample], rate: float) -> float:
+        """One update; the batch's loss."""
+        loss = self.loss(batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        for master, weight in zip(self.masters, self.adapter, strict=True):
+            master.grad = None if weight.grad is None else weight.grad.float()
+            weight.grad = None
+        nn.utils.clip_grad_norm_([*self.masters, *self.heads.parameters()], self.config.clip)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        with torch.no_grad():
+            for master, weight in zip(self.masters, self.adapter, strict=True):
+                weight.copy_(master)
+        return float(loss.detach())
+
+    def save(self, folder: Path) -> None:
+        """Adapter in peft's format (bfloat16) and heads, as they ship."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.model.save_pretrained(str(folder))
+        save_file(
+            {name: weight.contiguous() for name, weight in self.heads.state_dict().items()},
+            folder / HEADS,
+        )
+        (folder / "README.md").unlink(missing_ok=True)
+
+    def checkpoint(self, path: Path, stage: int, step: int) -> None:
+        """Everything needed to go on, written whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_suffix(".new")
+        torch.save(
+            {
+                "stage": stage,
+                "step": step,
+                "masters": [m.detach() for m in self.masters],
+                "heads": self.heads.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "random": torch.get_rng_state(),
+            },
+            fresh,
+        )
+        fresh.replace(path)
+
+    def restore(self, path: Path) -> tuple[int, int]:
+        """Take up a checkpoint: (stage, step) to go on with."""
+        saved = torch.load(path, weights_only=True)
+        with torch.no_grad():
+            for master, weight, value in zip(
+                self.masters, self.adapter, saved["masters"], strict=True
+            ):
+                master.copy_(value)
+                weight.copy_(value)
+        self.heads.load_state_dict(saved["heads"])
+        self.optimiser.load_state_dict(saved["optimiser"])
+        torch.set_rng_state(saved["random"])
+        return int(saved["stage"]), int(saved["step"])
+
+
+def rate_at(stage: Stage, step: int, steps: int, warmup: int) -> float:
+    """Linear warm-up, then a cosine from the peak down to the end rate."""
+    if step < warmup:
+        return stage.peak_rate * (step + 1) / warmup
+    done = (step - warmup) / max(1, steps - warmup)
+    return stage.end_rate + (stage.peak_rate - stage.end_rate) * 0.5 * (
+        1 + math.cos(math.pi * done)
+    )
+
+
+def train(
+    config: HeadsConfig,
+    data: Path,
+    corpus: Path,
+    base: Path,
+    out: Path,
+    resume: bool = False,
+    progress: Report = lambda _: None,
+    limit: int | None = None,
+) -> Path:
+    """Train a judge and write adapter and heads into `out`; calibrating them comes after.
+
+    Checkpoints lie in `out/checkpoints`: `last.pt`, and one at the end of each stage. With `resume`
+    the training goes on from `last.pt`; the data's order depends on the seed alone, so it is the
+    same as if it had never stopped. `limit` bounds the steps of each stage, for a trial.
+
+    Returns:
+        `out`.
+    """
+    trainer = Trainer(config, base)
+    tokenize = load_tokenize(base)
+    folder = out / "checkpoints"
+    at_stage, at_step = (
+        trainer.restore(folder / "last.pt") if resume and (folder / "last.pt").exists() else (0, 0)
+    )
+    for number, stage in enumerate(config.stages):
+        if number < at_stage:
+            continue
+        cases = build_cases(stage, data, corpus, Random(config.seed * 1000 + number))
+        steps = in_steps([sample(case, tokenize) for case in cases], stage.tokens_per_step)[:limit]
+        _run_stage(
+            trainer, stage, number, steps, at_step if number == at_stage else 0, folder, progress
+        )
+        trainer.checkpoint(folder / f"{stage.name}.pt", number + 1, 0)
+        trainer.checkpoint(folder / "last.pt", number + 1, 0)
+    trainer.save(out)
+    return out
+
+
+def _run_stage(
+    trainer: Trainer,
+    stage: Stage,
+    number: int,
+    steps: Sequence[Sequence[Sample]],
+    first: int,
+    folder: Path,
+    progress: Report,
+) -> None:
+    config = trainer.config
+    trainer.model.train()
+    trainer.dropout.train()
+    began, tokens, losses = time.monotonic(), 0, [0.0][:0]
+    last = min(len(steps), stage.stop_after or len(steps))
+    span = min(len(steps), stage.fall_over or len(steps))
+    for step in range(first, last):
+        losses.append(trainer.step(steps[step], rate_at(stage, step, span, config.warmup_steps)))
+        tokens += _tokens(steps[step])
+        done = step + 1
+        if done % 5 == 0 or done == last:
+            seconds = time.monotonic() - began
+            left = seconds / (done - first) * (last - done)
+            progress(
+                Progress(stage.name, done, last, sum(losses) / len(losses), tokens / seconds, left)
+            )
+            losses.clear()
+        if done % config.checkpoint_every == 0:
+            trainer.checkpoint(folder / "last.pt", number, done)
+
+
+def _tokens(batch: Iterable[Sample]) -> int:
+    return sum(size(one.asked.tree) for one in batch)
+
+
+__all__ = [
+    "HeadsConfig",
+    "Progress",
+    "Report",
+    "Stage",
+    "Trainer",
+    "build_cases",
+    "train",
+]

@@ -1,0 +1,99 @@
+"""Every number that shapes the judge's training."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stretch of training with its own data and learning rate."""
+
+    name: str
+    peak_rate: float
+    """Learning rate after warming up; falls along a cosine to `end_rate`."""
+    end_rate: float
+    stories: int
+    """How many of Moral Stories' training rows."""
+    chemistry: int = 0
+    """How many rows of Social Chemistry 101."""
+    others: float = 1.0
+    """Share of MoralChoice, SafeText and PrivacyLens that takes part, 0 to 1."""
+    corpus_rounds: int = 0
+    """How often the corpus is gone through."""
+    tokens_per_step: int = 2048
+    stop_after: int | None = None
+    """Steps after which the stage ends; None for all that its data gives."""
+    fall_over: int | None = None
+    """Steps over which the learning rate falls; None for all that the data gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadsConfig:
+    """Every hyper-parameter of the judge; written beside its weights."""
+
+    seed: int = 7
+    depth: int = 22
+    """Layers run; the state is read after the last of them."""
+    first_layer: int = 6
+    """Lowest layer with an adapter; below it there is no backward pass."""
+    rank: int = 16
+    alpha: int = 32
+    weight_decay: float = 0.01
+    head_dropout: float = 0.1
+    harm_weight: float = 0.4
+    """Share of the harm loss against the respect loss."""
+    label_smoothing: float = 0.02
+    row_length: int = 256
+    warmup_steps: int = 30
+    clip: float = 1.0
+    """Bound of the gradient's norm."""
+    checkpoint_every: int = 25
+    """Steps between checkpoints."""
+    threads: int = 2
+    stages: tuple[Stage, ...] = field(
+        default=(
+            Stage(
+                "people",
+                peak_rate=5e-4,
+                end_rate=1e-4,
+                stories=10_000,
+                chemistry=2_000,
+                stop_after=200,
+            ),
+            Stage(
+                "agents",
+                peak_rate=5e-4,
+                end_rate=0.0,
+                stories=1_600,
+                chemistry=250,
+                others=0.2,
+                corpus_rounds=5,
+                tokens_per_step=1536,
+            ),
+        )
+    )
+
+    @classmethod
+    def load(cls, path: Path) -> HeadsConfig:
+        """Read from TOML; what is not named keeps its default.
+
+        Raises:
+            TypeError: the file names a field that does not exist.
+        """
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        if "stages" in table:
+            table["stages"] = tuple(Stage(**stage) for stage in table["stages"])
+        return cls(**table)
+
+    def table(self) -> dict[str, Any]:
+        """As plain values, for TOML; what is None is left out."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "stages"} | {
+            "stages": [
+                {name: value for name, value in asdict(stage).items() if value is not None}
+                for stage in self.stages
+            ]
+        }

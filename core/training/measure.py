@@ -1,0 +1,179 @@
+"""Figures by which a judge is measured, each with a bootstrap interval where it is a rate.
+
+All functions take plain arrays; nothing here knows the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number with its 95 % interval, situations or stories being resampled whole."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    """Rows it rests on."""
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}] n={self.n}"
+
+
+def auroc(scores: Floats, positive: Bools) -> float:
+    """Chance that a positive row scores above a negative one, ties half; NaN without both."""
+    positives, negatives = int(positive.sum()), int((~positive).sum())
+    if not positives or not negatives:
+        return float("nan")
+    _, place, count = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(count) - (count - 1) / 2)[place]
+    return float(
+        (ranks[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives)
+    )
+
+
+def accuracy(scores: Floats, positive: Bools, threshold: float) -> float:
+    """Share of rows on the right side, a row at the threshold counting as positive."""
+    return float(np.mean((scores >= threshold) == positive)) if len(scores) else float("nan")
+
+
+def ordered(better: Floats, worse: Floats) -> float:
+    """Share of pairs in which the better one scores higher, ties counting half."""
+    return (
+        float(np.mean((better > worse) + 0.5 * (better == worse))) if len(better) else float("nan")
+    )
+
+
+def calibration_error(chances: Floats, happened: Bools, bins: int = 10) -> float:
+    """Expected calibration error over equally wide bins (Naeini et al. 2015), 0 to 1."""
+    return float(
+        sum(b.share * abs(b.predicted - b.happened) for b in reliability(chances, happened, bins))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """One bar of a reliability diagram."""
+
+    share: float
+    """Of all rows, 0 to 1."""
+    predicted: float
+    """Mean probability in the bin."""
+    happened: float
+    """Rate at which it was so."""
+
+
+def reliability(chances: Floats, happened: Bools, bins: int = 10) -> list[Bin]:
+    """The bars of a reliability diagram; empty ones are left out."""
+    place = np.minimum((chances * bins).astype(int), bins - 1)
+    return [
+        Bin(float(inside.mean()), float(chances[inside].mean()), float(happened[inside].mean()))
+        for inside in (place == number for number in range(bins))
+        if inside.any()
+    ]
+
+
+def best_threshold(scores: Floats, positive: Bools) -> float:
+    """The threshold of highest balanced accuracy, midway between two neighbouring scores."""
+    values = np.unique(scores)
+    cuts = (values[1:] + values[:-1]) / 2
+    if not len(cuts) or positive.all() or not positive.any():
+        return 0.5
+    high, low = np.sort(scores[positive]), np.sort(scores[~positive])
+    kept = 1 - np.searchsorted(high, cuts) / len(high)
+    turned_down = np.searchsorted(low, cuts) / len(low)
+    return float(cuts[int(np.argmax(kept + turned_down))])
+
+
+def with_interval(
+    figure: Callable[[Ints], float],
+    groups: Sequence[object],
+    rounds: int = 400,
+    seed: int = 0,
+) -> Figure:
+    """A figure over rows with its 95 % bootstrap interval, whole groups being drawn together.
+
+    `figure` gets row numbers; `groups` names the group of every row, in order.
+    """
+    names = {name: number for number, name in enumerate(dict.fromkeys(groups))}
+    member = np.array([names[name] for name in groups], dtype=np.int64)
+    order = np.argsort(member, kind="stable")
+    rows = np.split(order, np.flatnonzero(np.diff(member[order])) + 1) if len(order) else []
+    everything = np.arange(len(member), dtype=np.int64)
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for _ in range(rounds if rows else 0):
+        chosen = rng.integers(0, len(rows), len(rows))
+        drawn.append(figure(np.concatenate([rows[i] for i in chosen])))
+    finite = [value for value in drawn if np.isfinite(value)]
+    low, high = np.quantile(finite, [0.025, 0.975]) if finite else (float("nan"), float("nan"))
+    return Figure(float(figure(everything)), float(low), float(high), len(member))
+
+
+@dataclass(frozen=True, slots=True)
+class RiskRates:
+    """What goes wrong at a pair of thresholds."""
+
+    harmful_low: float
+    """Share of harmful actions that come out LOW."""
+    harmless_high: float
+    """Share of harmless actions that come out HIGH."""
+    harmful_high: float
+    """Share of harmful actions caught as HIGH."""
+    harmless_low: float
+    """Share of harmless actions that pass as LOW."""
+
+
+def risk_rates(danger: Floats, harmful: Bools, medium: float, high: float) -> RiskRates:
+    """LOW below `medium`, HIGH from `high` on, MED between."""
+    return RiskRates(
+        float(np.mean(danger[harmful] < medium)),
+        float(np.mean(danger[~harmful] >= high)),
+        float(np.mean(danger[harmful] >= high)),
+        float(np.mean(danger[~harmful] < medium)),
+    )
+
+
+def risk_thresholds(
+    danger: Floats, harmful: Bools, missed: float, alarmed: float
+) -> tuple[float, float]:
+    """(medium, high) thresholds of danger for stated error rates.
+
+    At most `missed` of the harmful lie below medium, at most `alarmed` of the harmless from high.
+    Medium is as high, and high as low, as these rates allow; medium is never above high.
+    """
+    bad, fine = np.sort(danger[harmful]), np.sort(danger[~harmful])
+    medium = float(bad[min(int(missed * len(bad)), len(bad) - 1)])
+    spared = int(alarmed * len(fine))
+    high = float(np.nextafter(fine[len(fine) - 1 - spared], 2.0))
+    return min(medium, high), high
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the table."""
+
+    set: str
+    figure: str
+    value: Figure
+    action_only: Figure | None = None
+    """The same figure for the harm head, which sees no value."""
+
+
+def as_text(table: Iterable[Row]) -> str:
+    """A table for a terminal or a page: set, figure, value, the action-only row."""
+    lines = []
+    for row in table:
+        blind = f" | action only {row.action_only.value:.3f}" if row.action_only else ""
+        lines.append(f"{row.set:34} {row.figure:38} {row.value}{blind}")
+    return "\n".join(lines)

@@ -1,0 +1,365 @@
+"""The policy and the aligner put to the test: what they write, counted.
+
+What is counted says little about whether an action is wise. So the texts come back with the
+figures, a row written by hand stands in every table, and somebody should read fifty of them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from statistics import fmean
+from typing import Any
+
+import torch
+
+from core.domain.scenario import Scenario
+from core.domain.text import words
+from core.domain.values import Profile, Value
+from core.domain.verdict import Judgement, Risk, assess
+from core.models.base import Draft, TextModel
+from core.models.causal import CausalModel
+from core.stages import align as aligning
+from core.stages import prompts, propose
+from core.stages.judge import Judge, judge
+from core.training.replies import Sample, in_steps, losses
+from core.training.texts import Scene, Wish
+from core.training.wording import Topics, distance, distinct_2, stems
+from core.watch import SILENT, Watch
+
+_NUMBER = re.compile(r"\d[\d.,:]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an action is proposed."""
+
+    scenario: Scenario
+    profile: Profile | None = None
+    """The values to judge by, where there are any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mending:
+    """An action to rewrite, where, and for which values."""
+
+    scenario: Scenario
+    wish: Wish
+
+    @property
+    def profile(self) -> Profile:
+        """The values at stake, all with the same weight."""
+        return Profile(
+            name="at-stake",
+            values=tuple(
+                Value(id=f"v{number}", statement=statement)
+                for number, statement in enumerate(self.wish.values, start=1)
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalFigures:
+    """What became of the proposals. Shares are 0 to 1; `nan` where nothing can be said."""
+
+    model: str
+    asked: int
+    usable: float
+    """Share of first drafts that the filters of `core.stages.propose` let through, each alone."""
+    on_topic: float
+    """Share of the usable ones whose words fit their own scenario better than any other one."""
+    grounded: float
+    """Mean share of an action's content words that stand in the goal or the context."""
+    specific: float
+    """Share of the usable ones with a figure in them."""
+    distance: float
+    """Mean Jaccard distance of words between two actions for one scenario."""
+    distinct_2: float
+    """Different word pairs by all word pairs, over all texts (Li et al. 2016)."""
+    words: float
+    """Mean length."""
+    low: float
+    """Share of the usable ones judged LOW."""
+    why_not: Mapping[str, int]
+    texts: tuple[tuple[str, ...], ...]
+    """The usable actions, scenario by scenario."""
+
+
+@dataclass(frozen=True, slots=True)
+class RewriteFigures:
+    """What became of the rewrites. Shares are 0 to 1; `nan` where nothing can be said."""
+
+    model: str
+    asked: int
+    usable: float
+    """Share of first drafts that the filters let through."""
+    changed: float
+    """Share of drafts, usable ones, that are not the action itself."""
+    on_topic: float
+    """Share of the usable ones whose words fit their own scenario better than any other one."""
+    kept: float
+    """Mean share of the action's content words that the rewrite keeps."""
+    json_kept: float
+    """Share of JSON actions whose rewrite is a JSON object again."""
+    distance: float
+    """Mean Jaccard distance of words between action and rewrite."""
+    words: float
+    """Mean length."""
+    low_before: float
+    """Share of the actions judged LOW."""
+    low_after: float
+    """Share of the usable rewrites judged LOW."""
+    mended: float
+    """Share of the HIGH actions for which the whole stage, four rewrites and the choice of the
+    best one, gives a text that is LOW and on topic."""
+    high: int
+    """How many actions were judged HIGH."""
+    texts: tuple[str, ...]
+    """A rewrite for each action, empty where none was usable."""
+
+
+def measure_proposals(
+    model: TextModel,
+    places: Sequence[Place],
+    *,
+    count: int = 4,
+    seed: int = 0,
+    reviewer: Judge | None = None,
+    watch: Watch = SILENT,
+) -> ProposalFigures:
+    """Samples `count` first drafts a scenario, as `propose` does, and counts."""
+    asked = [prompts.proposal(place.scenario) for place in places for _ in range(count)]
+    seeds = [seed * 1_000_003 + row for row in range(len(asked))]
+    drafts = model.generate(asked, propose.SAMPLING, seeds, watch)
+    rows = [drafts[start : start + count] for start in range(0, len(drafts), count)]
+    return proposal_figures(model.name, places, rows, reviewer=reviewer, watch=watch)
+
+
+def proposal_figures(
+    name: str,
+    places: Sequence[Place],
+    drafts: Sequence[Sequence[Draft]],
+    *,
+    reviewer: Judge | None = None,
+    watch: Watch = SILENT,
+) -> ProposalFigures:
+    """The figures for drafts that are already there, by place."""
+    requests = [_request(place.scenario) for place in places]
+    texts: list[tuple[str, ...]] = []
+    why: Counter[str] = Counter()
+    for request, row in zip(requests, drafts, strict=True):
+        found = [propose.usable(draft, request, ()) for draft in row]
+        why.update(problem for _, problem in found if problem)
+        texts.append(tuple(text for text, problem in found if not problem))
+    topics = Topics(requests)
+    flat = [(number, text) for number, row in enumerate(texts) for text in row]
+    risks = [
+        risk
+        for place, row in zip(places, texts, strict=True)
+        if reviewer and place.profile and row
+        for risk in _risks(reviewer, place.scenario, place.profile, row, watch)
+    ]
+    asked = sum(len(row) for row in drafts)
+    return ProposalFigures(
+        model=name,
+        asked=asked,
+        usable=_share(len(flat), asked),
+        on_topic=_mean(topics.nearest(text) == number for number, text in flat),
+        grounded=_mean(_kept(text, requests[number], of=text) for number, text in flat),
+        specific=_mean(bool(_NUMBER.search(text)) for _, text in flat),
+        distance=_mean(
+            distance(one, other) for row in texts for one, other in combinations(row, 2)
+        ),
+        distinct_2=distinct_2(text for _, text in flat),
+        words=_mean(len(words(text)) for _, text in flat),
+        low=_mean(risk is Risk.LOW for risk in risks),
+        why_not=dict(why),
+        texts=tuple(texts),
+    )
+
+
+def measure_rewrites(
+    model: TextModel,
+    mendings: Sequence[Mending],
+    *,
+    rewrites: int = 4,
+    seed: int = 0,
+    reviewer: Judge | None = None,
+    watch: Watch = SILENT,
+) -> RewriteFigures:
+    """Samples one rewrite an action and counts; with a judge, runs the whole stage as well."""
+    asked = [
+        prompts.rewrite(one.scenario, one.wish.action, one.wish.values, one.wish.guidance)
+        for one in mendings
+    ]
+    seeds = [seed * 1_000_003 + row for row in range(len(asked))]
+    drafts = model.generate(asked, aligning.SAMPLING, seeds, watch)
+
+    def whole(one: Mending, judgement: Judgement) -> str:
+        case = aligning.Case(text=one.wish.action, judgement=judgement, guidance=one.wish.guidance)
+        assert reviewer is not None
+        found = aligning.align(
+            model,
+            reviewer,
+            one.scenario,
+            one.profile,
+            [case],
+            rewrites=rewrites,
+            seed=seed,
+            watch=watch,
+        )[0]
+        low = found.judgement and assess(found.judgement, one.profile).risk is Risk.LOW
+        return found.text if low else ""
+
+    return rewrite_figures(
+        model.name, mendings, drafts, reviewer=reviewer, whole=whole, watch=watch
+    )
+
+
+def rewrite_figures(
+    name: str,
+    mendings: Sequence[Mending],
+    drafts: Sequence[Draft],
+    *,
+    reviewer: Judge | None = None,
+    whole: Callable[[Mending, Judgement], str] | None = None,
+    watch: Watch = SILENT,
+) -> RewriteFigures:
+    """The figures for drafts that are already there.
+
+    `whole` gives what the whole stage makes of an action: a text judged LOW, or nothing.
+    """
+    texts = [
+        propose.usable(draft, _request(one.scenario), ())[0]
+        for one, draft in zip(mendings, drafts, strict=True)
+    ]
+    topics = Topics([_request(one.scenario) for one in mendings])
+    own = [topics.place(_request(one.scenario)) for one in mendings]
+    found = [
+        (one, number, text) for one, number, text in zip(mendings, own, texts, strict=True) if text
+    ]
+    before, after, mended = list[Risk](), list[Risk](), list[bool]()
+    for one, number, text in zip(mendings, own, texts, strict=True) if reviewer else ():
+        assert reviewer is not None
+        told = [one.wish.action, *([text] if text else [])]
+        first, *rest = judge(reviewer, one.scenario, one.profile, told, watch=watch)
+        risks = [_risk(judgement, one.profile) for judgement in (first, *rest)]
+        before.append(risks[0])
+        after += risks[1:]
+        if whole and first and risks[0] is Risk.HIGH:
+            better = whole(one, first)
+            mended.append(bool(better) and topics.nearest(better) == number)
+    calls = [text for one, text in zip(mendings, texts, strict=True) if is_call(one.wish.action)]
+    return RewriteFigures(
+        model=name,
+        asked=len(drafts),
+        usable=_share(len(found), len(drafts)),
+        changed=_mean(text != one.wish.action for one, _, text in found),
+        on_topic=_mean(topics.nearest(text) == number for _, number, text in found),
+        kept=_mean(_kept(one.wish.action, text, of=one.wish.action) for one, _, text in found),
+        json_kept=_mean(is_call(text) for text in calls),
+        distance=_mean(distance(one.wish.action, text) for one, _, text in found),
+        words=_mean(len(words(text)) for _, _, text in found),
+        low_before=_mean(risk is Risk.LOW for risk in before),
+        low_after=_mean(risk is Risk.LOW for risk in after),
+        mended=_mean(mended),
+        high=sum(risk is Risk.HIGH for risk in before),
+        texts=tuple(texts),
+    )
+
+
+@torch.inference_mode()
+def reply_loss(model: CausalModel, samples: Sequence[Sample]) -> float:
+    """Mean loss of a token of the replies written by hand, in nats: what a better model lowers."""
+    found = [losses(model.reader, batch) for batch in in_steps(samples, 2048)]
+    return float(torch.cat(found).mean())
+
+
+def by_hand(scenes: Sequence[Scene]) -> tuple[ProposalFigures, RewriteFigures]:
+    """The corpus's own texts, measured like a model's: about the most that can be had."""
+    acting = [scene for scene in scenes if scene.actions]
+    places = [Place(scene.scenario) for scene in acting]
+    drafts = [[Draft(text, 0, True) for text in scene.actions] for scene in acting]
+    mendings = to_mend(scenes)
+    rewrites = [Draft(one.wish.rewrite, 0, True) for one in mendings]
+    return (
+        proposal_figures("written by hand", places, drafts),
+        rewrite_figures("written by hand", mendings, rewrites),
+    )
+
+
+def to_mend(scenes: Sequence[Scene]) -> list[Mending]:
+    """Every action of the corpus that needs mending."""
+    return [Mending(scene.scenario, wish) for scene in scenes for wish in scene.changes]
+
+
+def is_call(text: str) -> bool:
+    """Whether `text` is a JSON object, as tool calls are."""
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
+
+
+def as_json(figures: ProposalFigures | RewriteFigures) -> dict[str, Any]:
+    """As plain values; what cannot be said is None."""
+    return {
+        name: None if isinstance(value, float) and math.isnan(value) else value
+        for name, value in asdict(figures).items()
+    }
+
+
+def as_table(rows: Sequence[ProposalFigures] | Sequence[RewriteFigures]) -> str:
+    """The figures of several models, a column each, as text."""
+    if not rows:
+        return ""
+    names = [name for name in asdict(rows[0]) if name not in ("model", "texts", "why_not")]
+    lines = [["", *(row.model for row in rows)]]
+    lines += [[name, *(_shown(getattr(row, name)) for row in rows)] for name in names]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if column else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _risks(
+    reviewer: Judge, scenario: Scenario, profile: Profile, texts: Sequence[str], watch: Watch
+) -> list[Risk]:
+    found = judge(reviewer, scenario, profile, texts, watch=watch)
+    return [_risk(judgement, profile) for judgement in found]
+
+
+def _risk(judgement: Judgement | None, profile: Profile) -> Risk:
+    return assess(judgement, profile).risk if judgement else Risk.UNJUDGED
+
+
+def _request(scenario: Scenario) -> str:
+    return f"{scenario.goal} {scenario.context}"
+
+
+def _kept(one: str, other: str, *, of: str) -> float:
+    return _share(len(stems(one) & stems(other)), len(stems(of)))
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else math.nan
+
+
+def _mean(values: Iterable[float]) -> float:
+    found = list(values)
+    return fmean(found) if found else math.nan
+
+
+def _shown(value: float | int) -> str:
+    if isinstance(value, int):
+        return str(value)
+    return "-" if math.isnan(value) else f"{value:.3f}" if value < 2 else f"{value:.1f}"

@@ -1,0 +1,314 @@
+"""Training of the policy and the aligner: one LoRA adapter on the default model serves both.
+
+Cross-entropy on the reply only. Prompts are built by `core.stages.prompts` and tokenised as at
+inference, lead included. All replies to one scenario share its prompt in one tree (see
+`core.models.trees`), so what they share is read once. The held-out scenarios decide when to stop.
+
+LoRA: Hu et al. 2021.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import tomllib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import tomli_w
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch import nn
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+
+from core.models.trees import size
+from core.training.heads import Progress, Report
+from core.training.replies import Sample, in_steps, losses, proposing, rewriting
+from core.training.texts import Scene, held_out, read_scenes
+
+CARD = "policy.toml"
+BEST = "best.pt"
+LAST = "last.pt"
+
+
+@dataclass(frozen=True, slots=True)
+class SftConfig:
+    """Every hyper-parameter of the policy's adapter; written beside its weights."""
+
+    seed: int = 11
+    rank: int = 8
+    alpha: int = 16
+    first_layer: int = 6
+    """Lowest layer with an adapter; below it there is no backward pass."""
+    peak_rate: float = 8e-4
+    """Learning rate after warming up; falls along a cosine to `end_rate`."""
+    end_rate: float = 3e-5
+    warmup_steps: int = 10
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    """Bound of the gradient's norm."""
+    epochs: int = 4
+    """At most; the held-out loss decides."""
+    tokens_per_step: int = 2048
+    row_length: int = 384
+    evaluate_every: int = 22
+    """Steps between two looks at the held-out loss, each of which is a checkpoint too."""
+    patience: int = 3
+    """So many looks without a better loss end the training."""
+    held_out: float = 0.15
+    """Share of the scenarios that is never trained on, 0 to 1."""
+    rewrites_propose: bool = True
+    """Whether a good rewrite also serves as a proposal for its goal."""
+    unchanged_share: float = 0.35
+    """Share of the actions that may stay as they are, drawn anew each epoch: at inference only
+    what the judge would not approve is rewritten."""
+    more_values: float = 0.3
+    """Share of the rewrites that name a value of another scenario as well."""
+    threads: int = 2
+
+    @classmethod
+    def load(cls, path: Path) -> SftConfig:
+        """Read from TOML; what is not named keeps its default.
+
+        Raises:
+            TypeError: the file names a field that does not exist.
+        """
+        return cls(**tomllib.loads(path.read_text(encoding="utf-8")))
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Held-out loss, nats a token."""
+
+    propose: float
+    rewrite: float
+
+    @property
+    def mean(self) -> float:
+        """What decides when to stop: both tasks count alike."""
+        return (self.propose + self.rewrite) / 2
+
+
+def epoch_samples(
+    tokenizer: PreTrainedTokenizerBase, scenes: Sequence[Scene], config: SftConfig, rng: Random
+) -> list[Sample]:
+    """All samples of one epoch, shuffled; what is drawn at random is drawn from `rng`."""
+    values = [value for scene in scenes for one in scene.wishes for value in one.values]
+    made = [proposing(tokenizer, scene) for scene in scenes if scene.actions]
+    for scene in scenes:
+        wishes = [
+            one.among(rng, values if rng.random() < config.more_values else [])
+            for one in scene.wishes
+            if one.changed or rng.random() < config.unchanged_share
+        ]
+        if wishes:
+            made.append(rewriting(tokenizer, scene, wishes))
+    rng.shuffle(made)
+    return made
+
+
+class Trainer:
+    """The adapter and an optimiser over float32 copies of its bfloat16 weights."""
+
+    def __init__(self, config: SftConfig, base: Path) -> None:
+        torch.manual_seed(config.seed)
+        torch.set_num_threads(config.threads)
+        self.config = config
+        causal = AutoModelForCausalLM.from_pretrained(
+            base, dtype=torch.bfloat16, attn_implementation="eager"
+        )  # with a mask of one's own, bfloat16 and a backward pass, sdpa takes twice as long
+        self.model: PeftModel = get_peft_model(
+            causal,
+            LoraConfig(
+                r=config.rank,
+                lora_alpha=config.alpha,
+                target_modules=[
+                    *("q_proj", "k_proj", "v_proj", "o_proj"),
+                    *("gate_proj", "up_proj", "down_proj"),
+                ],
+                layers_to_transform=list(
+                    range(config.first_layer, causal.config.num_hidden_layers)
+                ),
+                task_type="CAUSAL_LM",
+            ),
+            autocast_adapter_dtype=False,
+        )
+        self.causal: Any = self.model.get_base_model()
+        self.adapter = [p for p in self.model.parameters() if p.requires_grad]
+        self.masters = [p.detach().float().clone().requires_grad_() for p in self.adapter]
+        self.optimiser = torch.optim.AdamW(
+            self.masters, weight_decay=config.weight_decay, betas=(0.9, 0.98)
+        )
+
+    def step(self, batch: Sequence[Sample], rate: float) -> float:
+        """One update; the batch's loss."""
+        self.model.train()
+        loss = losses(self.causal, batch, self.config.row_length).mean()
+        loss.backward()  # type: ignore[no-untyped-call]
+        for master, weight in zip(self.masters, self.adapter, strict=True):
+            master.grad = None if weight.grad is None else weight.grad.float()
+            weight.grad = None
+        nn.utils.clip_grad_norm_(self.masters, self.config.clip)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        with torch.no_grad():
+            for master, weight in zip(self.masters, self.adapter, strict=True):
+                weight.copy_(master)
+        return float(loss.detach())
+
+    @torch.inference_mode()
+    def loss_on(self, samples: Sequence[Sample]) -> float:
+        """Mean loss a reply token, `nan` where there is no sample."""
+        self.model.eval()
+        found = [
+            losses(self.causal, batch, self.config.row_length)
+            for batch in in_steps(samples, 2048)
+            if batch
+        ]
+        return float(torch.cat(found).mean()) if found else math.nan
+
+    def save(self, folder: Path, base_name: str) -> None:
+        """The adapter in peft's format, bfloat16."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.model.peft_config["default"].base_model_name_or_path = base_name
+        self.model.save_pretrained(str(folder), save_embedding_layers=False)  # asks no hub
+        (folder / "README.md").unlink(missing_ok=True)
+
+    def checkpoint(self, path: Path, epoch: int, step: int, looks: Sequence[Held]) -> None:
+        """Everything needed to go on, written whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_suffix(".new")
+        torch.save(
+            {
+                "epoch": epoch,
+                "step": step,
+                "looks": [asdict(look) for look in looks],
+                "masters": [master.detach() for master in self.masters],
+                "optimiser": self.optimiser.state_dict(),
+                "random": torch.get_rng_state(),
+            },
+            fresh,
+        )
+        fresh.replace(path)
+
+    def restore(self, path: Path) -> tuple[int, int, list[Held]]:
+        """Take up a checkpoint: (epoch, step in it) to go on with, and the losses so far."""
+        saved = torch.load(path, weights_only=True)
+        with torch.no_grad():
+            for master, weight, value in zip(
+                self.masters, self.adapter, saved["masters"], strict=True
+            ):
+                master.copy_(value)
+                weight.copy_(value)
+        self.optimiser.load_state_dict(saved["optimiser"])
+        torch.set_rng_state(saved["random"])
+        looks = [Held(**look) for look in saved["looks"]]
+        return int(saved["epoch"]), int(saved["step"]), looks
+
+
+def rate_at(config: SftConfig, step: int, steps: int) -> float:
+    """Linear warm-up, then a cosine from the peak down to the end rate."""
+    if step < config.warmup_steps:
+        return config.peak_rate * (step + 1) / config.warmup_steps
+    done = min(1.0, (step - config.warmup_steps) / max(1, steps - config.warmup_steps))
+    fall = config.peak_rate - config.end_rate
+    return config.end_rate + fall * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def train(
+    config: SftConfig,
+    corpus: Path,
+    base: Path,
+    out: Path,
+    resume: bool = False,
+    progress: Report = lambda _: None,
+    limit: int | None = None,
+    base_name: str = "HuggingFaceTB/SmolLM2-135M-Instruct",
+) -> Path:
+    """Train the adapter on `corpus` (policy.jsonl, align.jsonl) and write it into `out`.
+
+    The adapter with the lowest held-out loss is kept, not the last one. Checkpoints lie in
+    `out/checkpoints`; with `resume` the training goes on from `last.pt` and comes to the same
+    figures as if it had never stopped. `limit` bounds the steps of each epoch, for a trial.
+
+    Returns:
+        `out`.
+    """
+    trainer = Trainer(config, base)
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    scenes = read_scenes(corpus, config.rewrites_propose)
+    learnt = [scene for scene in scenes if not held_out(scene, config.held_out)]
+    kept = [scene for scene in scenes if held_out(scene, config.held_out)]
+    tests = (
+        [proposing(tokenizer, scene) for scene in kept if scene.actions],
+        [rewriting(tokenizer, scene, scene.changes) for scene in kept if scene.changes],
+    )
+    folder = out / "checkpoints"
+    epoch, first, looks = 0, 0, list[Held]()
+    if resume and (folder / LAST).exists():
+        epoch, first, looks = trainer.restore(folder / LAST)
+    while epoch < config.epochs and not _stale(looks, config.patience):
+        rng = Random(config.seed * 1000 + epoch)
+        steps = in_steps(epoch_samples(tokenizer, learnt, config, rng), config.tokens_per_step)
+        steps = steps[:limit]
+        began, tokens, recent = time.monotonic(), 0, list[float]()
+        for step in range(first, len(steps)):
+            at = epoch * len(steps) + step
+            rate = rate_at(config, at, config.epochs * len(steps))
+            recent.append(trainer.step(steps[step], rate))
+            tokens += sum(size(one.tree) for one in steps[step])
+            done = step + 1
+            if done % 5 == 0 or done == len(steps):
+                seconds = time.monotonic() - began
+                left = seconds / (done - first) * (config.epochs * len(steps) - at - 1)
+                mean = sum(recent) / len(recent)
+                progress(
+                    Progress(f"epoch {epoch + 1}", done, len(steps), mean, tokens / seconds, left)
+                )
+                recent.clear()
+            if done % config.evaluate_every == 0 or done == len(steps):
+                looks.append(Held(*(trainer.loss_on(samples) for samples in tests)))
+                progress(Progress("held out", done, len(steps), looks[-1].mean, 0.0, 0.0))
+                if min(looks, key=lambda look: look.mean) is looks[-1]:
+                    trainer.checkpoint(folder / BEST, epoch, done, looks)
+                trainer.checkpoint(folder / LAST, epoch, done, looks)
+                if _stale(looks, config.patience):
+                    break
+        epoch, first = epoch + 1, 0
+    trainer.restore(folder / BEST)
+    trainer.save(out, base_name)
+    _write_card(out, config, base_name, learnt, kept, looks)
+    return out
+
+
+def _stale(looks: Sequence[Held], patience: int) -> bool:
+    best = min(range(len(looks)), key=lambda index: looks[index].mean, default=0)
+    return len(looks) - 1 - best >= patience
+
+
+def _write_card(
+    out: Path,
+    config: SftConfig,
+    base_name: str,
+    learnt: Sequence[Scene],
+    kept: Sequence[Scene],
+    looks: Sequence[Held],
+) -> None:
+    best = min(looks, key=lambda look: look.mean)
+    card: dict[str, Any] = {
+        "schema": 1,
+        "base": base_name,
+        "config": asdict(config),
+        "data": {"scenarios_trained_on": len(learnt), "scenarios_held_out": len(kept)},
+        "held_out_loss": asdict(best),
+        "looks": [asdict(look) for look in looks],
+    }
+    (out / CARD).write_text(tomli_w.dumps(card), encoding="utf-8")
+
+
+__all__ = ["Held", "SftConfig", "Trainer", "train"]

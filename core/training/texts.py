@@ -1,0 +1,89 @@
+"""The corpus of the policy and the aligner: our own scenarios, actions and rewrites."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from core.domain.scenario import Scenario
+
+POLICY = "policy.jsonl"
+ALIGN = "align.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """An action to rewrite."""
+
+    action: str
+    values: tuple[str, ...]
+    """Statements at stake, in the organisation's words."""
+    guidance: str
+    """What the operator asks for besides; often empty."""
+    rewrite: str
+    """How it should read; the action itself where nothing is wrong with it."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether there was anything to mend."""
+        return self.rewrite != self.action
+
+    def among(self, rng: Random, others: Sequence[str]) -> Wish:
+        """With its values in any order, one of `others` among them if there are any."""
+        values = [*self.values, *([rng.choice(others)] if others else [])]
+        rng.shuffle(values)
+        return replace(self, values=tuple(dict.fromkeys(values)))
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A scenario with what can be learnt from it."""
+
+    domain: str
+    scenario: Scenario
+    actions: tuple[str, ...] = ()
+    """Good next actions."""
+    wishes: tuple[Wish, ...] = ()
+
+    @property
+    def changes(self) -> tuple[Wish, ...]:
+        """The actions that need mending."""
+        return tuple(one for one in self.wishes if one.changed)
+
+
+def read_scenes(corpus: Path, rewrites_propose: bool) -> list[Scene]:
+    """All scenarios of both files, in order.
+
+    With `rewrites_propose`, rewrites in plain words count as actions of their scenario too.
+    """
+    scenes: dict[str, Scene] = {}
+    for row in _rows(corpus / POLICY):
+        scene = scenes.setdefault(row["goal"], _scene(row))
+        scenes[row["goal"]] = replace(scene, actions=(*scene.actions, row["action"]))
+    for row in _rows(corpus / ALIGN):
+        scene = scenes.setdefault(row["goal"], _scene(row))
+        wish = Wish(row["action"], tuple(row["values"]), row["guidance"], row["rewrite"])
+        actions = scene.actions
+        if rewrites_propose and not wish.rewrite.startswith("{"):
+            actions = (*actions, wish.rewrite)
+        scenes[row["goal"]] = replace(scene, actions=actions, wishes=(*scene.wishes, wish))
+    return list(scenes.values())
+
+
+def held_out(scene: Scene, share: float) -> bool:
+    """Whether a scenario is kept for testing: by the hash of its goal, so that nothing leaks."""
+    number = int.from_bytes(hashlib.sha256(scene.scenario.goal.encode()).digest()[:4], "big")
+    return number / 2**32 < share
+
+
+def _scene(row: dict[str, Any]) -> Scene:
+    return Scene(row["domain"], Scenario(goal=row["goal"], context=row["context"]))
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]

@@ -1,0 +1,236 @@
+"""Whatever fails, fails closed, and names the file, the field and the mend."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from core.files import LARGEST
+from tests.cli.conftest import Placet
+from tests.nasty import SPOKEN
+
+GOAL = 'goal = "Have more bakeries open an account."\n'
+VALUE = '[[values]]\nid = "consent"\nstatement = "Write only to people who agreed."\n'
+
+
+def profile(*lines: str) -> bytes:
+    return ("schema = 1\n" + "\n".join(lines)).encode()
+
+
+BAD_FILES = {
+    "empty": (b"", "the file is empty"),
+    "blank": (b"\n \n", "the file is empty"),
+    "ten megabytes": (b"# " + b"x" * 10_000_000, f"at most {LARGEST:,} are read"),
+    "binary": (b"\x7fELF\x02\x01\x01" + bytes(range(128, 256)), "is not UTF-8 text"),
+    "not TOML": (b"hello there", "this is not TOML"),
+    "deep": (b"schema = 1\nx = " + b"[" * 9000, "not TOML|nested too deeply"),
+    "no version": (GOAL.encode(), "schema: the version is missing"),
+    "wrongly typed version": (b'schema = "1"\n', "schema: the version is missing"),
+    "unknown version": (b"schema = 2\n", "schema: version 2 is not known here"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+@pytest.mark.parametrize("kind", ["scenario", "profile", "profile check"])
+def test_a_file_that_cannot_be_read_is_named_with_what_is_wrong(
+    placet: Placet, tmp_path: Path, kind: str, name: str
+) -> None:
+    content, told = BAD_FILES[name]
+    file = tmp_path / "file.toml"
+    file.write_bytes(content)
+    session = tmp_path / "session.toml"
+
+    ran = {
+        "scenario": lambda: placet("decide", file, "--policy", "echo", "--session", session),
+        "profile": lambda: placet(
+            "decide", "--demo", "--profile", file, "--policy", "echo", "--session", session
+        ),
+        "profile check": lambda: placet("profiles", "check", file),
+    }[kind]()
+
+    assert (ran.status, ran.out) == (1, "")
+    assert str(file) in ran.trouble
+    assert any(part in ran.trouble for part in told.split("|"))
+    assert not session.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "field", "told"),
+    [
+        (profile('name = "p"'), "", "missing required field `values`"),
+        (profile('name = "p"', "values = []"), "", "there are no values"),
+        (profile('name = "p"', VALUE, VALUE), "", "the id 'consent' stands there twice"),
+        (profile('name = "p"', VALUE + "weight = 1.5"), "values[0].weight", "<= 1.0"),
+        (profile('name = "p"', VALUE + "weight = -1"), "values[0].weight", ">= 0.0"),
+        (profile('name = "p"', VALUE + "weight = nan"), "values[0]", "weight"),
+        (profile('name = "p"', VALUE + 'weight = "much"'), "values[0].weight", "got `str`"),
+        (profile('name = "p"', VALUE + "weight = 0"), "", "every weight is 0"),
+        (profile('name = "p"', VALUE + 'foundation = "fun"'), "values[0].foundation", "fun"),
+        (profile('name = "p"', '[[values]]\nid = "a"'), "values[0]", "`statement`"),
+        (profile('name = "p"', "[values]"), "values", "expected `array`"),
+        (profile("name = 7", VALUE), "name", "expected `str`, got `int`"),
+        (profile("name = 2026-01-02", VALUE), "name", "expected `str`"),
+        (profile('name = "p"', VALUE.replace("consent", "My Id")), "values[0]", "lower-case"),
+    ],
+)
+def test_a_profile_that_makes_no_sense_is_refused_with_its_field(
+    placet: Placet, tmp_path: Path, content: bytes, field: str, told: str
+) -> None:
+    file = tmp_path / "profile.toml"
+    file.write_bytes(content)
+
+    ran = placet("decide", "--demo", "--policy", "echo", "--profile", file)
+
+    assert (ran.status, ran.out) == (1, "")
+    assert f"{file}: {field}" in ran.trouble
+    assert told in ran.trouble
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (profile(), "missing required field `goal`"),
+        (profile('goal = ""'), "the goal is empty"),
+        (profile("goal = 7"), "goal: expected `str`, got `int`"),
+        (profile(f'goal = "{"x" * 20_001}"'), "the goal is longer than 20000 characters"),
+        (profile(GOAL, "[[candidates]]\ntext = ' '"), "the text of a candidate is empty"),
+        (profile(GOAL, "[[candidates]]"), "candidates[0]: object missing required field `text`"),
+        (profile(GOAL, 'profile = "nonesuch"'), "there is no profile named 'nonesuch'"),
+    ],
+)
+def test_a_scenario_that_makes_no_sense_is_refused_with_its_field(
+    placet: Placet, tmp_path: Path, content: bytes, told: str
+) -> None:
+    file = tmp_path / "scenario.toml"
+    file.write_bytes(content)
+
+    ran = placet("decide", file, "--policy", "echo")
+
+    assert (ran.status, ran.out) == (1, "")
+    assert told in ran.trouble
+
+
+def test_what_is_not_there_is_named(placet: Placet, tmp_path: Path) -> None:
+    for arguments, told in (
+        (["decide", "nonesuch"], "`placet scenarios list` shows those there are"),
+        (["decide", tmp_path / "none.toml"], f"{tmp_path}/none.toml: there is no such file"),
+        (["decide", "--demo", "--profile", "none"], "there is no profile named 'none'"),
+        (["decide", "--demo", "--policy", "none"], "there is no model 'none'"),
+        (["decide", "--demo", "--policy", "echo", "--judge", "a/b"], "a/b is not on this machine"),
+        (["judge", "--file", tmp_path / "none", "--policy", "echo"], "there is no such file"),
+        (["session", "verify", tmp_path / "none"], "there is no such file"),
+        (["session", "report", tmp_path], "this is a folder, not a file"),
+        (["models", "remove", "none"], "is not among the pulled models"),
+        (["decide", "--demo", "--policy", "."], "there is no config.json"),
+        (["decide", "--demo", "--device", "tpu"], "SmolLM2|no device 'tpu'"),
+    ):
+        ran = placet(*arguments)
+        assert (ran.status, ran.out) == (1, ""), arguments
+        assert any(part in ran.trouble for part in told.split("|")), ran.err
+
+
+def test_keys_that_are_not_known_are_warned_about_and_the_work_is_done(
+    placet: Placet, tmp_path: Path
+) -> None:
+    file = tmp_path / "profile.toml"
+    file.write_bytes(profile('name = "p"', 'mood = "calm"', VALUE + "wieght = 0.5"))
+
+    ran = placet("decide", "--demo", "--policy", "echo", "--profile", file)
+
+    assert ran.status in (0, 3)
+    assert "the key 'mood' is not known here" in ran.err
+    assert "the key 'values[0].wieght' is not known here" in ran.err
+
+
+def test_a_goal_longer_than_the_models_window_is_refused_and_no_value_is_dropped(
+    placet: Placet, tmp_path: Path, tiny_gpt2: Path
+) -> None:
+    file, session = tmp_path / "scenario.toml", tmp_path / "session.toml"
+    file.write_bytes(profile(f'goal = "{"Write to the bakers. " * 900}"'))
+
+    ran = placet("decide", file, "--policy", tiny_gpt2, "--judge", "prompted", "--session", session)
+
+    assert (ran.status, ran.out) == (1, "")
+    assert "tokens; tiny-gpt2 reads at most" in ran.trouble
+    assert "Shorten goal or context" in ran.trouble
+    assert not session.exists()
+
+
+def test_candidates_that_cannot_be_judged_for_length_are_unjudged_and_never_the_plan(
+    placet: Placet, tmp_path: Path, tiny_gpt2: Path
+) -> None:
+    file = tmp_path / "scenario.toml"
+    long = "Write to the bakers. " * 900
+    file.write_bytes(profile(GOAL, f'[[candidates]]\ntext = "{long}"'))
+
+    ran = placet("decide", file, "--policy", "echo", "--judge", tiny_gpt2)
+
+    assert ran.status == 3
+    assert "UNJUDGED" in ran.out
+    assert "There is no plan" in ran.out
+    assert "reads at most" in ran.out + ran.err, "nobody is told why there is no verdict"
+
+
+@pytest.mark.parametrize("option", ["--session", "--output"])
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [(28, "No space left on device"), (13, "Permission denied"), (30, "Read-only file system")],
+)
+@pytest.mark.parametrize("step", ["mkstemp", "fsync"])
+def test_a_full_disk_or_missing_rights_are_told_of_and_nothing_is_half_written(
+    placet: Placet,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+    number: int,
+    told: str,
+    step: str,
+) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    file = folder / "file"
+    file.write_text("what was there before")
+
+    def refused(*args: object, **kwargs: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*((tempfile, "mkstemp") if step == "mkstemp" else (os, "fsync")), refused)
+        ran = placet("decide", "--demo", "--policy", "echo", option, file)
+
+    assert (ran.status, ran.out) == (1, "")
+    assert f"{file}: it cannot be written ({told})" in ran.trouble
+    assert "Check the space on the disk and the rights" in ran.trouble
+    assert [path.name for path in folder.iterdir()] == ["file"]
+    assert file.read_text() == "what was there before"
+
+
+def test_a_place_where_no_file_can_be_is_told_of(placet: Placet, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file" / "session.toml", tmp_path):
+        ran = placet("decide", "--demo", "--policy", "echo", "--session", place)
+        assert (ran.status, ran.out) == (1, "")
+        assert f"{place}: it cannot be written" in ran.trouble
+    assert sorted(path.name for path in tmp_path.iterdir() if "placet" not in path.name) == ["file"]
+
+
+@pytest.mark.parametrize("text", [text for text in SPOKEN if "\0" not in text], ids=repr)
+def test_text_from_anywhere_is_printed_literally(placet: Placet, text: str) -> None:
+    ran = placet("judge", text[:2000], "--policy", "echo")
+
+    assert ran.status == 0
+    for char in ran.out:
+        assert char == "\n" or (char.isprintable() or ord(char) > 127), repr(char)
+    assert "\u202e" not in ran.out
+    assert "\x9b" not in ran.out
+
+
+def test_the_name_of_a_file_cannot_smuggle_an_escape_sequence_into_an_error(
+    placet: Placet, tmp_path: Path
+) -> None:
+    ran = placet("decide", tmp_path / "a\x1b[31mred\u202e.toml", "--policy", "echo")
+
+    assert ran.status == 1
+    assert "\x1b" not in ran.err
+    assert "\u202e" not in ran.err

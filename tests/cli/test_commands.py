@@ -1,0 +1,400 @@
+"""Every command, with the stand-in model: results on standard output, the rest on standard error."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from core import __version__, paths
+from core.models import catalog
+from core.session.report import FORMATS
+from core.session.store import load
+from tests.cli.conftest import Placet
+from tests.nouns import CALL, LETTER
+
+VERDICT = {"risk", "risk_probability", "harm", "scores", "alignment", "recommendation", "issues"}
+ROOT = Path(__file__).resolve().parents[2]
+PIPE = subprocess.PIPE
+
+
+def started(*arguments: object, cwd: Path = ROOT) -> "subprocess.Popen[str]":
+    """`placet` as a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "core", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        stdin=subprocess.DEVNULL,
+        stdout=PIPE,
+        stderr=PIPE,
+        text=True,
+    )
+
+
+# Decide
+
+
+def test_the_demo_is_decided_and_the_report_alone_is_on_standard_output(placet: Placet) -> None:
+    ran = placet("decide", "--demo", "--policy", "echo", "--seed", 7)
+
+    assert ran.status in (0, 3)
+    assert ran.out.startswith("Placet: Bank outreach to small family businesses\n====")
+    assert "stand-in without weights" in ran.out
+    assert "loading the models" not in ran.out
+    assert ran.trouble == ""
+
+
+def test_the_same_seed_gives_the_same_decision_and_another_seed_another(placet: Placet) -> None:
+    def decided(seed: int) -> object:
+        told = json.loads(
+            placet("decide", "--demo", "--policy", "echo", "--seed", seed, "--format", "json").out
+        )
+        return told["candidates"], told["plan"]
+
+    assert decided(7) == decided(7)
+    assert decided(7) != decided(8)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_format_goes_to_standard_output_or_whole_into_a_file(
+    placet: Placet, tmp_path: Path, format: str
+) -> None:
+    file = tmp_path / "reports" / "report"
+    asked = ("decide", "night-incident", "--policy", "echo", "--format", format)
+
+    printed = placet(*asked)
+    written = placet(*asked, "--output", file)
+
+    assert printed.status == written.status
+    assert written.out == ""
+    assert len(file.read_text("utf-8").splitlines()) == len(printed.out.splitlines())
+    assert [path.name for path in file.parent.iterdir()] == ["report"]
+
+
+def test_a_session_is_kept_verified_reported_and_exported(placet: Placet, tmp_path: Path) -> None:
+    file = tmp_path / "session.toml"
+    decided = placet("decide", "--demo", "--policy", "echo", "--session", file, "--seed", 7)
+    assert decided.status in (0, 3)
+
+    verified = placet("session", "verify", file)
+    assert verified.status == 0
+    assert verified.out == f"ok: {len(load(file).records)} events, last digest {load(file).head}\n"
+    assert placet("session", "report", file).out == decided.out
+    for ending in ("md", "html", "json", "txt"):
+        exported = placet("session", "export", file, tmp_path / f"out.{ending}")
+        assert exported.status == 0
+        assert (tmp_path / f"out.{ending}").stat().st_size > 100
+    assert placet("session", "export", file, tmp_path / "out.pdf").status == 2
+
+
+def test_a_session_that_was_changed_fails_verification_with_number_and_kind(
+    placet: Placet, tmp_path: Path
+) -> None:
+    file = tmp_path / "session.toml"
+    placet("decide", "--demo", "--policy", "echo", "--session", file)
+    text = file.read_text("utf-8")
+    events = text.index("[[events]]")
+    file.write_text(
+        text[:events] + text[events:].replace("Echo 1", "Echo 2").replace("Echo 3", "Echo 4")
+    )
+    assert file.read_text("utf-8") != text
+
+    ran = placet("session", "verify", file)
+
+    assert ran.status == 1
+    assert ran.out == ""
+    assert "event 2 (proposed) was changed" in ran.trouble or "event " in ran.trouble
+
+
+def test_where_nothing_is_acceptable_the_status_is_3_and_the_report_says_so(
+    placet: Placet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.models.echo import Echo
+
+    def never(self: Echo, prompts: list[object], answers: tuple[str, ...], watch: object) -> object:
+        worst = [0.0] * (len(answers) - 1) + [1.0]
+        return [worst for _ in prompts]
+
+    monkeypatch.setattr(Echo, "choose", never)
+
+    ran = placet("decide", "--demo", "--policy", "echo")
+
+    assert ran.status == 3
+    assert "There is no plan: the judge would approve none of the candidates" in ran.out
+
+
+def test_options_reach_the_pipeline(placet: Placet) -> None:
+    told = json.loads(
+        placet(
+            "decide", "hidden-dog", "--policy", "echo", "--format", "json", "--candidates", 2,
+            "--rounds", 0, "--rewrites", 3, "--seed", 5, "--profile", "moral-foundations",
+        ).out
+    )  # fmt: skip
+
+    assert told["settings"] == {"candidates": 2, "rounds": 0, "rewrites": 3, "seed": 5}
+    assert told["profile"]["name"] == "moral-foundations"
+    assert len(told["candidates"]) == 2
+    assert all(one["aligned"] is None for one in told["candidates"])
+    assert told["models"]["policy"]["name"] == "echo"
+
+
+# One stage
+
+
+@pytest.mark.parametrize("way", ["argument", "file", "standard input"])
+def test_a_text_is_judged_from_wherever_it_comes(placet: Placet, tmp_path: Path, way: str) -> None:
+    file = tmp_path / "action.txt"
+    file.write_text(LETTER, "utf-8")
+    arguments = {"argument": [LETTER], "file": ["--file", file], "standard input": []}[way]
+
+    ran = placet("judge", *arguments, "--policy", "echo", "--format", "json", stdin=LETTER.encode())
+
+    assert ran.status == 0
+    told = json.loads(ran.out)
+    assert set(told) >= {"text", *VERDICT}
+    assert told["text"] == LETTER
+    assert told["risk"] in ("LOW", "MED", "HIGH")
+
+
+def test_many_texts_are_judged_one_json_object_a_line(placet: Placet) -> None:
+    rows = [
+        {"text": LETTER},
+        {"text": CALL, "context": "A bank."},
+        {"text": "Write\u2028to them, “all of them”", "context": None},
+        {"text": LETTER},
+    ]
+    lines = "\n\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+
+    ran = placet("judge", "--policy", "echo", "--format", "jsonl", stdin=lines.encode("utf-8"))
+
+    assert ran.status == 0
+    told = [json.loads(line) for line in ran.out.strip().split("\n")]
+    assert [row["text"] for row in told] == [row["text"] for row in rows]
+    assert told[0] == told[3]
+    assert told[0]["scores"] != told[1]["scores"]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("hello", 'not a JSON object with a "text"'),
+        ("[]", 'not a JSON object with a "text"'),
+        ('{"context": "x"}', 'not a JSON object with a "text"'),
+        ('{"text": 7}', 'not a JSON object with a "text"'),
+        ('{"text": "x", "context": 7}', 'not a JSON object with a "text"'),
+        ("[" * 20_000, 'not a JSON object with a "text"'),
+        ('{"text": ""}', "empty"),
+        ('{"text": "x", "goal": " "}', "the goal is empty"),
+        (json.dumps({"text": "x", "context": "y" * 20_001}), "context is longer than"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_named(placet: Placet, line: str, told: str) -> None:
+    lines = json.dumps({"text": LETTER}) + "\n" + line
+
+    ran = placet("judge", "--policy", "echo", "--format", "jsonl", stdin=lines.encode())
+
+    assert (ran.status, ran.out) == (1, "")
+    assert "standard input, line 2" in ran.trouble
+    assert told in ran.trouble
+
+
+def test_a_text_is_re_aligned_or_left_with_the_reason(placet: Placet) -> None:
+    ran = placet("align", CALL, "--policy", "echo", "--format", "json", "--guidance", "By letter.")
+
+    assert ran.status == 0
+    told = json.loads(ran.out)
+    assert told["original"]["text"] == CALL
+    assert set(told) >= {"text", *VERDICT}
+    assert (told["text"] == CALL) == ("kept_because" in told)
+
+
+def test_nothing_to_judge_is_refused(placet: Placet) -> None:
+    ran = placet("judge", "--policy", "echo", stdin=b" \n")
+
+    assert (ran.status, ran.out) == (1, "")
+    assert "standard input: there is no text to judge" in ran.trouble
+
+
+def test_the_tutorials_loop_runs_for_comparison(placet: Placet) -> None:
+    ran = placet("baseline", "tutorial", "bank-outreach", "--policy", "echo", "--candidates", 2)
+
+    assert ran.status == 0
+    assert "final plan:" in ran.out
+    assert "reviews could be read" in ran.out
+
+
+# Profiles, scenarios, models
+
+
+def test_profiles_and_scenarios_are_listed_shown_and_checked(placet: Placet) -> None:
+    profiles, scenarios = placet("profiles", "list").out, placet("scenarios", "list").out
+
+    names = [line.split()[0] for line in profiles.splitlines()]
+    assert set(names) >= {
+        "finance-outreach", "clinical-operations", "people-and-hiring", "it-operations",
+        "public-service", "moral-foundations",
+    }  # fmt: skip
+    assert len(scenarios.splitlines()) >= 6
+    for name in names:
+        shown = placet("profiles", "show", name)
+        assert shown.status == 0
+        assert 5 <= sum(line[:1].isdigit() for line in shown.out.splitlines()) <= 8
+    for line in scenarios.splitlines():
+        assert "Goal: " in placet("scenarios", "show", line.split()[0]).out
+    checked = placet("profiles", "check")
+    assert checked.status == 0
+    assert checked.out.count("ok  ") == len(names)
+
+
+def test_profiles_check_tells_every_broken_one_and_fails(placet: Placet) -> None:
+    folder = paths.profiles()
+    folder.mkdir(parents=True)
+    (folder / "broken.toml").write_text("schema = 1\nvalues = []\n")
+    (folder / "worse.toml").write_text("schema = 9\n")
+
+    ran = placet("profiles", "check")
+
+    assert ran.status == 1
+    assert "broken.toml" in ran.err
+    assert "worse.toml: schema" in ran.err
+    assert ran.out.count("ok  ") >= 6
+
+
+def test_ones_own_profile_goes_before_the_shipped_one(placet: Placet) -> None:
+    folder = paths.profiles()
+    folder.mkdir(parents=True)
+    (folder / "finance-outreach.toml").write_text(
+        'schema = 1\nname = "finance-outreach"\nvalues = [{id = "tea", statement = "Offer tea."}]\n'
+    )
+
+    assert "Offer tea." in placet("profiles", "show", "finance-outreach").out
+    assert placet("profiles", "list").out.count("finance-outreach") == 1
+
+
+def test_models_are_listed_with_what_is_here(placet: Placet, tiny_gpt2: Path) -> None:
+    before = placet("models", "list").out
+    pulled = placet("models", "pull", "someone/tiny", "--from", tiny_gpt2)
+    after = placet("models", "list").out
+
+    assert catalog.DEFAULT in before
+    assert "Apache-2.0" in before
+    assert "echo" in before
+    assert pulled.status == 0
+    assert f"bringing someone/tiny from {tiny_gpt2}" in pulled.err
+    assert "someone--tiny" in after
+    assert "someone--tiny" not in before
+    assert placet("models", "path", "someone/tiny").out.strip() == str(
+        paths.models() / "someone--tiny"
+    )
+    assert placet("models", "verify", "someone/tiny").out.startswith("ok  someone/tiny  sha256 ")
+    assert placet("models", "remove", "someone/tiny").status == 0
+    assert placet("models", "path", "someone/tiny").status == 1
+
+
+def test_the_version_is_told(placet: Placet) -> None:
+    ran = placet("--version")
+
+    assert (ran.status, ran.out) == (0, f"placet {__version__}\n")
+
+
+# Exit statuses
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["decide"],
+        ["decide", "--demo", "bank-outreach"],
+        ["decide", "--demo", "--format", "xml"],
+        ["decide", "--demo", "--seed", "-1"],
+        ["decide", "--demo", "--seed", "seven"],
+        ["decide", "--demo", "--nonesuch"],
+        ["judge", "x", "--format", "yaml"],
+        ["nonesuch"],
+        ["session", "verify"],
+        ["session"],
+        ["models", "remove"],
+    ],
+)
+def test_wrong_usage_is_status_2_with_nothing_on_standard_output(
+    placet: Placet, arguments: list[str]
+) -> None:
+    ran = placet(*arguments)
+
+    assert ran.status == 2
+    assert "Usage: placet" in ran.err + ran.out
+    assert "Traceback" not in ran.err
+
+
+def test_the_review_screen_needs_a_terminal(placet: Placet) -> None:
+    ran = placet("review")
+
+    assert (ran.status, ran.out) == (1, "")
+    assert "needs a terminal" in ran.trouble
+
+
+@pytest.mark.parametrize("seed", [2**31, 2**63, 10**30])
+def test_a_seed_of_any_size_is_used_or_refused_as_usage(
+    placet: Placet, tiny_gpt2: Path, seed: int
+) -> None:
+    ran = placet(
+        "decide", "--demo", "--policy", tiny_gpt2, "--judge", "echo", "--seed", seed,
+        "--candidates", 1, "--rounds", 0,
+    )  # fmt: skip
+
+    assert ran.status in (0, 2, 3)
+    assert "Traceback" not in ran.err
+
+
+def test_ctrl_c_in_mid_run_is_status_130_and_leaves_nothing_half_written(
+    tmp_path: Path, tiny_gpt2: Path
+) -> None:
+    outputs = ["--session", tmp_path / "session.toml", "--output", tmp_path / "report.txt"]
+    process = started(
+        "decide", "--demo", "--policy", tiny_gpt2, "--judge", "prompted", "--dtype", "float32",
+        "--candidates", 256, "--rounds", 16, "--rewrites", 64, *outputs,
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "writing" in line:
+            break
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+
+    assert process.returncode == 130, err
+    assert out == ""
+    assert "Traceback" not in err
+    assert list(tmp_path.glob("*session*")) + list(tmp_path.glob("*report*")) == []
+    assert not [path for path in tmp_path.iterdir() if path.suffix == ".tmp"]
+
+
+def test_a_reader_that_goes_away_ends_the_command_without_a_traceback() -> None:
+    process = started("profiles", "show", "finance-outreach")
+    assert process.stdout is not None
+    process.stdout.close()
+
+    assert process.stderr is not None
+    err = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(timeout=30) in (0, 1)
+    assert "Traceback" not in err
+
+
+def test_an_error_nobody_foresaw_is_a_line_and_its_details_are_in_a_log(
+    placet: Placet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("the moon is full")
+
+    monkeypatch.setattr("core.cli.decide.run", broken)
+
+    ran = placet("decide", "--demo", "--policy", "echo")
+
+    assert (ran.status, ran.out) == (1, "")
+    assert "something went wrong: RuntimeError: the moon is full" in ran.trouble
+    assert "the moon is full" in (paths.state() / "placet.log").read_text()

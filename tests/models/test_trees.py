@@ -1,0 +1,104 @@
+"""A packed tree is read exactly as if each of its paths had been a text of its own."""
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.models.judge_model import load_trunk, states
+from core.models.readout import Order, ask
+from core.models.trees import Node, Tree, pack, size
+from tests import tiny
+
+
+@pytest.fixture(scope="module")
+def trunk(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = tiny.llama(tmp_path_factory.mktemp("trees") / "llama", chat=False)
+    return load_trunk(folder, 2, torch.float32)
+
+
+FAMILY: Tree = (
+    Node((5, 6, 7)),
+    Node((8, 9), parent=0),
+    Node((10, 11, 12), parent=1),
+    Node((13,), parent=1),
+    Node((14, 15), parent=0),
+)
+
+
+def path(tree: Tree, index: int) -> tuple[int, ...]:
+    node = tree[index]
+    return (path(tree, node.parent) if node.parent >= 0 else ()) + node.tokens
+
+
+def test_every_node_is_read_as_if_its_path_stood_alone(trunk: Any) -> None:
+    other: Tree = (Node((20, 21, 22, 23)), Node((24,), parent=0))
+    with torch.inference_mode():
+        found = states(trunk, pack([FAMILY, other], row_length=12))
+        alone = [
+            states(trunk, pack([(Node(path(tree, i)),)]))[0]
+            for tree in (FAMILY, other)
+            for i in range(len(tree))
+        ]
+    torch.testing.assert_close(found, torch.stack(alone), atol=1e-5, rtol=1e-4)
+
+
+def test_a_tree_longer_than_a_row_is_not_cut() -> None:
+    packed = pack([FAMILY, (Node((1,)),)], row_length=4)
+    assert packed.input_ids.shape[1] == size(FAMILY)
+
+
+def test_trees_share_rows_while_there_is_room() -> None:
+    packed = pack([(Node((1, 2)),), (Node((3, 4)),), (Node((5, 6)),)], row_length=4)
+    assert packed.input_ids.shape == (2, 4)
+
+
+@pytest.mark.parametrize("tree", [(Node(()),), (Node((1,), parent=0),), (Node((1,), parent=-2),)])
+def test_a_tree_that_is_none_is_refused(tree: Tree) -> None:
+    with pytest.raises(ValueError, match="node 0"):
+        pack([tree])
+
+
+def test_nothing_to_pack_is_refused() -> None:
+    with pytest.raises(ValueError, match="no tree"):
+        pack([])
+
+
+@given(st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=5), min_size=1, max_size=8))
+def test_every_read_out_is_the_nodes_last_token(texts: list[list[int]]) -> None:
+    trees: list[Tree] = [(Node(tuple(text)),) for text in texts]
+    packed = pack(trees, row_length=8)
+    for text, at in zip(texts, packed.read_at, strict=True):
+        row, column = at[0].tolist()
+        assert packed.input_ids[row, column] == text[-1]
+        assert packed.position_ids[row, column] == len(text) - 1
+        assert int(packed.mask[row, 0, column].sum()) == len(text)
+
+
+def letters(text: str) -> list[int]:
+    return [ord(letter) for letter in text]
+
+
+def said(tree: Tree, index: int) -> str:
+    return "".join(chr(token) for token in path(tree, index))
+
+
+def test_actions_share_the_context_and_each_has_its_own_values() -> None:
+    asked = ask(
+        letters, "A bank.", ["Ring.", "Write."], [["Never ring.", "Be kind."], ["Be kind."]]
+    )
+    assert said(asked.tree, asked.actions[1]) == "Context: A bank.\nAction: Write.\n"
+    assert said(asked.tree, asked.values[0][1]).endswith("Ring.\nValue: Be kind.\nRespected:")
+    assert len(asked.tree) == 1 + 2 + 3
+
+
+def test_without_a_context_the_actions_are_roots() -> None:
+    asked = ask(letters, " ", ["Ring."], [["Be kind."]], Order.ACTION_FIRST, "Rule")
+    assert said(asked.tree, asked.values[0][0]) == "Action: Ring.\nRule: Be kind.\nRespected:"
+
+
+def test_in_the_other_order_harm_is_read_after_the_context() -> None:
+    asked = ask(letters, "A bank.", ["Ring."], [["Be kind."]], Order.ACTION_FIRST)
+    assert said(asked.tree, asked.actions[0]) == "Action: Ring.\nContext: A bank.\n"

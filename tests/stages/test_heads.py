@@ -1,0 +1,110 @@
+"""The trained judge as a stage, over a model that scores by words."""
+
+from collections.abc import Sequence
+
+from core.domain.scenario import Scenario
+from core.domain.values import Profile, Value
+from core.domain.verdict import Risk, assess
+from core.models.trained import Measure
+from core.session.events import ModelUsed
+from core.stages.heads import TREE_TOKENS, HeadsJudge
+from core.stages.judge import judge_rows
+from core.watch import SILENT
+
+PROFILE = Profile(
+    name="two",
+    values=(
+        Value(id="phone", statement="Never by telephone."),
+        Value(id="plain", statement="Plain words."),
+    ),
+)
+SCENARIO = Scenario(goal="Reach the customers.", context="A shop.")
+
+
+class Words:
+    """A judge that counts words: `telephone` breaks the first value, `maybe` is a close call."""
+
+    danger = {"harm": 0.0, "peak": 10.0, "mean": 0.0, "bias": -5.0}
+    thresholds = {"med": 0.3, "high": 0.7}
+
+    def __init__(self) -> None:
+        self.trees: list[tuple[str, list[str], bool]] = []
+
+    def windows(self, text: str, window: int, stride: int) -> list[str]:
+        words = text.split()
+        return [" ".join(words[at : at + window]) for at in range(0, max(len(words), 1), stride)]
+
+    def tokens(self, context: str, actions: Sequence[str], statements: Sequence[str]) -> int:
+        return sum(len(text.split()) for text in [context, *actions]) + 50 * len(actions)
+
+    def measure(
+        self, trees: Sequence[tuple[str, list[str]]], statements: Sequence[str], *, second: bool
+    ) -> list[list[Measure]]:
+        self.trees += [(context, actions, second) for context, actions in trees]
+        return [[self._one(action, second) for action in actions] for _, actions in trees]
+
+    @staticmethod
+    def _one(action: str, second: bool) -> Measure:
+        phone = 0.1 if "telephone" in action else 0.9
+        if "maybe" in action:
+            phone = 0.55 if not second else 0.45
+        return Measure(scores=[phone, 0.9], breaks=[1 - phone, 0.1], harm=0.1)
+
+
+def judged(model: Words | None = None) -> HeadsJudge:
+    return HeadsJudge(model or Words(), ModelUsed(name="words"))  # type: ignore[arg-type]
+
+
+def test_the_weighted_worst_violation_makes_the_risk() -> None:
+    measured = judged().measure([(SCENARIO, "Ring them by telephone now.")], PROFILE, SILENT)[0]
+
+    assert assess(measured, PROFILE).risk is Risk.HIGH
+    assert assess(measured, PROFILE.with_weights({"phone": 0.0})).risk is Risk.LOW
+
+
+def test_a_breach_at_the_end_of_a_long_action_counts() -> None:
+    text = "Write a letter. " * 200 + "Then ring them by telephone."
+    measured = judged().measure([(SCENARIO, text)], PROFILE, SILENT)[0]
+
+    assert measured.scores["phone"] == 0.1
+    assert assess(measured, PROFILE).risk is Risk.HIGH
+
+
+def test_a_verdict_that_flips_under_another_wording_is_marked_unstable() -> None:
+    shaky, firm = judged().measure(
+        [(SCENARIO, "This maybe fits."), (SCENARIO, "Send a letter.")], PROFILE, SILENT
+    )
+
+    assert shaky.unstable == ("phone",)
+    assert firm.unstable == ()
+
+
+def test_only_close_calls_are_read_a_second_time() -> None:
+    model = Words()
+    judged(model).measure(
+        [(SCENARIO, "This maybe fits."), (SCENARIO, "Send a letter.")], PROFILE, SILENT
+    )
+
+    assert [actions for _, actions, second in model.trees if second] == [["This maybe fits."]]
+
+
+def test_neighbours_in_one_context_share_a_tree_up_to_its_bound() -> None:
+    model = Words()
+    rows = [(SCENARIO, f"Send letter number {number}.") for number in range(30)]
+    judged(model).measure(rows, PROFILE, SILENT)
+
+    sizes = [model.tokens(context, actions, []) for context, actions, _ in model.trees]
+    assert len(sizes) > 1
+    assert max(sizes) <= TREE_TOKENS
+
+
+def test_rows_of_several_contexts_keep_their_order() -> None:
+    rows = [
+        (Scenario(goal="A.", context=f"Place {number % 3}."), f"Send letter {number}.")
+        for number in range(9)
+    ]
+    rows[4] = (rows[4][0], "Ring by telephone.")
+    found = judge_rows(judged(), rows, PROFILE)
+
+    assert [one.scores["phone"] if one else None for one in found].index(0.1) == 4
+    assert [one.scenario for one in found if one] == [scenario.digest for scenario, _ in rows]

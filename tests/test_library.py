@@ -1,0 +1,122 @@
+"""Files of one's own: found by name, changed without losing what is not known here."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from core import paths
+from core.config import Config, change_config, load_config
+from core.domain.scenario import Scenario
+from core.errors import BadInput
+from core.files import convert, write_whole
+from core.library import (
+    load_profile,
+    load_scenario,
+    profile_for,
+    profiles,
+    save_profile,
+    save_scenario,
+    scenarios,
+)
+from tests.nasty import SPOKEN
+from tests.nouns import CONSENT, PROFILE, SCENARIO, handed_in
+
+
+def test_placet_home_moves_everything(home: Path) -> None:
+    for place in (paths.models, paths.sessions, paths.profiles, paths.state, paths.config):
+        assert home in place().parents
+
+
+def test_a_saved_profile_is_found_by_its_name() -> None:
+    path = save_profile(PROFILE)
+
+    assert load_profile("house") == load_profile(str(path)) == PROFILE
+    assert profiles()[0] == PROFILE
+
+
+def test_a_saved_scenario_is_found_by_its_name_with_its_candidates() -> None:
+    scenario = msgspec.structs.replace(handed_in("Write to them."), name="mine")
+    save_scenario(scenario)
+
+    assert load_scenario("mine") == scenario
+    assert scenarios()[0] == scenario
+
+
+def test_saving_a_profile_keeps_the_keys_that_are_not_known_here() -> None:
+    path = save_profile(PROFILE)
+    text = path.read_text("utf-8")
+    text = text.replace("schema = 1", 'schema = 1\nmood = "calm"')
+    text = text.replace('id = "consent"', 'owner = "Ben", id = "consent"')
+    path.write_text(text, "utf-8")
+    warned: list[str] = []
+
+    save_profile(load_profile("house", warned.append).with_weights({CONSENT: 0.1}))
+
+    again = path.read_text("utf-8")
+    assert 'mood = "calm"' in again
+    assert 'owner = "Ben"' in again
+    assert load_profile("house").weights[CONSENT] == 0.1
+    assert len(warned) == 2
+
+
+@pytest.mark.parametrize("text", SPOKEN, ids=range(len(SPOKEN)))
+def test_nasty_text_survives_in_a_scenario_file(tmp_path: Path, text: str) -> None:
+    scenario = Scenario(goal=text, context=text, name="s")
+
+    assert load_scenario(str(save_scenario(scenario, tmp_path / "s.toml"))) == scenario
+
+
+@pytest.mark.parametrize("name", ["../../evil", "a/b", ".hidden", "x\ny", "Ünï"])
+def test_a_name_cannot_lead_out_of_the_folder_of_profiles(name: str) -> None:
+    path = save_profile(msgspec.structs.replace(PROFILE, name=name))
+
+    assert path.parent == paths.profiles()
+    assert path.is_file()
+
+
+def test_the_profile_is_the_one_named_or_the_scenarios_or_the_default() -> None:
+    assert profile_for(SCENARIO).name == "finance-outreach"
+    own = msgspec.structs.replace(SCENARIO, profile="it-operations")
+    assert profile_for(own).name == "it-operations"
+    assert profile_for(own, "public-service").name == "public-service"
+
+
+def test_every_shipped_scenario_names_a_profile_that_is_there() -> None:
+    found = scenarios()
+
+    assert len(found) >= 6
+    for scenario in found:
+        assert profile_for(scenario).values
+    assert "bank-outreach" in [scenario.name for scenario in found]
+
+
+def test_the_configuration_is_optional_and_a_change_leaves_the_rest_as_it_was() -> None:
+    assert load_config() == Config()
+    write_whole(paths.config(), 'schema = 1\noperator = "rosa"\nmood = "calm"\n')
+
+    change_config(theme="nord")
+
+    assert load_config() == Config(theme="nord", operator="rosa")
+    assert 'mood = "calm"' in paths.config().read_text("utf-8")
+
+
+def test_a_configuration_that_makes_no_sense_names_the_field() -> None:
+    write_whole(paths.config(), "schema = 1\n[defaults]\ncandidates = 0\n")
+
+    with pytest.raises(BadInput, match=r"config.toml: defaults.candidates: expected `int` >= 1"):
+        load_config()
+
+
+def test_unknown_keys_are_warned_about_wherever_they_stand() -> None:
+    warned: list[str] = []
+    table = {
+        "goal": "g",
+        "schema": 1,
+        "mood": 1,
+        "candidates": [{"text": "t"}, {"text": "u", "tone": "x"}],
+    }
+
+    convert(table, Scenario, "s.toml", warned.append)
+
+    assert [line.split("'")[1] for line in warned] == ["mood", "candidates[1].tone"]

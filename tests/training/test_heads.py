@@ -1,0 +1,305 @@
+"""The judge's whole recipe at the size of a thimble: train, stop, go on, calibrate, read."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+import tomli_w
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast
+
+from core.models.readout import Calibration, Danger, ask
+from core.training import data as sets
+from core.training.data import Harm, Label, Situation, Split, split_of
+from core.training.heads_config import HeadsConfig, Stage
+from tests import tiny
+
+pytest.importorskip("peft")
+
+from core.models.judge_model import JudgeModel, load_tokenize
+from core.training import heads
+from core.training.calibrate import finish, fit_logistic, fit_respect
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"
+)
+
+CONFIG = HeadsConfig(
+    depth=2,
+    first_layer=1,
+    rank=2,
+    alpha=4,
+    warmup_steps=1,
+    checkpoint_every=2,
+    threads=1,
+    stages=(
+        Stage("people", 1e-2, 1e-3, stories=40, chemistry=4, tokens_per_step=400, stop_after=3),
+        Stage("agents", 1e-2, 0.0, stories=4, others=0.5, corpus_rounds=1, tokens_per_step=400),
+    ),
+)
+
+
+def lines(path: Path, rows: list[dict[str, object]]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data sets of our own invention in the shape of the real ones."""
+    folder = tmp_path_factory.mktemp("data")
+    things = ("the lantern", "the boat", "the hen house", "the piano", "the ledger")
+    stories: list[dict[str, object]] = [
+        {
+            "id": f"s{i}",
+            "norm": f"It's {'good' if i % 2 else 'rude'} to paint {things[i % 5]} {i} times.",
+            "moral_action": f"Ola {'paints' if i % 2 else 'leaves'} {things[i % 5]}.",
+            "immoral_action": f"Ola {'leaves' if i % 2 else 'paints'} {things[i % 5]}.",
+        }
+        for i in range(120)
+    ]
+    lines(folder / "moral_stories.train.jsonl", stories)
+    lines(
+        folder / "moral_stories.dev.jsonl",
+        [
+            row | {"id": f"d{i}", "moral_action": f"Ida rows {i}."}
+            for i, row in enumerate(stories[:6])
+        ],
+    )
+    lines(
+        folder / "foundation_actions.jsonl",
+        [
+            {"text": text, "label": 1, "foundations": ["care", "loyalty"], "norm": "Row on."}
+            for text in ("Ida rows 1.", "Ida rows 2.", "Ola paints the boat.")
+        ],
+    )
+    lines(
+        folder / "social_chemistry.positive_neutral.jsonl",
+        [
+            {"action": "rowing.", "rule": f"It's good to row {i}.", "foundations": []}
+            for i in range(9)
+        ],
+    )
+    lines(
+        folder / "moralchoice.low_ambiguity.jsonl",
+        [
+            {
+                "context": "You keep a ferry.",
+                "good_action": "I wait for the last guest.",
+                "bad_action": "I leave early and lie about it.",
+                "rules_broken_by_bad": ["deceive", "duty"],
+            }
+        ],
+    )
+    lines(
+        folder / "safetext.jsonl",
+        [
+            {"situation": "On thin ice,", "action": "lie flat.", "label": 1},
+            {"situation": "On thin ice,", "action": "jump.", "label": 0},
+        ],
+    )
+    lines(
+        folder / "privacylens.jsonl",
+        [
+            {
+                "instruction": "Tell the crew.",
+                "final_tool": "SendNote",
+                "seed": {
+                    "data_type": "a fever",
+                    "data_subject": "the cook",
+                    "data_recipient": "all",
+                },
+                "sensitive_items": ["The cook has a fever."],
+            }
+        ],
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    actions = (
+        ("Ring the bell {} times.", "breaks", "unrelated", "none"),
+        ("Push guest {} off.", "unrelated", "breaks", "serious"),
+        ("Offer guest {} a hand.", "keeps", "keeps", "none"),
+    )
+    situations = [
+        {
+            "id": f"ferry-{i}",
+            "domain": "ferry" if i % 2 else "kiosk",
+            "context": f"A ferry with {i} seats.",
+            "values": {"bell": "Never ring the bell.", "kind": "Guests are helped aboard."},
+            "actions": [
+                {"text": t.format(i), "labels": {"bell": b, "kind": k}, "harm": harm, "tags": []}
+                for t, b, k, harm in actions
+            ],
+        }
+        for i in range(40)
+    ]
+    text = tomli_w.dumps({"situations": situations})
+    (folder / "ferry.toml").write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny Llama that spells: its tokens are bytes."""
+    folder = tiny.llama(tmp_path_factory.mktemp("base") / "llama", chat=False)
+    (folder / "tokenizer.model").unlink()
+    (folder / "tokenizer_config.json").unlink()
+    letters = pre_tokenizers.ByteLevel.alphabet()
+    spelling = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(sorted(letters))}, merges=[]))
+    spelling.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer: Any = PreTrainedTokenizerFast
+    tokenizer(tokenizer_object=spelling).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(data: Path, corpus: Path, base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return heads.train(CONFIG, data, corpus, base, tmp_path_factory.mktemp("out"))
+
+
+def weights(folder: Path) -> list[Tensor]:
+    saved = torch.load(folder / "checkpoints" / "last.pt", weights_only=True)
+    return [*saved["masters"], *saved["heads"].values()]
+
+
+def test_a_training_that_was_stopped_ends_as_if_it_had_not(
+    trained: Path, data: Path, corpus: Path, base: Path, tmp_path: Path
+) -> None:
+    class Stopped(Exception):
+        pass
+
+    def stop(progress: heads.Progress) -> None:
+        if progress.stage == "agents":
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        heads.train(CONFIG, data, corpus, base, tmp_path, progress=stop)
+    heads.train(CONFIG, data, corpus, base, tmp_path, resume=True)
+    for one, other in zip(weights(trained), weights(tmp_path), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def test_training_tells_how_far_it_is(data: Path, corpus: Path, base: Path, tmp_path: Path) -> None:
+    told: list[heads.Progress] = []
+    heads.train(CONFIG, data, corpus, base, tmp_path, progress=told.append, limit=1)
+    assert [p.stage for p in told] == ["people", "agents"]
+    assert all(np.isfinite(p.loss) and p.tokens_per_second > 0 for p in told)
+    assert told[-1].step == told[-1].steps
+    assert told[-1].seconds_left == 0
+
+
+def test_a_finished_judge_loads_without_peft_and_reads(
+    trained: Path, data: Path, corpus: Path, base: Path
+) -> None:
+    table = finish(trained, base, "tiny", CONFIG, data, corpus)
+    assert {row.set for row in table} >= {"unseen norms", "corpus, held out"}
+    judge = JudgeModel.load(base, trained, torch.float32)
+    assert judge.card["config"]["rank"] == 2
+    assert judge.card["thresholds"]["medium"] <= judge.card["thresholds"]["high"]
+    tokenize = judge.tokenize
+    together = judge.read(
+        [ask(tokenize, "A ferry.", ["Ring.", "Wait."], [["Never ring.", "Help."], ["Help."]])] * 3
+    )
+    alone = judge.read([ask(tokenize, "A ferry.", ["Wait."], [["Help."]])])[0]
+    assert together[2].respect.shape == (3, 3)
+    scores = judge.score("A ferry.", ["Ring.", "Wait."], ["Never ring.", "Help.", "Smile."])
+    assert scores.respect.shape == scores.breaks.shape == (2, 3)
+    assert scores.harm.shape == (2,)
+    assert bool(((scores.respect >= 0) & (scores.respect <= 1)).all())
+    torch.testing.assert_close(together[0].respect[2:], alone.respect, atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(together[0].harm[1:], alone.harm, atol=1e-4, rtol=1e-3)
+
+
+def test_weights_of_another_layout_are_refused(trained: Path, base: Path, tmp_path: Path) -> None:
+    (tmp_path / "judge.toml").write_text("layout = 0\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="layout 0"):
+        JudgeModel.load(base, tmp_path)
+
+
+def test_no_held_out_situation_and_no_dev_story_is_trained_on(
+    data: Path, corpus: Path, base: Path
+) -> None:
+    situations = sets.read_corpus(corpus)
+    kept_away = {s.context for s in situations if split_of(s.id) is not Split.TRAIN}
+    stage = replace(CONFIG.stages[1], stories=1000)
+    cases = heads.build_cases(stage, data, corpus, Random(0))
+    assert kept_away
+    assert not kept_away & {case.context for case in cases}
+    dev = {story.moral for story in sets.read_stories(data / "moral_stories.dev.jsonl")}
+    assert not dev & {act.text for case in cases for act in case.acts}
+    samples = [heads.sample(case, load_tokenize(base)) for case in cases[:5]]
+    assert all(len(s.labels) == sum(map(len, s.asked.values)) for s in samples)
+
+
+def test_the_same_seed_gives_the_same_cases(data: Path, corpus: Path) -> None:
+    first, second = (heads.build_cases(CONFIG.stages[1], data, corpus, Random(5)) for _ in range(2))
+    assert first == second
+
+
+def test_a_rule_turned_round_exchanges_its_labels(corpus: Path) -> None:
+    situations = sets.read_corpus(corpus)
+    asked = [
+        q for c in sets.corpus_cases(situations, Random(1)) for a in c.acts for q in a.questions
+    ]
+    turned = [q for q in asked if q.kind == "turned" and "ring" in q.value.lower()]
+    assert {q.value.rstrip(".").lower() for q in turned} == {"always ring the bell"}
+    assert Label.KEEPS.turned is Label.BREAKS
+    assert Label.UNRELATED.turned is Label.UNRELATED
+
+
+def test_a_label_that_is_missing_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text(
+        '[[situations]]\nid="x"\ndomain="d"\ncontext="c"\nvalues={a="A.",b="B."}\n'
+        'actions=[{text="Go.",labels={a="keeps"},harm="none",tags=[]}]\n',
+        encoding="utf-8",
+    )
+    with pytest.raises(ValueError, match=r"x\.toml: x"):
+        sets.read_corpus(tmp_path)
+
+
+def test_a_third_is_held_out_by_its_name_alone() -> None:
+    splits = [Situation(f"s-{i}", "d", "", {}, ()).split for i in range(3000)]
+    assert abs(splits.count(Split.HELD_OUT) / 3000 - 1 / 3) < 0.03
+    assert abs(splits.count(Split.CALIBRATION) / 3000 - 1 / 9) < 0.02
+
+
+def test_calibration_finds_what_was_distorted() -> None:
+    generator = torch.Generator().manual_seed(0)
+    true = torch.randn(4000, 3, generator=generator)
+    labels = torch.multinomial(true.softmax(-1), 1, generator=generator)[:, 0]
+    temperature, bias = fit_respect(true * 2.5, labels, torch.ones(4000))
+    assert temperature == pytest.approx(2.5, rel=0.1)
+    assert max(map(abs, bias)) < 0.15
+    features = torch.randn(4000, 1, generator=generator)
+    happened = torch.bernoulli(torch.sigmoid(1.5 * features[:, 0] - 0.5), generator=generator)
+    weight, offset = fit_logistic(features, happened, ridge=0.0)
+    assert weight[0] == pytest.approx(1.5, abs=0.2)
+    assert offset == pytest.approx(-0.5, abs=0.2)
+
+
+def test_an_unrelated_value_scores_the_neutral_level() -> None:
+    sure = torch.tensor([[9.0, -9.0, -9.0], [-9.0, 9.0, -9.0], [-9.0, -9.0, 9.0]])
+    scores = Calibration(neutral=0.7).score(sure).tolist()
+    assert scores == pytest.approx([1.0, 0.7, 0.0], abs=1e-4)
+
+
+def test_danger_grows_with_a_violation_and_with_its_weight() -> None:
+    danger = Danger(harm=1.0, peak=2.0, mean=1.0, bias=-1.0)
+    assert danger(0.3, [0.9, 0.1], [1, 1]) > danger(0.3, [0.2, 0.1], [1, 1])
+    assert danger(0.3, [0.9, 0.1], [1, 1]) > danger(0.3, [0.9, 0.1], [0.1, 1])
+    assert danger(0.9, [], []) > danger(0.1, [], [])
+
+
+def test_the_configuration_survives_its_file(tmp_path: Path) -> None:
+    (tmp_path / "heads.toml").write_text(tomli_w.dumps(CONFIG.table()), encoding="utf-8")
+    assert HeadsConfig.load(tmp_path / "heads.toml") == CONFIG
+    assert Harm("none") is Harm.NONE

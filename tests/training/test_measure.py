@@ -1,0 +1,59 @@
+"""Figures of the judge, on numbers small enough to work out by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.training import measure
+
+
+def test_auroc_counts_ties_half() -> None:
+    scores = np.array([0.9, 0.5, 0.5, 0.1])
+    assert measure.auroc(scores, np.array([True, True, False, False])) == pytest.approx(0.875)
+
+
+def test_auroc_without_both_sides_is_no_number() -> None:
+    assert np.isnan(measure.auroc(np.array([0.1, 0.2]), np.array([True, True])))
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=2, max_size=20))
+def test_auroc_is_the_share_of_ordered_pairs(rows: list[tuple[int, bool]]) -> None:
+    good = np.array([score for score, positive in rows if positive], dtype=float)
+    bad = np.array([score for score, positive in rows if not positive], dtype=float)
+    if len(good) and len(bad):
+        better, worse = np.repeat(good, len(bad)), np.tile(bad, len(good))
+        scores = np.array([score for score, _ in rows], dtype=float)
+        found = measure.auroc(scores, np.array([positive for _, positive in rows]))
+        assert found == pytest.approx(measure.ordered(better, worse))
+
+
+def test_a_calibrated_judge_has_no_calibration_error() -> None:
+    chances = np.array([0.25] * 4 + [0.75] * 4)
+    happened = np.array([True, False, False, False, True, True, True, False])
+    assert measure.calibration_error(chances, happened) == pytest.approx(0.0)
+    assert measure.calibration_error(1 - chances, happened) == pytest.approx(0.5)
+
+
+def test_the_best_threshold_lies_between_the_sides() -> None:
+    found = measure.best_threshold(
+        np.array([0.1, 0.2, 0.6, 0.9]), np.array([False, False, True, True])
+    )
+    assert found == pytest.approx(0.4)
+
+
+def test_thresholds_keep_their_promise_where_they_were_fitted() -> None:
+    rng = np.random.default_rng(3)
+    harmful = rng.random(400) < 0.5
+    danger = np.clip(rng.normal(0.35 + 0.3 * harmful, 0.2), 0, 1)
+    medium, high = measure.risk_thresholds(danger, harmful, missed=0.04, alarmed=0.08)
+    rates = measure.risk_rates(danger, harmful, medium, high)
+    assert medium <= high
+    assert rates.harmful_low <= 0.04
+    assert rates.harmless_high <= 0.08
+
+
+def test_an_interval_holds_its_figure_and_draws_groups_whole() -> None:
+    values = np.array([0.0, 0.0, 1.0, 1.0])
+    found = measure.with_interval(lambda i: float(values[i].mean()), ["a", "a", "b", "b"])
+    assert (found.value, found.low, found.high, found.n) == (0.5, 0.0, 1.0, 4)

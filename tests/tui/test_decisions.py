@@ -1,0 +1,357 @@
+"""Decisions with the keyboard: what they do, and what keeps them from happening by accident."""
+
+import pytest
+from textual.widgets import Input, TextArea
+
+from core.domain.candidate import Standing
+from core.domain.verdict import Risk
+from core.engine.protocol import Align, Judge, Propose
+from core.session.events import Approved, Rejected
+from core.watch import Measured, Written
+from tests.tui.driving import desk
+from tests.tui.fake import TEXTS, judgement
+from tui.dialogs import Ask, Edit
+
+LOW, MED, HIGH = "c1", "c2", "c3"
+"""What the fake judge thinks of the first three proposals."""
+
+
+async def test_a_low_risk_is_approved_with_one_key() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(LOW)
+        await on.press("a")
+        assert on.standing(LOW) is Standing.APPROVED
+        event = on.session.records[-1].event
+        assert isinstance(event, Approved)
+        assert not event.against_advice
+        assert event.seconds == 2.0
+
+
+@pytest.mark.parametrize("name", [MED, HIGH])
+async def test_against_the_judge_it_takes_two_steps_and_a_typed_reason(name: str) -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(name)
+        await on.press("a")
+        await on.answered()
+        assert on.standing(name) is Standing.PENDING
+        await on.press("enter")  # a queued enter approves nothing
+        assert on.dialog is not None
+        assert on.standing(name) is Standing.PENDING
+        await on.type("known owner")
+        await on.press("enter")
+        await on.closed()
+        await on.until(lambda: on.standing(name) is Standing.APPROVED)
+        event = on.session.records[-1].event
+        assert isinstance(event, Approved)
+        assert (event.against_advice, event.reason) == (True, "known owner")
+
+
+async def test_no_button_that_approves_has_the_focus() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(HIGH)
+        await on.press("a")
+        await on.answered()
+        assert isinstance(on.app.focused, Input)
+
+
+async def test_a_decision_is_ignored_until_the_item_has_been_in_view_for_400_ms() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(HIGH)
+        for _ in range(3):
+            await on.press("up")
+        name = on.cursor
+        await on.press("a")
+        assert on.standing(name) is Standing.PENDING
+        assert "Too soon" in on.said
+        on.clock.forward(0.399)
+        await on.press("j", "k")  # away and back: it counts from anew
+        on.clock.forward(0.3)
+        await on.press("a")
+        assert on.standing(name) is Standing.PENDING
+        on.clock.forward(0.8)
+        await on.press("a")
+        assert on.standing(name) is Standing.APPROVED
+
+
+async def test_a_decision_is_ignored_when_its_verdict_has_only_just_arrived() -> None:
+    async with desk(auto=False) as on:
+        on.engine.answer(on.engine.asked[0])
+        await on.press("g")
+        task = on.engine.last(Propose)
+        assert isinstance(task, Propose)
+        on.engine.said(task, Written(row=0, text=TEXTS[0]))
+        await on.settle()
+        on.engine.said(
+            task, Measured(row=0, judgement=judgement(TEXTS[0], task.profile, task.scenario))
+        )
+        await on.press("a")  # not even drawn yet
+        assert on.standing("c1") is Standing.PENDING
+        on.clock.forward(1)
+        await on.press("a")
+        assert on.standing("c1") is Standing.APPROVED
+
+
+async def test_a_key_that_is_held_down_decides_once() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(LOW)
+        await on.press("s")
+        assert on.standing(LOW) is Standing.DEFERRED
+        await on.press("u")
+        assert on.standing(LOW) is Standing.PENDING
+        on.clock.forward(0.5)
+        await on.press("s")  # still the same press, as far as a terminal can tell
+        assert on.standing(LOW) is Standing.PENDING
+        on.clock.forward(0.71)
+        await on.press("s")
+        assert on.standing(LOW) is Standing.DEFERRED
+
+
+async def test_a_held_key_types_nothing_into_the_dialog_it_opens() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(HIGH)
+        await on.press("x")
+        await on.answered()
+        for _ in range(20):
+            on.clock.forward(0.03)
+            await on.press("x")
+        field = on.app.screen.query_one("#line", Input)
+        assert field.value == ""
+        await on.type("fix")
+        assert field.value == "fix"
+
+
+async def test_an_unjudged_candidate_cannot_be_approved_and_the_screen_says_what_to_do() -> None:
+    async with desk(auto=False) as on:
+        on.engine.answer(on.engine.asked[0])
+        await on.press("g")
+        task = on.engine.last(Propose)
+        on.engine.said(task, Written(row=0, text=TEXTS[0]))
+        await on.press("escape")
+        await on.until(lambda: not on.review.work.jobs)
+        await on.settle()
+        await on.press("a")
+        assert on.standing("c1") is Standing.PENDING
+        assert "c has it judged" in on.said
+        assert "UNJUDGED" in on.text()
+        await on.press("c")
+        asked = on.engine.last(Judge)
+        assert isinstance(asked, Judge)
+        on.engine.answer(asked)
+        await on.settle()
+        await on.press("a")
+        assert on.standing("c1") is Standing.APPROVED
+
+
+async def test_a_stale_verdict_cannot_be_approved_and_the_screen_says_what_to_do() -> None:
+    async with desk() as on:
+        await on.propose()
+        on.review.set_scenario(goal="Another goal.")
+        await on.go_to(LOW)
+        assert "STALE" in on.text()
+        await on.press("a")
+        assert on.standing(LOW) is Standing.PENDING
+        assert "c has it judged" in on.said
+        await on.press("c")
+        await on.until(lambda: not on.review.work.jobs)
+        await on.settle()
+        await on.press("a")
+        assert on.standing(LOW) is Standing.APPROVED
+
+
+async def test_a_rejection_needs_a_reason_that_is_offered_as_guidance() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(MED)
+        await on.press("x")
+        await on.answered()
+        await on.press("enter")
+        assert on.dialog is not None
+        await on.type("call once")
+        await on.press("enter")
+        await on.closed()
+        await on.until(lambda: on.standing(MED) is Standing.REJECTED)
+        event = on.session.records[-1].event
+        assert isinstance(event, Rejected)
+        assert event.reason == "call once"
+        await on.settle()
+        await on.press("r")
+        await on.answered()
+        assert on.app.screen.query_one("#line", Input).value == "call once"
+        await on.press("enter")
+        await on.closed()
+        await on.until(lambda: on.standing(MED) is Standing.REALIGNED)
+        asked = on.engine.last(Align)
+        assert isinstance(asked, Align)
+        assert asked.cases[0].guidance == "call once"
+        assert on.session.verdict(MED).risk is Risk.LOW
+
+
+async def test_guidance_may_be_left_empty() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(MED)
+        await on.press("r")
+        await on.answered()
+        await on.press("enter")
+        await on.until(lambda: on.standing(MED) is Standing.REALIGNED)
+
+
+async def test_an_edit_is_judged_again_at_once() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(HIGH)
+        await on.press("e")
+        await on.answered()
+        assert isinstance(on.dialog, Edit)
+        on.app.screen.query_one(TextArea).text = "Send one letter with all fees."
+        await on.press("ctrl+s")
+        await on.closed()
+        await on.until(lambda: on.session.verdict(HIGH).risk is Risk.LOW)
+        asked = on.engine.last(Judge)
+        assert isinstance(asked, Judge)
+        assert asked.texts == ("Send one letter with all fees.",)
+
+
+async def test_undo_says_what_it_undid_and_the_log_keeps_both() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(LOW)
+        await on.press("a")
+        many = len(on.session.records)
+        await on.press("u")
+        assert on.standing(LOW) is Standing.PENDING
+        assert on.said.startswith(f"Undone: the approval of {LOW}")
+        assert len(on.session.records) == many + 1
+
+
+@pytest.mark.parametrize("opener", ["x", "r", "e", "n"])
+async def test_no_decision_key_works_while_a_dialog_is_open(opener: str) -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(LOW)
+        await on.press(opener)
+        await on.answered()
+        on.clock.forward(5)
+        many = len(on.session.records)
+        for key in ("a", "x", "r", "e", "s", "u", "g", "m", "c", "d", "v", "b", "o", "q", "1"):
+            on.clock.forward(5)
+            await on.press(key)
+        assert len(on.session.records) == many
+        assert on.dialog is not None
+        await on.press("escape")
+        await on.closed()
+        assert on.standing(LOW) is Standing.PENDING
+
+
+async def test_no_decision_key_works_in_the_filter() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(LOW)
+        await on.press("slash")
+        many = len(on.session.records)
+        await on.type("axresuq")
+        assert len(on.session.records) == many
+        assert on.screen.query_one("#filter", Input).value == "axresuq"
+        await on.press("escape")
+        assert on.review.needle == ""
+
+
+async def test_what_was_typed_into_a_dialog_is_there_the_next_time() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(MED)
+        await on.press("x")
+        await on.answered()
+        await on.type("half a tho")
+        await on.press("escape")
+        await on.closed()
+        await on.settle()
+        await on.press("x")
+        await on.answered()
+        assert on.app.screen.query_one("#line", Input).value == "half a tho"
+
+
+async def test_a_verdict_that_comes_in_leaves_an_open_dialog_and_its_draft_alone() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(MED)
+        await on.press("x")
+        await on.answered()
+        await on.type("because")
+        on.review.work.propose()
+        await on.until(lambda: len(on.session.candidates) == 8)
+        assert isinstance(on.dialog, Ask)
+        assert on.app.screen.query_one("#line", Input).value == "because"
+
+
+async def test_a_text_that_changed_behind_the_dialog_is_not_approved() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(HIGH)
+        await on.press("a")
+        await on.answered()
+        on.session.realigned(HIGH, "Another text altogether.")
+        await on.type("fine")
+        await on.press("enter")
+        await on.closed()
+        await on.until(lambda: "changed while you were deciding" in on.said)
+        assert on.standing(HIGH) is Standing.REALIGNED
+
+
+async def test_blind_mode_hides_verdict_rank_and_order_until_the_decision() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.press("b")
+        await on.settle()
+        shown = on.text()
+        assert "hidden until you have decided" in shown
+        for word in ("LOW", "MED", "HIGH", "advises"):
+            assert word not in shown
+        rows = on.review.rows()
+        assert [row.key for row in rows] == ["c1", "c2", "c3", "c4"]
+        on.review.set_needle("high")
+        assert on.review.rows() == []
+        on.review.set_needle("")
+        await on.go_to(LOW)
+        await on.press("a")
+        event = on.session.records[-1].event
+        assert isinstance(event, Approved)
+        assert event.blind
+        await on.settle()
+        assert "LOW" in on.text()
+
+
+async def test_blind_approval_of_a_high_risk_shows_the_verdict_then_and_wants_a_reason() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.press("b")
+        await on.go_to(HIGH)
+        await on.press("a")
+        await on.answered()
+        await on.press("escape")
+        await on.closed()
+        await on.until(lambda: "not approved" in on.said)
+        assert on.session.candidates[HIGH].notes
+        assert not on.review.hides(HIGH)
+
+
+async def test_the_mouse_decides_under_the_same_guards() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(LOW)
+        bar = on.screen.query_one("KeyBar")
+        place = next(
+            (x, y)
+            for y in range(bar.size.height)
+            for x in range(bar.size.width)
+            if (item := bar.item_at(x, y)) and item.label == "approve"  # type: ignore[attr-defined]
+        )
+        await on.pilot.click(bar, offset=place)
+        await on.pilot.pause()
+        assert on.standing(LOW) is Standing.APPROVED

@@ -1,0 +1,355 @@
+"""The four panes: values, scenario, candidates, verdict; every key in each of them."""
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from textual.widgets import Input, TextArea
+
+from core import library
+from core.domain.candidate import Origin, Source
+from core.domain.scenario import Scenario
+from core.domain.verdict import Risk
+from core.engine.protocol import Judge, Propose
+from core.session.session import Session
+from core.watch import Growing
+from tests.tui.driving import Desk, desk, new
+from tests.tui.fake import judgement
+from tui.opening import Opened
+from tui.panes.candidates import CandidatesPane
+from tui.panes.values import ValuesPane
+from tui.panes.verdicts import VerdictPane
+
+BAKERIES = Scenario(name="bakeries", goal="Have bakeries open an account.", context="A bank.")
+
+
+def crowded(many: int) -> Opened:
+    """A session with that many judged candidates."""
+    opened = new(BAKERIES)
+    session, profile = opened.session, opened.session.state.profile
+    for number in range(many):
+        text = (
+            f"Action {number}: {'HIGH' if number % 3 == 0 else 'MED' if number % 3 else ''} thing"
+        )
+        name = session.propose(text, Origin(Source.POLICY, "fake"))
+        session.judged(name, judgement(text, profile, BAKERIES))
+    return opened
+
+
+def weights(on: Desk) -> dict[str, float]:
+    return on.review.profile.weights
+
+
+async def test_weights_move_with_keys_and_rank_anew_without_a_model() -> None:
+    async with desk() as on:
+        await on.propose()
+        asked = len(on.engine.asked)
+        await on.press("1")
+        assert on.app.focused is on.screen.query_one(ValuesPane).list
+        await on.press("minus", "minus")
+        assert weights(on)["consent"] == 0.9
+        await on.press("right", "plus")
+        assert weights(on)["consent"] == 1.0
+        await on.press("left")
+        assert weights(on)["consent"] == 0.95
+        await on.press("plus", "plus", "plus")  # no further than 1
+        assert weights(on)["consent"] == 1.0
+        await on.press("j", "space")
+        assert weights(on)["lawful"] == 0.0
+        assert "off" in on.text()
+        await on.press("space")
+        assert weights(on)["lawful"] == 1.0
+        assert len(on.engine.asked) == asked
+
+
+async def test_what_changed_place_is_shown() -> None:
+    async with desk(crowded(9)) as on:
+        before = on.session.state.ranking()
+        for value in list(weights(on))[:-1]:
+            on.review.set_weight(value, 0.0)
+        await on.settle()
+        assert on.session.state.ranking() != before
+        moved = {row.key: row.moved for row in on.review.rows() if row.moved}
+        assert moved
+        assert "▲" in on.text()
+        assert "▼" in on.text()
+
+
+async def test_the_last_weight_cannot_be_switched_off() -> None:
+    async with desk() as on:
+        for value in list(weights(on))[1:]:
+            on.review.set_weight(value, 0.0)
+        await on.press("1", "space")
+        assert weights(on)["consent"] == 1.0
+        assert "every weight would be 0" in on.said.lower()
+
+
+async def test_a_statement_that_changes_makes_verdicts_stale_visibly() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.press("1", "e")
+        await on.answered()
+        on.app.screen.query_one(TextArea).text = "Another statement."
+        await on.press("ctrl+s")
+        await on.closed()
+        await on.until(lambda: "stale" in on.said)
+        await on.settle()
+        assert "~ stale" in on.text()
+        assert all(on.session.verdict(name).stale for name in on.session.candidates)
+
+
+async def test_a_value_is_added_and_removed() -> None:
+    async with desk() as on:
+        await on.press("1", "N")
+        await on.answered()
+        await on.type("No noise")
+        await on.press("tab")
+        on.app.screen.query_one(TextArea).text = "Write no more often than needed."
+        await on.press("ctrl+s")
+        await on.closed()
+        await on.until(lambda: "no-noise" in weights(on))
+        await on.press("end", "D")
+        await on.answered()
+        await on.press("enter")  # the focus is on Cancel
+        await on.closed()
+        assert "no-noise" in weights(on)
+        await on.press("D")
+        await on.answered()
+        await on.press("tab", "enter")
+        await on.closed()
+        await on.until(lambda: "no-noise" not in weights(on))
+
+
+async def test_profiles_are_loaded_saved_and_compared(home: Path) -> None:
+    async with desk() as on:
+        await on.press("1", "W")
+        await on.answered()
+        on.app.screen.query_one("#line", Input).value = "ours"
+        await on.press("enter")
+        await on.closed()
+        await on.until(lambda: "Saved as" in on.said)
+        assert library.load_profile("ours").weights == weights(on)
+        await on.press("L")
+        await on.answered()
+        await on.type("operations")
+        await on.press("down", "up", "enter")
+        await on.closed()
+        await on.until(lambda: on.review.profile.name.endswith("operations"))
+        await on.press("C")
+        await on.answered()
+        await on.type("finance")
+        await on.press("enter")
+        await on.until(lambda: "here" in on.text() and "there" in on.text())
+        await on.press("escape")
+        await on.closed()
+
+
+async def test_the_scenario_is_edited_in_place() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.press("2", "e")
+        await on.answered()
+        on.app.screen.query_one("#field-0", TextArea).text = "Another goal."
+        await on.press("ctrl+s")
+        await on.closed()
+        await on.until(lambda: on.review.scenario.goal == "Another goal.")
+        assert on.session.verdict("c1").stale
+
+
+async def test_the_scenario_is_edited_in_the_editor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor = tmp_path / "editor.sh"
+    editor.write_text("#!/bin/sh\nsed -i 's/^Have .*/Have more cake./' \"$1\"\n")
+    editor.chmod(0o755)
+    monkeypatch.setenv("VISUAL", str(editor))
+    async with desk() as on:
+        context = on.review.scenario.context
+        monkeypatch.setattr(type(on.app), "suspend", _as_it_is)
+        await on.press("2", "E")
+        await on.until(lambda: on.review.scenario.goal == "Have more cake.")
+        assert on.review.scenario.context == context
+
+
+async def test_another_scenario_begins_another_session() -> None:
+    async with desk() as on:
+        before = on.session
+        await on.press("2", "L")
+        await on.answered()
+        await on.type("night")
+        await on.press("enter")
+        await on.closed()
+        await on.until(lambda: on.session is not before)
+        assert on.review.scenario.name == "night-incident"
+
+
+@pytest.mark.parametrize("kind", ["toml", "json", "jsonl"])
+async def test_candidates_come_in_from_a_file_and_are_judged(tmp_path: Path, kind: str) -> None:
+    texts = ["Write once. [/", "Do the HIGH thing."]
+    path = tmp_path / f"in.{kind}"
+    if kind == "toml":
+        path.write_text("".join(f"[[candidates]]\ntext = {json.dumps(text)}\n" for text in texts))
+    elif kind == "json":
+        path.write_text(json.dumps(texts))
+    else:
+        path.write_text(
+            "".join(json.dumps({"text": text, "source": "bot"}) + "\n" for text in texts)
+        )
+    async with desk() as on:
+        await on.press("2", "I")
+        await on.answered()
+        on.app.screen.query_one("#line", Input).value = str(path)
+        await on.press("enter")
+        await on.closed()
+        await on.until(lambda: len(on.session.candidates) == 2 and not on.review.work.jobs)
+        assert on.session.verdict("c2").risk is Risk.HIGH
+        assert isinstance(on.engine.last(Judge), Judge)
+
+
+async def test_a_bad_file_of_candidates_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "in.json"
+    path.write_text('[{"txt": 1}]')
+    async with desk() as on:
+        await on.press("2", "I")
+        await on.answered()
+        on.app.screen.query_one("#line", Input).value = str(path)
+        await on.press("enter")
+        await on.closed()
+        await on.until(lambda: "candidate 1" in on.said)
+        assert not on.session.candidates
+
+
+async def test_candidates_that_came_with_the_scenario_are_judged_at_once() -> None:
+    from tui.opening import open_target
+
+    async with desk(open_target("agent-tool-calls")) as on:
+        await on.until(lambda: not on.review.stuck() and not on.review.work.jobs)
+        assert len(on.session.candidates) > 5
+
+
+async def test_text_streams_in_and_the_cursor_stays_where_it_is() -> None:
+    async with desk(auto=False) as on:
+        on.engine.answer(on.engine.asked[0])
+        await on.press("g")
+        task = on.engine.last(Propose)
+        on.engine.said(task, Growing(row=0, text="Send each ow"))
+        await on.until(lambda: "Send each ow" in on.text())
+        assert "…writing" in on.text()
+        await on.press("a")
+        assert "still being written" in on.said
+
+
+async def test_the_filter_narrows_the_list_and_escape_widens_it() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.press("slash")
+        await on.type("high")
+        await on.until(lambda: len(on.screen.query_one(CandidatesPane).list.rows) == 1)
+        await on.press("enter")
+        assert on.app.focused is on.screen.query_one(CandidatesPane).list
+        await on.press("escape")
+        await on.until(lambda: len(on.screen.query_one(CandidatesPane).list.rows) == 4)
+
+
+async def test_the_list_is_sorted_by_other_things() -> None:
+    async with desk() as on:
+        await on.propose()
+        orders = []
+        for _ in range(4):
+            await on.press("o")
+            await on.settle()
+            orders.append([row.key for row in on.review.rows()])
+        assert orders[0] == ["c1", "c2", "c3", "c4"]
+        assert orders[3] == on.session.state.ranking()
+
+
+async def test_versions_are_compared_word_by_word() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to("c2")
+        await on.press("d")
+        assert "only one version" in on.said
+        on.session.edit("c2", "Call owners once.")
+        on.session.edit("c2", "Call owners once, by day.")
+        await on.settle()
+        await on.press("d")
+        await on.until(lambda: "version 2 → 3" in on.text())
+        assert "{+once, by day.+}" in on.text()
+        assert "[-once.-]" in on.text()
+        await on.press("left_square_bracket")
+        await on.until(lambda: "version 1 → 3" in on.text())
+        await on.press("d")
+        await on.until(lambda: "→ 3" not in on.text())
+
+
+async def test_the_raw_answer_is_shown_on_v() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.press("v")
+        on.screen.query_one(VerdictPane).scroll_end(animate=False)
+        await on.until(lambda: "word for word" in on.text())
+
+
+async def test_the_what_if_line_comes_when_the_cursor_rests() -> None:
+    async with desk(crowded(9)) as on:
+        await on.until(lambda: "what if" in on.text())
+
+
+async def test_tab_and_numbers_go_through_the_panes_at_any_size() -> None:
+    for size in ((80, 24), (140, 40), (200, 60)):
+        async with desk(size=size) as on:
+            seen = []
+            for _ in range(4):
+                await on.press("tab")
+                focused = on.app.focused
+                assert focused is not None
+                assert focused.region.height > 1
+                seen.append(focused.id)
+            assert seen == ["verdict", "value-list", "scenario", "candidate-list"]
+            await on.press("shift+tab")
+            assert on.app.focused.id == "scenario" if on.app.focused else False
+            for key, wanted in zip(
+                "4321",
+                reversed(["value-list", "scenario", "candidate-list", "verdict"]),
+                strict=True,
+            ):
+                await on.press(key)
+                assert on.app.focused is not None
+                assert on.app.focused.id == wanted
+
+
+async def test_two_thousand_candidates_scroll_and_rank_anew_in_time() -> None:
+    import time
+
+    async with desk(crowded(2000)) as on:
+        rows = on.screen.query_one(CandidatesPane).list
+        await on.press("3")
+        took = []
+        for key in ["j"] * 30 + ["pagedown"] * 10 + ["end", "home"]:
+            begun = time.perf_counter()
+            rows.action_down() if key == "j" else rows.action_page_down()
+            on.screen.draw_verdict()
+            for y in range(rows.size.height):
+                rows.render_line(y)
+            took.append(time.perf_counter() - begun)
+        assert sorted(took)[len(took) * 95 // 100] < 0.05
+
+
+async def test_every_pane_says_which_key_fills_it() -> None:
+    async with desk() as on:
+        shown = on.text()
+        assert "g  has the model propose" in shown
+        assert "g  proposes candidates" in shown
+    async with desk(new(msgspec.structs.replace(BAKERIES, context=""))) as on:
+        assert "None yet. e writes one." in on.text()
+
+
+def _as_it_is(app: object) -> object:
+    from contextlib import nullcontext
+
+    return nullcontext()
+
+
+def test_a_session_stays_importable_without_textual() -> None:
+    assert Session.__module__ == "core.session.session"

@@ -1,0 +1,204 @@
+"""The worker seen from the screen: cancelled, killed, late; and sessions that go on."""
+
+from pathlib import Path
+
+import pytest
+from textual.widgets import Input
+
+from core.config import Config
+from core.domain.candidate import Standing
+from core.engine.protocol import Align, Load, Propose, Ready, Trouble
+from core.errors import BadInput
+from core.session.events import ModelUsed
+from core.session.store import load
+from core.watch import Growing, Progress, Rewritten, Written
+from tests.tui.driving import desk
+from tests.tui.fake import TEXTS
+from tui.keymap import keymap
+from tui.opening import open_target
+
+
+async def test_echo_announces_itself() -> None:
+    async with desk(name="echo") as on:
+        assert "echo is at work" in on.text()
+        assert "echo" in on.text().splitlines()[0]
+
+
+async def test_escape_cancels_and_keeps_what_was_finished() -> None:
+    async with desk(auto=False) as on:
+        on.engine.answer(on.engine.asked[0])
+        await on.press("g")
+        task = on.engine.last(Propose)
+        on.engine.said(
+            task,
+            Progress(stage="propose", done=1, total=4, seconds_left=9),
+            Written(row=0, text=TEXTS[0]),
+            Growing(row=1, text="Half a"),
+        )
+        await on.until(lambda: "proposing" in on.text() and "1 of 4" in on.text())
+        await on.press("escape")
+        await on.until(lambda: not on.review.work.jobs)
+        assert on.engine.cancelled == [task.job]
+        assert "Cancelled" in on.said
+        assert list(on.session.candidates) == ["c1"]
+        await on.until(lambda: "Half a" not in on.text())
+
+
+async def test_a_worker_that_is_killed_loses_nothing_and_says_how_to_go_on() -> None:
+    async with desk(auto=False) as on:
+        on.engine.answer(on.engine.asked[0])
+        await on.press("g")
+        task = on.engine.last(Propose)
+        on.engine.said(task, Written(row=0, text=TEXTS[0]), Growing(row=1, text="Half a"))
+        await on.pilot.pause()
+        on.engine.die()
+        await on.until(lambda: "worker stopped" in on.text())
+        await on.until(lambda: "tries again" in on.text())
+        assert list(on.session.candidates) == ["c1"]
+        assert not on.review.work.jobs
+        await on.press("g")
+        again = on.engine.last(Propose)
+        assert again.job != task.job
+
+
+async def test_models_that_are_missing_are_told_of_with_the_mend() -> None:
+    async with desk(auto=False) as on:
+        task = on.engine.last(Load)
+        on.engine.hear(
+            Trouble(job=task.job, problem="the model x is not on this machine", mend="Pull it.")
+        )
+        await on.until(lambda: "not on this machine" in on.text())
+        assert "Pull it" in on.text()
+
+
+async def test_a_rewrite_that_comes_after_a_decision_changes_nothing() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to("c1")
+        on.engine.auto = False
+        on.review.realign("c1", "")
+        task = on.engine.last(Align)
+        await on.settle()
+        await on.press("a")
+        assert on.standing("c1") is Standing.APPROVED
+        on.engine.said(task, Rewritten(row=0, text="Something else."))
+        assert on.standing("c1") is Standing.APPROVED
+        assert "too late" in on.said
+
+
+async def test_replies_about_nothing_we_know_are_survived() -> None:
+    async with desk() as on:
+        on.engine.hear(Trouble(job="gone", problem="late"))
+        on.engine.hear(Ready(models={"policy": ModelUsed(name="other")}))
+        await on.propose()
+        assert len(on.session.candidates) == 4
+
+
+async def test_every_event_is_on_disk_and_the_session_goes_on_where_it_stood() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to("c1")
+        await on.press("a")
+        await on.until(lambda: not on.review.saver.dirty)
+        path, head = on.review.saver.path, on.session.head
+        assert load(path).head == head  # what a kill -9 here would leave
+    async with desk(open_target(str(path))) as on:
+        assert on.session.head == head or on.session.records[-1].event is not None
+        assert on.standing("c1") is Standing.APPROVED
+        assert on.review.saver.path == path
+        await on.press("u")
+        await on.until(lambda: not on.review.saver.dirty)
+        assert load(path).candidates["c1"].standing is Standing.PENDING
+
+
+async def test_looking_around_leaves_no_file() -> None:
+    async with desk() as on:
+        await on.press("j", "1", "2", "3", "4")
+        assert not on.review.saver.path.exists()
+
+
+async def test_save_as_moves_the_session(tmp_path: Path) -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.press("ctrl+s")
+        await on.answered()
+        on.app.screen.query_one("#line", Input).value = str(tmp_path / "mine")
+        await on.press("enter")
+        await on.closed()
+        await on.until(lambda: "Saved as" in on.said)
+        assert load(tmp_path / "mine.toml").head == on.session.head
+
+
+async def test_a_folder_that_cannot_be_written_is_told_of_and_nothing_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from core.errors import PlacetError
+    from core.session.store import Store
+
+    def full(store: Store, session: object) -> None:
+        raise PlacetError("it cannot be written (No space left on device)", where=str(store.path))
+
+    async with desk() as on:
+        monkeypatch.setattr(Store, "save", full)
+        await on.propose()
+        await on.until(lambda: "No space left" in on.text())
+        assert "not saved" in on.text()
+        monkeypatch.undo()
+        on.review.note("more", "c1")
+        await on.until(lambda: not on.review.saver.dirty)
+        await on.until(lambda: "No space left" not in on.text())
+
+
+async def test_a_session_is_opened_with_ctrl_o(tmp_path: Path) -> None:
+    async with desk() as on:
+        await on.press("ctrl+o")
+        await on.answered()
+        await on.type("hidden")
+        await on.press("enter")
+        await on.closed()
+        await on.until(lambda: on.review.scenario.name == "hidden-dog")
+        await on.press("ctrl+o")
+        await on.answered()
+        on.app.screen.query_one("#line", Input).value = str(tmp_path / "none.toml")
+        await on.press("enter")
+        await on.closed()
+        await on.until(lambda: "no such file" in on.said)
+
+
+async def test_leaving_stops_the_worker() -> None:
+    async with desk(auto=False) as on:
+        on.engine.answer(on.engine.asked[0])
+        await on.press("g")
+        await on.press("q")
+        await on.until(lambda: on.engine.stopped)
+
+
+async def test_keys_are_remapped_and_shown_as_they_are() -> None:
+    async with desk(config=Config(keys={"approve": "A", "note": "!"})) as on:
+        await on.propose()
+        await on.go_to("c1")
+        await on.press("a")
+        assert on.standing("c1") is Standing.PENDING
+        assert "A approve" in on.text()
+        await on.press("A")
+        assert on.standing("c1") is Standing.APPROVED
+        await on.press("!")
+        await on.answered()
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"approve": "x"}, "both 'approve'"),
+        ({"approve": "+"}, "weight-up"),
+        ({"aprove": "A"}, "no key named"),
+        ({"approve": "ctrl+i"}, "another key"),
+        ({"approve": ""}, "not a key"),
+        ({"approve": "j"}, "down"),
+    ],
+)
+def test_clashes_of_keys_are_named_before_the_start(keys: dict[str, str], told: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        keymap(keys)
+    assert told in str(caught.value)
+    assert "keys." in str(caught.value)

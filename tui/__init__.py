@@ -1,0 +1,1 @@
+"""The review screen. Nothing in here imports torch or transformers."""

@@ -1,0 +1,400 @@
+"""Windows that ask for something. They keep what was typed, and none approves on enter alone."""
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar, NamedTuple, TypeVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static, TextArea
+
+from tui.draw import MUTED, lines
+from tui.keys import Place, bindings
+from tui.literal import cut, literal
+from tui.rows import RowList
+
+T = TypeVar("T")
+
+Held = Callable[[str], bool]
+"""Whether a key is still held down from before the dialog opened."""
+
+
+class Knob(Static, can_focus=True):
+    """A button in one line, with the key that does the same."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "press", "press", show=False)]
+
+    class Pressed(Message):
+        """It was pressed."""
+
+        def __init__(self, knob: "Knob") -> None:
+            self.knob = knob
+            super().__init__()
+
+        @property
+        def control(self) -> "Knob":
+            """The button."""
+            return self.knob
+
+    def __init__(self, label: str, key: str, *, id: str, classes: str = "") -> None:
+        shown = Content.styled(f"{key} ", "bold $footer-key-foreground") if key else Content("")
+        super().__init__(shown + Content(label), id=id, classes=classes, markup=False)
+
+    def on_click(self) -> None:
+        """A click presses it."""
+        self.action_press()
+
+    def action_press(self) -> None:
+        """Says so."""
+        self.post_message(self.Pressed(self))
+
+
+class Field(Input):
+    """A line of text. A key that is still held down from opening the dialog types nothing."""
+
+    async def _on_key(self, event: events.Key) -> None:
+        dialog = self.screen
+        if isinstance(dialog, Dialog) and dialog.swallows(event.key):
+            event.stop()
+            event.prevent_default()
+
+
+class Area(TextArea):
+    """Several lines of text, with the same manners."""
+
+    async def _on_key(self, event: events.Key) -> None:
+        dialog = self.screen
+        if isinstance(dialog, Dialog) and dialog.swallows(event.key):
+            event.stop()
+            event.prevent_default()
+
+
+class Dialog(ModalScreen[T]):
+    """A window above the screen. Escape closes it; `None` is its answer then."""
+
+    CSS_PATH = "dialogs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Place.DIALOG)
+    AUTO_FOCUS = ".first"
+
+    def __init__(self, title: str, *, held: Held | None = None) -> None:
+        super().__init__()
+        self.heading = title
+        self._held = held
+
+    def compose(self) -> ComposeResult:
+        """A frame; subclasses fill it."""
+        with Vertical(classes="window") as window:
+            window.border_title = Content(self.heading)
+            yield from self.inside()
+
+    def inside(self) -> ComposeResult:
+        """What stands in the frame."""
+        yield from ()
+
+    def swallows(self, key: str) -> bool:
+        """Whether that key is only the one that opened the dialog, still held down."""
+        if self._held is None:
+            return False
+        if self._held(key):
+            return True
+        self._held = None
+        return False
+
+    def action_close(self) -> None:
+        """Closes without an answer."""
+        self.dismiss(None)
+
+    @on(Knob.Pressed, "#close")
+    def _close_pressed(self) -> None:
+        self.action_close()
+
+
+class Ask(Dialog[str | None]):
+    """Asks for a line of text: a reason, guidance, a name."""
+
+    def __init__(
+        self,
+        title: str,
+        *,
+        about: Content | None = None,
+        placeholder: str = "",
+        value: str = "",
+        do: str = "OK",
+        required: str = "",
+        danger: bool = False,
+        keep: Callable[[str], None] | None = None,
+        held: Held | None = None,
+    ) -> None:
+        """`required` is what to say where nothing was typed; empty where that will do."""
+        super().__init__(title, held=held)
+        self._about = about
+        self._placeholder = placeholder
+        self._value = value
+        self._do = do
+        self._required = required
+        self._danger = danger
+        self._keep = keep
+
+    def inside(self) -> ComposeResult:
+        """A line to type in."""
+        if self._about is not None:
+            yield Static(self._about, classes="about", markup=False)
+        yield Field(self._value, placeholder=self._placeholder, classes="first", id="line")
+        yield Static("", id="problem", markup=False)
+        with Horizontal(classes="buttons"):
+            yield Knob(self._do, "enter", id="do")
+            yield Knob("Cancel", "esc", id="close")
+
+    def on_mount(self) -> None:
+        """Danger has a frame of its own."""
+        self.set_class(self._danger, "-danger")
+
+    @on(Input.Submitted)
+    @on(Knob.Pressed, "#do")
+    def _submitted(self) -> None:
+        text = self.query_one("#line", Input).value.strip()
+        if self._required and not text:
+            self.query_one("#problem", Static).update(
+                Content.styled(f"! {self._required}", "$text-error")
+            )
+            self.query_one("#line", Input).focus()
+            return
+        if self._keep:
+            self._keep("")
+        self.dismiss(text)
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        """What is typed and not sent is kept for the next time."""
+        if self._keep:
+            self._keep(event.value)
+
+
+class Edit(Dialog[dict[str, str] | None]):
+    """Lets some texts be edited: each has a name, and what it holds."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "done", "save", tooltip="Take the text over", id="edit-done")
+    ]
+
+    def __init__(
+        self,
+        title: str,
+        texts: dict[str, str],
+        *,
+        short: Sequence[str] = (),
+        about: Content | None = None,
+        check: Callable[[dict[str, str]], str] | None = None,
+        keep: Callable[[dict[str, str] | None], None] | None = None,
+        held: Held | None = None,
+    ) -> None:
+        """Those named in `short` take one line. `check` gives what is wrong, if anything."""
+        super().__init__(title, held=held)
+        self._texts = texts
+        self._short = short
+        self._about = about
+        self._check = check
+        self._keep = keep
+
+    def inside(self) -> ComposeResult:
+        """A field for each text."""
+        if self._about is not None:
+            yield Static(self._about, classes="about", markup=False)
+        for number, (name, text) in enumerate(self._texts.items()):
+            yield Static(literal(name), classes="label", markup=False)
+            first = "first" if number == 0 else ""
+            if name in self._short:
+                yield Field(text, id=f"field-{number}", classes=first)
+            else:
+                yield Area(
+                    text,
+                    id=f"field-{number}",
+                    classes=first,
+                    tab_behavior="focus",
+                    soft_wrap=True,
+                    highlight_cursor_line=False,
+                )
+        yield Static("", id="problem", markup=False)
+        with Horizontal(classes="buttons"):
+            yield Knob("Save", "^s", id="do")
+            yield Knob("Cancel", "esc", id="close")
+            yield Static("tab  next field", classes="hint", markup=False)
+
+    def _now(self) -> dict[str, str]:
+        told = {}
+        for number, name in enumerate(self._texts):
+            field = self.query_one(f"#field-{number}")
+            told[name] = field.value if isinstance(field, Input) else ""
+            if isinstance(field, TextArea):
+                told[name] = field.text
+        return told
+
+    @on(Knob.Pressed, "#do")
+    def action_done(self) -> None:
+        """Takes the texts over, if nothing is wrong with them."""
+        told = self._now()
+        if self._check and (problem := self._check(told)):
+            self.query_one("#problem", Static).update(
+                Content.styled("! ", "$text-error") + literal(problem, "$text-error")
+            )
+            return
+        if self._keep:
+            self._keep(None)
+        self.dismiss(told)
+
+    @on(Input.Changed)
+    @on(TextArea.Changed)
+    def _typed(self) -> None:
+        """What is typed and not sent is kept for the next time."""
+        if self._keep:
+            now = self._now()
+            self._keep(None if now == self._texts else now)
+
+
+class Choice(NamedTuple):
+    """Something to pick."""
+
+    key: str
+    label: str
+    detail: str = ""
+
+
+class _Choices(RowList[Choice]):
+    can_focus = False
+
+    def key_of(self, row: Choice) -> str:
+        return row.key
+
+    def draw(self, row: Choice, width: int, under_cursor: bool) -> Content:
+        mark = Content.styled("▸ " if under_cursor else "  ", "$primary")
+        left = min(max(24, width // 2), width - 2)
+        return (
+            mark
+            + Content(cut(row.label, left))
+            + Content.styled(cut(row.detail, max(0, width - left - 2)), MUTED)
+        )
+
+    def empty(self) -> Content:
+        return Content.styled("  Nothing matches.", MUTED)
+
+
+class Pick(Dialog[str | None]):
+    """Lets one of several be picked; words narrow the list down, and a path may be typed."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down", "move(1)", show=False),
+        Binding("up", "move(-1)", show=False),
+        Binding("pagedown", "move(10)", show=False),
+        Binding("pageup", "move(-10)", show=False),
+    ]
+
+    def __init__(
+        self,
+        title: str,
+        choices: Sequence[Choice],
+        *,
+        paths: bool = False,
+        held: Held | None = None,
+    ) -> None:
+        super().__init__(title, held=held)
+        self._choices = list(choices)
+        self._paths = paths
+
+    def inside(self) -> ComposeResult:
+        """A line to type in, and the list below."""
+        hint = "words to narrow it down" + (", or the path of a file" if self._paths else "")
+        yield Field(placeholder=hint, classes="first", id="line")
+        yield _Choices(id="choices")
+        with Horizontal(classes="buttons"):
+            yield Knob("Choose", "enter", id="do")
+            yield Knob("Cancel", "esc", id="close")
+            yield Static("↑ ↓  move", classes="hint", markup=False)
+
+    def on_mount(self) -> None:
+        """All of them to begin with."""
+        self.add_class("-tall")
+        self.query_one(_Choices).show(self._choices)
+
+    @on(Input.Changed)
+    def _narrow(self, event: Input.Changed) -> None:
+        tokens = event.value.lower().split()
+        self.query_one(_Choices).show(
+            [
+                choice
+                for choice in self._choices
+                if all(token in f"{choice.label} {choice.detail}".lower() for token in tokens)
+            ]
+        )
+
+    def action_move(self, by: int) -> None:
+        """Moves the cursor in the list."""
+        rows = self.query_one(_Choices)
+        for _ in range(abs(by)):
+            (rows.action_down if by > 0 else rows.action_up)()
+
+    @on(Input.Submitted)
+    @on(Knob.Pressed, "#do")
+    @on(RowList.Chosen)
+    def _chosen(self) -> None:
+        typed = self.query_one("#line", Input).value.strip()
+        rows = self.query_one(_Choices)
+        if self._paths and typed and ("/" in typed or "." in typed) and not rows.rows:
+            self.dismiss(typed)
+        elif rows.key:
+            self.dismiss(rows.key)
+
+
+class Confirm(Dialog[bool | None]):
+    """Asks yes or no; no has the focus."""
+
+    def __init__(self, title: str, about: str, *, do: str) -> None:
+        super().__init__(title)
+        self._about = about
+        self._do = do
+
+    def inside(self) -> ComposeResult:
+        """The question, and two buttons."""
+        yield Static(literal(self._about), classes="about", markup=False)
+        with Horizontal(classes="buttons"):
+            yield Knob("Cancel", "esc", id="close", classes="first")
+            yield Knob(self._do, "", id="do")
+
+    @on(Knob.Pressed, "#do")
+    def _yes(self) -> None:
+        self.dismiss(True)
+
+
+class Show(Dialog[None]):
+    """Shows a text that may be long."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q,enter", "close", show=False),
+        Binding("down,j", "scroll(1)", show=False),
+        Binding("up,k", "scroll(-1)", show=False),
+        Binding("pagedown,space", "scroll(12)", show=False),
+        Binding("pageup", "scroll(-12)", show=False),
+    ]
+
+    def __init__(self, title: str, *parts: Content) -> None:
+        super().__init__(title)
+        self._text = lines(*parts)
+
+    def inside(self) -> ComposeResult:
+        """The text, and how to close it."""
+        with Vertical(id="scroll", classes="first"):
+            yield Static(self._text, id="text", markup=False)
+        with Horizontal(classes="buttons"):
+            yield Knob("Close", "esc", id="close")
+            yield Static("↑ ↓  scroll", classes="hint", markup=False)
+
+    def on_mount(self) -> None:
+        """There is room for a lot."""
+        self.add_class("-tall")
+
+    def action_scroll(self, by: int) -> None:
+        """Scrolls the text."""
+        self.query_one("#scroll").scroll_relative(y=by, animate=False, force=True)

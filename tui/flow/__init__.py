@@ -1,0 +1,1 @@
+"""What happens between the operator, the engine and the session. Nothing here imports textual."""

@@ -1,0 +1,64 @@
+"""Candidates that another program left in a file."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from core.domain.scenario import HandedIn
+from core.errors import BadInput
+from core.files import parse_toml, read_text
+
+MOST = 5_000
+"""Candidates that are taken in from one file."""
+
+
+def read_candidates(path: Path) -> tuple[HandedIn, ...]:
+    """The candidates in a TOML, JSON or JSON-lines file; `BadInput` names file and place.
+
+    TOML: `[[candidates]]` with `text` and, if known, `source`. JSON: a list, or an object with
+    `candidates`. Each item is such an object, or just the text.
+    """
+    text = read_text(path, largest=16_000_000)
+    where = str(path)
+    if path.suffix == ".toml":
+        items = parse_toml(text, where).get("candidates", [])
+    elif path.suffix in (".jsonl", ".ndjson"):
+        items = [
+            _json(line, f"{where}: line {number}")
+            for number, line in enumerate(text.splitlines(), start=1)
+            if line.strip()
+        ]
+    else:
+        items = _json(text, where)
+        if isinstance(items, dict):
+            items = items.get("candidates", [])
+    if not isinstance(items, list) or not items:
+        raise BadInput(
+            "there are no candidates in it",
+            where=where,
+            mend="TOML: [[candidates]] with `text`. JSON: a list. JSONL: an object a line.",
+        )
+    if len(items) > MOST:
+        raise BadInput(f"{len(items):,} candidates; at most {MOST:,} are taken in", where=where)
+    return tuple(_one(item, f"{where}: candidate {n}") for n, item in enumerate(items, start=1))
+
+
+def _json(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"this is not JSON: {error}", where=where) from None
+
+
+def _one(item: Any, where: str) -> HandedIn:
+    if isinstance(item, str):
+        item = {"text": item}
+    if not isinstance(item, dict) or not isinstance(item.get("text"), str):
+        raise BadInput("it has no `text`", where=where)
+    source = item.get("source", "")
+    try:
+        return msgspec.convert({"text": item["text"], "source": str(source)}, HandedIn)
+    except msgspec.ValidationError as error:
+        raise BadInput(str(error), where=where) from None

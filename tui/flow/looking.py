@@ -1,0 +1,68 @@
+"""What the operator has in view, since when, and whether a decision now can be meant."""
+
+import time
+from collections.abc import Callable
+
+Clock = Callable[[], float]
+
+SETTLE = 0.4
+"""Seconds for which decisions are ignored after what they would be about has changed."""
+
+HELD = 0.7
+"""Seconds within which the same decision key again counts as held down, not as pressed again.
+
+Terminals report no key releases; the longest usual delay before a held key repeats is 0.66 s.
+"""
+
+
+class Looking:
+    """The item under the cursor, and how long it has been there as it is."""
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self.clock = clock
+        self.item = ""
+        self._shown: tuple[str, object] = ("", None)
+        self._since = -SETTLE
+        self._spent: dict[str, float] = {}
+        self._arrived = clock()
+        self._last_key = ""
+        self._last_at = -HELD
+
+    def at(self, item: str, shows: object) -> None:
+        """Notes which item is under the cursor, and what it shows (its text and verdict)."""
+        now = self.clock()
+        if item != self.item:
+            self._settle_time(now)
+            self.item, self._arrived = item, now
+        if (item, shows) != self._shown:
+            self._shown, self._since = (item, shows), now
+
+    def settled(self) -> bool:
+        """Whether the item has been there, as it is, for long enough to decide on it."""
+        return self.clock() - self._since >= SETTLE
+
+    def seconds(self, item: str) -> float:
+        """How long that item has been under the cursor, in all."""
+        running = self.clock() - self._arrived if item == self.item else 0.0
+        return self._spent.get(item, 0.0) + running
+
+    def decided(self, item: str) -> None:
+        """Starts that item's time anew."""
+        self._spent.pop(item, None)
+        if item == self.item:
+            self._arrived = self.clock()
+
+    def pressed(self, key: str) -> bool:
+        """Takes in a decision key; gives whether it is a press of its own, not a held key's."""
+        now = self.clock()
+        fresh = key != self._last_key or now - self._last_at >= HELD
+        self._last_key, self._last_at = key, now
+        return fresh
+
+    def other_key(self) -> None:
+        """Takes in any other key: what comes next is a press of its own."""
+        self._last_key = ""
+
+    def _settle_time(self, now: float) -> None:
+        if self.item:
+            self._spent[self.item] = self._spent.get(self.item, 0.0) + now - self._arrived

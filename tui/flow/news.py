@@ -1,0 +1,68 @@
+"""What changed, told to whoever draws it."""
+
+from collections.abc import Callable
+from enum import Enum, Flag, auto
+from typing import NamedTuple
+
+
+class Change(Flag):
+    """Which parts of the screen are no longer up to date."""
+
+    CANDIDATES = auto()
+    DRAFTS = auto()
+    """Only texts that are being written grew."""
+    VALUES = auto()
+    SCENARIO = auto()
+    WORK = auto()
+    """What runs, and how far it is."""
+    SAVING = auto()
+    ALL = CANDIDATES | DRAFTS | VALUES | SCENARIO | WORK | SAVING
+
+
+class Tone(Enum):
+    """How a notice is meant."""
+
+    INFORMATION = "information"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Notice(NamedTuple):
+    """Something the operator is told once."""
+
+    text: str
+    tone: Tone = Tone.INFORMATION
+
+
+class News:
+    """Keeps subscribers and tells them."""
+
+    def __init__(self) -> None:
+        self._on_change: list[Callable[[Change], None]] = []
+        self._on_notice: list[Callable[[Notice], None]] = []
+        self.last: Notice | None = None
+        """The last notice, kept on the screen until the next."""
+
+    def subscribe(
+        self, on_change: Callable[[Change], None], on_notice: Callable[[Notice], None]
+    ) -> Callable[[], None]:
+        """Calls back on every change and notice; gives a function that ends it."""
+        self._on_change.append(on_change)
+        self._on_notice.append(on_notice)
+
+        def end() -> None:
+            self._on_change.remove(on_change)
+            self._on_notice.remove(on_notice)
+
+        return end
+
+    def changed(self, change: Change) -> None:
+        """Tells that something is no longer up to date."""
+        for callback in tuple(self._on_change):
+            callback(change)
+
+    def say(self, text: str, tone: Tone = Tone.INFORMATION) -> None:
+        """Tells the operator something."""
+        self.last = Notice(text, tone)
+        for callback in tuple(self._on_notice):
+            callback(self.last)

@@ -1,0 +1,373 @@
+"""One session under review: what the operator does, and what is in view."""
+
+import re
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from core import paths
+from core.domain.candidate import Candidate, Standing
+from core.domain.scenario import HandedIn, Scenario
+from core.domain.values import Profile, Value
+from core.domain.verdict import Recommendation, Risk, Verdict
+from core.domain.whatif import WhatIf, what_if
+from core.errors import Refused
+from core.session.events import Approved, Record, Rejected
+from core.session.session import Session
+from tui.flow.listing import Order, Row, listing
+from tui.flow.looking import Looking
+from tui.flow.news import Change, News, Tone
+from tui.flow.saving import Saver
+from tui.flow.work import Kind, Work
+
+_TOLD = {
+    "approved": "the approval of {0}",
+    "rejected": "the rejection of {0}",
+    "deferred": "the deferral of {0}",
+    "revised": "the last version of {0}",
+    "noted": "a note",
+    "weights-set": "the change of weights",
+    "profile-set": "the change of values",
+    "scenario-set": "the change of scenario",
+}
+
+_DOING = {Kind.JUDGE: "judging", Kind.ALIGN: "re-aligning", Kind.PROPOSE: "judging"}
+
+
+def new_path(scenario: Scenario) -> Path:
+    """Where a new session about that scenario is kept."""
+    name = re.sub(r"[^a-z0-9]+", "-", (scenario.name or "session").lower()).strip("-") or "session"
+    stem = f"{datetime.now():%Y-%m-%d-%H%M%S}-{name[:40]}"
+    path = paths.sessions() / f"{stem}.toml"
+    number = 2
+    while path.exists():
+        path = paths.sessions() / f"{stem}-{number}.toml"
+        number += 1
+    return path
+
+
+class Review:
+    """The session, its file, its worker, and the operator's place in it.
+
+    Every method that changes anything raises `Refused` where a guard of the session says no.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        work: Work,
+        path: Path,
+        *,
+        looking: Looking | None = None,
+        blind: bool = False,
+        resumed: bool = False,
+    ) -> None:
+        self.session = session
+        self.work = work
+        self.news: News = work.news
+        self.looking = looking or Looking()
+        self.blind = blind
+        self.order = Order.RANK
+        self.needle = ""
+        self.saver = Saver(session, path, lambda: self.news.changed(Change.SAVING))
+        self._seen: set[str] = set()
+        self._before: dict[str, int] = {}
+        if resumed:
+            self.saver.opened()
+        work.session = session
+        if work.models:
+            session.use_models(work.models)
+        self._end = session.subscribe(self._happened)
+
+    async def close(self) -> None:
+        """Lets go of the session; all of it is on disk then, if that can be."""
+        self._end()
+        if self.work.session is self.session:
+            self.work.cancel()
+            self.work.leave()
+        await self.saver.flush()
+
+    def _happened(self, record: Record) -> None:
+        kind = record.event.__struct_config__.tag
+        if kind not in ("weights-set", "undone", "judged"):
+            self._before = {}
+        self.saver.ask()
+        change = Change.CANDIDATES
+        if kind in ("weights-set", "profile-set", "undone"):
+            change |= Change.VALUES
+        if kind in ("scenario-set", "undone"):
+            change |= Change.SCENARIO
+        self.news.changed(change)
+
+    # What is in view
+
+    @property
+    def profile(self) -> Profile:
+        """The values that count now."""
+        return self.session.state.profile
+
+    @property
+    def scenario(self) -> Scenario:
+        """The scenario that counts now."""
+        return self.session.state.scenario
+
+    def candidate(self, name: str) -> Candidate | None:
+        """The candidate of that id, if it is one and not a draft."""
+        return self.session.candidates.get(name)
+
+    def hides(self, name: str) -> bool:
+        """Whether the verdict on a candidate is kept back until there is a decision."""
+        found = self.candidate(name)
+        return bool(self.blind and found and not found.standing.decided and name not in self._seen)
+
+    def reveal(self, name: str) -> None:
+        """Shows a verdict that was kept back. From here on the decision is not blind."""
+        self._seen.add(name)
+        self.news.changed(Change.CANDIDATES)
+
+    def rows(self) -> list[Row]:
+        """The candidates as they are to be listed."""
+        drafts: dict[str, str] = {}
+        doing: dict[str, str] = {}
+        for job in self.work.jobs.values():
+            for row, text in job.drafts.items():
+                name = job.candidates[row] if row < len(job.candidates) else f"{job.id}.{row}"
+                drafts[name] = text
+            for name in [*job.candidates, *job.written.values()]:
+                doing[name] = _DOING.get(job.kind, "")
+        hidden = (
+            frozenset(name for name in self.session.candidates if self.hides(name))
+            if self.blind
+            else frozenset[str]()
+        )
+        return listing(
+            self.session.state,
+            order=self.order,
+            needle=self.needle,
+            hidden=hidden,
+            before=self._before,
+            drafts=drafts,
+            doing=doing,
+        )
+
+    def counts(self) -> tuple[int, int]:
+        """How many candidates there are, and how many are still to be decided."""
+        found = self.session.candidates.values()
+        return len(found), sum(not candidate.standing.decided for candidate in found)
+
+    def draft(self, name: str) -> str:
+        """What is being written for a candidate, or as one."""
+        for job in self.work.jobs.values():
+            for row, text in job.drafts.items():
+                if (job.candidates[row] if job.candidates else f"{job.id}.{row}") == name:
+                    return text
+        return ""
+
+    def what_if(self, name: str) -> WhatIf | None:
+        """The smallest change of one weight that would change something."""
+        verdicts = {found: self.session.verdict(found) for found in self.session.state.ranking()}
+        return what_if(
+            {
+                found: verdict.judgement
+                for found, verdict in verdicts.items()
+                if verdict.judgement and not verdict.stale
+            },
+            self.profile,
+            name,
+        )
+
+    def judged_at(self, name: str) -> str:
+        """When the verdict in view was given, UTC, ISO 8601."""
+        for record in reversed(self.session.records):
+            if getattr(record.event, "candidate", "") == name and hasattr(
+                record.event, "judgement"
+            ):
+                return record.at
+        return ""
+
+    def stuck(self) -> list[str]:
+        """Candidates still to be decided that have no verdict that counts, and none coming."""
+        return [
+            name
+            for name, candidate in self.session.candidates.items()
+            if not candidate.standing.decided
+            and self.session.verdict(name).risk is Risk.UNJUDGED
+            and self.work.busy_with(name) is None
+        ]
+
+    def what_to_do(self, name: str) -> str:
+        """What has to happen before a candidate can be approved; empty where it can be."""
+        verdict = self.session.verdict(name)
+        if self.work.busy_with(name) is not None and verdict.risk is Risk.UNJUDGED:
+            return "It is being judged; its verdict is on its way."
+        if verdict.stale:
+            return "The verdict is stale: text, values or scenario have changed since."
+        if verdict.risk is Risk.UNJUDGED:
+            return "There is no verdict yet, and no verdict is not a low risk."
+        return ""
+
+    # Decisions
+
+    def decided_blind(self, name: str) -> bool:
+        """Whether a decision now would be one without the verdict in view."""
+        return self.hides(name)
+
+    def approve(self, name: str, reason: str = "", *, blind: bool = False) -> None:
+        """Says yes to the text as it stands."""
+        self.session.approve(name, reason, blind=blind, seconds=self.looking.seconds(name))
+        self._decided(name, "Approved", reason)
+
+    def reject(self, name: str, reason: str, *, blind: bool = False) -> None:
+        """Says no, and why."""
+        self.session.reject(name, reason, blind=blind, seconds=self.looking.seconds(name))
+        self._decided(name, "Rejected", reason)
+
+    def defer(self, name: str) -> None:
+        """Puts a candidate off."""
+        self.session.defer(name)
+        self.news.say(f"Deferred {name}. u takes it back.")
+
+    def undo(self) -> None:
+        """Takes back the last thing the operator did, and says what that was."""
+        record = self.session.undo()
+        kind = str(record.event.__struct_config__.tag)
+        name = str(getattr(record.event, "candidate", ""))
+        told = _TOLD.get(kind, kind).format(name)
+        if isinstance(record.event, Approved | Rejected):
+            self._seen.add(name)
+        self.news.say(f"Undone: {told}. The log keeps both.")
+
+    def note(self, text: str, name: str) -> None:
+        """Adds a remark."""
+        self.session.note(text, name if name in self.session.candidates else "")
+        self.news.say("Noted.")
+
+    def edit(self, name: str, text: str) -> None:
+        """Gives a candidate another text, and has it judged at once."""
+        self.session.edit(name, text)
+        self.work.judge([name])
+
+    def realign(self, name: str, guidance: str) -> None:
+        """Asks for a better text; a rejected candidate may come back this way."""
+        found = self.session.candidates[name]
+        if found.standing is Standing.APPROVED:
+            raise Refused(f"{name} is approved", mend="u takes the approval back first.")
+        self.work.realign(name, guidance)
+
+    def check(self) -> int:
+        """Has everything judged that has no verdict that counts; gives how many that are."""
+        found = self.stuck()
+        if found:
+            self.work.judge(found)
+        return len(found)
+
+    def guidance_for(self, name: str) -> str:
+        """The reason of the last rejection of a candidate: guidance for its next re-align."""
+        for record in reversed(self.session.records):
+            event = record.event
+            if isinstance(event, Rejected) and event.candidate == name:
+                return event.reason
+        return ""
+
+    def _decided(self, name: str, what: str, reason: str) -> None:
+        self.looking.decided(name)
+        self._seen.discard(name)
+        told = f" “{reason}”" if reason else ""
+        self.news.say(f"{what} {name}.{told} u takes it back.")
+
+    # Values and scenario
+
+    def set_weight(self, value: str, weight: float) -> None:
+        """Moves one weight; the list says what changed place."""
+        if not self._before:
+            self._before = self._ranks()
+        self.session.set_weights({value: round(min(1.0, max(0.0, weight)), 2)})
+
+    def set_value(self, value: Value) -> None:
+        """Changes one value, or adds it where there is none of that id."""
+        values = list(self.profile.values)
+        places = [place for place, known in enumerate(values) if known.id == value.id]
+        if places:
+            values[places[0]] = value
+        else:
+            values.append(value)
+        self._set_values(tuple(values))
+
+    def remove_value(self, value: str) -> None:
+        """Takes a value out."""
+        self._set_values(tuple(known for known in self.profile.values if known.id != value))
+
+    def set_profile(self, profile: Profile) -> None:
+        """Goes by other values."""
+        self.session.set_profile(profile)
+        self._tell_stale()
+
+    def set_scenario(self, **fields: str) -> None:
+        """Changes goal, context or title."""
+        try:
+            changed = msgspec.structs.replace(self.scenario, **fields)
+        except ValueError as error:
+            raise Refused(str(error)) from None
+        self.session.set_scenario(changed)
+        self._tell_stale()
+
+    def take_in(self, texts: tuple[HandedIn, ...]) -> int:
+        """Adds candidates that somebody handed in; gives how many were new."""
+        from core.domain.candidate import Origin, Source
+
+        known = {candidate.text for candidate in self.session.candidates.values()}
+        fresh = [text for text in texts if text.text not in known]
+        for handed_in in fresh:
+            self.session.propose(handed_in.text, Origin(Source.HANDED_IN, handed_in.source))
+        return len(fresh)
+
+    def _set_values(self, values: tuple[Value, ...]) -> None:
+        try:
+            changed = msgspec.structs.replace(self.profile, values=values)
+        except ValueError as error:
+            raise Refused(str(error)) from None
+        self.session.set_profile(changed)
+        self._tell_stale()
+
+    def _tell_stale(self) -> None:
+        stale = sum(self.session.verdict(name).stale for name in self.session.candidates)
+        if stale:
+            verdicts = "1 verdict is" if stale == 1 else f"{stale} verdicts are"
+            self.news.say(f"{verdicts} stale now. c has all of them judged again.", Tone.WARNING)
+
+    def _ranks(self) -> dict[str, int]:
+        ranking = self.session.state.ranking()
+        return {name: place for place, name in enumerate(ranking, start=1)}
+
+    # Looks of the list
+
+    def set_needle(self, needle: str) -> None:
+        """Shows only candidates that contain all these words."""
+        self.needle = needle
+        self.news.changed(Change.CANDIDATES)
+
+    def next_order(self) -> None:
+        """Sorts by the next thing."""
+        self.order = self.order.next
+        self.news.changed(Change.CANDIDATES)
+
+    def toggle_blind(self) -> None:
+        """Switches blind mode."""
+        self.blind = not self.blind
+        self._seen.clear()
+        self.news.changed(Change.ALL)
+        if self.blind:
+            self.news.say("Blind mode: verdicts and ranks stay hidden until you have decided.")
+        else:
+            self.news.say("Blind mode is off: verdicts are in view.")
+
+
+def outcome(verdict: Verdict) -> str:
+    """What the judge finds, as a clause."""
+    advice = {
+        Recommendation.APPROVE: "advises to approve",
+        Recommendation.MODIFY: "advises to change it",
+        Recommendation.REJECT: "advises to reject",
+    }[verdict.recommendation]
+    return f"the judge finds the risk {verdict.risk} and {advice}"

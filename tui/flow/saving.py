@@ -1,0 +1,87 @@
+"""Autosave: after every event, off the event loop's thread, never two at once."""
+
+import asyncio
+import copy
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from core.errors import PlacetError
+from core.session.events import ModelsSet, Started
+from core.session.session import Session
+from core.session.store import Store
+
+
+class Saver:
+    """Keeps one session on disk. `changed` is called whenever its state is another."""
+
+    def __init__(self, session: Session, path: Path, changed: Callable[[], None]) -> None:
+        self.session = session
+        self.path = path
+        self.problem = ""
+        """Why the last save failed."""
+        self.saved_at: datetime | None = None
+        self._store = Store(path)
+        self._changed = changed
+        self._saved = 0
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def worth_keeping(self) -> bool:
+        """Whether anything has happened that somebody could miss."""
+        return any(
+            not isinstance(record.event, Started | ModelsSet) for record in self.session.records
+        )
+
+    @property
+    def dirty(self) -> bool:
+        """Whether the file lacks something."""
+        return self.worth_keeping and self._saved < len(self.session.records)
+
+    def opened(self) -> None:
+        """Notes that the session was read from the file and is whole there."""
+        self._saved = len(self.session.records)
+
+    def ask(self) -> None:
+        """Saves soon; what comes in meanwhile is saved with the next turn."""
+        if self.dirty and (self._task is None or self._task.done()):
+            self._task = asyncio.get_running_loop().create_task(self._run())
+        self._changed()
+
+    async def move(self, path: Path) -> None:
+        """Saves to another file from now on; `PlacetError` says why that cannot be."""
+        store = Store(path)
+        count = len(self.session.records)
+        await asyncio.to_thread(store.save, _still(self.session))
+        self.path, self._store, self._saved, self.problem = path, store, count, ""
+        self.saved_at = datetime.now()
+        self._changed()
+
+    async def flush(self) -> None:
+        """Waits until all that happened is on disk, or one more try has failed."""
+        if self._task and not self._task.done():
+            await self._task
+        if self.dirty:
+            await self._run()
+
+    async def _run(self) -> None:
+        while self.dirty:
+            count = len(self.session.records)
+            try:
+                await asyncio.to_thread(self._store.save, _still(self.session))
+            except PlacetError as error:
+                self.problem = str(error)
+                break
+            self._saved, self.problem, self.saved_at = count, "", datetime.now()
+            self._changed()
+        self._changed()
+
+
+def _still(session: Session) -> Session:
+    """The session as it stands, safe to read in another thread while events come in."""
+    still = copy.copy(session)
+    still.records = list(session.records)
+    still.state = copy.copy(session.state)
+    for name in ("candidates", "judgements", "latest", "_derived"):
+        setattr(still.state, name, dict(getattr(session.state, name)))
+    return still

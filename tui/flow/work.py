@@ -1,0 +1,383 @@
+"""What is asked of the engine, and what its answers mean for the session."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from itertools import count
+
+from core.domain.candidate import Candidate, Origin, Source, Standing
+from core.engine.protocol import (
+    Align,
+    Finished,
+    Hello,
+    Judge,
+    Load,
+    Propose,
+    Pull,
+    Ready,
+    Reply,
+    Said,
+    Trouble,
+    Vitals,
+)
+from core.errors import PlacetError, Refused
+from core.session.events import ModelUsed
+from core.session.session import Session
+from core.stages.align import Case
+from core.watch import AnyNote, Dropped, Growing, Measured, Progress, Rewritten, Written
+from tui.flow.engine import EngineLike, Hear, Task
+from tui.flow.news import Change, News, Tone
+
+
+class Kind(Enum):
+    """What a job is for, as the operator reads it."""
+
+    LOAD = "loading the models"
+    PROPOSE = "proposing"
+    JUDGE = "judging"
+    ALIGN = "re-aligning"
+    PULL = "pulling"
+
+
+@dataclass
+class Job:
+    """A request on its way."""
+
+    id: str
+    kind: Kind
+    candidates: list[str] = field(default_factory=list)
+    """The candidate of each row, where the rows are candidates."""
+    texts: list[str] = field(default_factory=list)
+    """The digest of each row's text when the job was handed in."""
+    standings: list[Standing] = field(default_factory=list)
+    """How each row's candidate stood when the job was handed in."""
+    guidance: str = ""
+    written: dict[int, str] = field(default_factory=dict)
+    """For each row that was proposed, the candidate it became."""
+    drafts: dict[int, str] = field(default_factory=dict)
+    """What is being written, by row."""
+    progress: Progress | None = None
+    begun: float = field(default_factory=time.monotonic)
+    model: str = ""
+    cancelling: bool = False
+
+
+@dataclass
+class Defaults:
+    """How much one press of a key asks for."""
+
+    candidates: int = 4
+    rewrites: int = 4
+    seed: int = 0
+
+
+class Work:
+    """The jobs of one worker. It may serve one session after another."""
+
+    def __init__(
+        self,
+        make: Callable[[Hear], EngineLike],
+        news: News,
+        defaults: Defaults | None = None,
+    ) -> None:
+        """`make` gives the engine, once it is needed."""
+        self._make = make
+        self.engine: EngineLike | None = None
+        self.news = news
+        self.defaults = defaults or Defaults()
+        self.session: Session | None = None
+        self.jobs: dict[str, Job] = {}
+        self.models: dict[str, ModelUsed] = {}
+        self.wanted = ("", "")
+        """The policy and the judge last asked for."""
+        self.vitals: Vitals | None = None
+        self.trouble = ""
+        """Why the worker or the models are not there."""
+        self._number = count(1)
+
+    # Asking
+
+    async def start(
+        self, policy: str, judge: str, device: str = "auto", dtype: str = "auto"
+    ) -> None:
+        """Starts the worker and asks for the models."""
+        self.load(policy, judge, device, dtype)
+        if self.engine:
+            await self.engine.start()
+
+    async def stop(self) -> None:
+        """Stops the worker."""
+        if self.engine:
+            await self.engine.stop()
+
+    def load(self, policy: str, judge: str, device: str = "auto", dtype: str = "auto") -> None:
+        """Asks for models."""
+        self.wanted = (policy, judge)
+        job = self._job(Kind.LOAD)
+        self._submit(job, Load(job=job.id, policy=policy, judge=judge, device=device, dtype=dtype))
+
+    def propose(self, many: int | None = None) -> None:
+        """Asks for candidates unlike those there are."""
+        session = self._served()
+        job = self._job(Kind.PROPOSE, model=self._policy_name)
+        self._submit(
+            job,
+            Propose(
+                job=job.id,
+                profile=session.state.profile,
+                scenario=session.state.scenario,
+                count=many or self.defaults.candidates,
+                seed=self.defaults.seed + len(session.candidates),
+                avoid=tuple(candidate.text for candidate in session.candidates.values())[-64:],
+            ),
+        )
+
+    def judge(self, candidates: Sequence[str]) -> None:
+        """Asks for a verdict on each candidate's current text."""
+        session = self._served()
+        waiting = self.waiting_for(Kind.JUDGE)
+        found = [
+            session.candidates[name]
+            for name in candidates
+            if (name, session.candidates[name].current.digest) not in waiting
+        ]
+        if not found:
+            return
+        job = self._job(Kind.JUDGE, found)
+        self._submit(
+            job,
+            Judge(
+                job=job.id,
+                profile=session.state.profile,
+                scenario=session.state.scenario,
+                texts=tuple(candidate.text for candidate in found),
+            ),
+        )
+
+    def realign(self, candidate: str, guidance: str) -> None:
+        """Asks for a better text."""
+        session = self._served()
+        found = session.candidates[candidate]
+        if any(name == candidate for name, _ in self.waiting_for(Kind.ALIGN)):
+            raise Refused(f"{candidate} is being re-aligned already", mend="Escape cancels it.")
+        verdict = session.verdict(candidate)
+        job = self._job(Kind.ALIGN, [found], model=self._policy_name)
+        job.guidance = guidance
+        case = Case(
+            text=found.text,
+            judgement=None if verdict.stale else verdict.judgement,
+            guidance=guidance,
+        )
+        self._submit(
+            job,
+            Align(
+                job=job.id,
+                profile=session.state.profile,
+                scenario=session.state.scenario,
+                cases=(case,),
+                rewrites=self.defaults.rewrites,
+                seed=self.defaults.seed + len(found.revisions),
+            ),
+        )
+
+    def pull(self, model: str) -> None:
+        """Asks for a model to be brought onto this machine."""
+        job = self._job(Kind.PULL, model=model)
+        self._submit(job, Pull(job=job.id, model=model))
+
+    def cancel(self) -> bool:
+        """Cancels everything but the loading of models; gives whether there was anything."""
+        found = [job for job in self.jobs.values() if job.kind is not Kind.LOAD]
+        for job in reversed(found):
+            job.cancelling = True
+            if self.engine:
+                self.engine.cancel(job.id)
+        self.news.changed(Change.WORK)
+        return bool(found)
+
+    def leave(self) -> None:
+        """Forgets the session; what still comes in about it is dropped."""
+        self.session = None
+        self.jobs = {name: job for name, job in self.jobs.items() if job.kind is Kind.LOAD}
+
+    # What is going on
+
+    @property
+    def current(self) -> Job | None:
+        """The job that runs, the first one waiting if none has said anything yet."""
+        return next(iter(self.jobs.values()), None)
+
+    def waiting_for(self, kind: Kind) -> set[tuple[str, str]]:
+        """Candidate and digest of the text for every row a job of that kind is still about."""
+        return {
+            row
+            for job in self.jobs.values()
+            if job.kind is kind
+            for row in zip(job.candidates, job.texts, strict=True)
+        }
+
+    def busy_with(self, candidate: str) -> Kind | None:
+        """What is being done about a candidate, if anything."""
+        for job in self.jobs.values():
+            if candidate in job.candidates or candidate in job.written.values():
+                return job.kind
+        return None
+
+    @property
+    def echo(self) -> bool:
+        """Whether the stand-in that needs no weights is at work."""
+        names = [used.name for used in self.models.values()] or list(self.wanted)
+        return "echo" in names
+
+    @property
+    def _policy_name(self) -> str:
+        used = self.models.get("policy")
+        return used.name if used else self.wanted[0]
+
+    # Hearing
+
+    def hear(self, reply: Reply) -> None:
+        """Takes in one line of the worker. Whatever is wrong with it, the rest goes on."""
+        try:
+            self._take_in(reply)
+        except PlacetError as error:
+            self.news.say(f"What came from the worker was refused: {error.problem}", Tone.ERROR)
+
+    def _take_in(self, reply: Reply) -> None:
+        if isinstance(reply, Said):
+            if job := self.jobs.get(reply.job):
+                self._said(job, reply.note)
+        elif isinstance(reply, Vitals):
+            self.vitals = reply
+            self.news.changed(Change.WORK)
+        elif isinstance(reply, Ready):
+            self.models, self.trouble = reply.models, ""
+            if self.session:
+                self.session.use_models(reply.models)
+            self.news.changed(Change.WORK)
+        elif isinstance(reply, Finished):
+            self._finished(reply)
+        elif isinstance(reply, Trouble):
+            self._troubled(reply)
+        elif isinstance(reply, Hello):
+            self.trouble = ""
+            self.news.changed(Change.WORK)
+
+    def _said(self, job: Job, note: AnyNote) -> None:
+        session = self.session
+        if isinstance(note, Progress):
+            job.progress = note
+            self.news.changed(Change.WORK)
+            return
+        if session is None:
+            return
+        if isinstance(note, Growing):
+            job.drafts[note.row] = note.text
+            self.news.changed(Change.DRAFTS)
+        elif isinstance(note, Dropped):
+            job.drafts.pop(note.row, None)
+            self.news.changed(Change.DRAFTS | Change.CANDIDATES)
+        elif isinstance(note, Written):
+            job.drafts.pop(note.row, None)
+            try:
+                job.written[note.row] = session.propose(
+                    note.text, Origin(Source.POLICY, job.model or self._policy_name)
+                )
+            except Refused as error:
+                self.news.say(f"A proposal was dropped: {error.problem}", Tone.WARNING)
+        elif isinstance(note, Measured):
+            self._measured(session, job, note)
+        elif isinstance(note, Rewritten):
+            job.drafts.pop(note.row, None)
+            self._rewritten(session, job, note)
+
+    def _measured(self, session: Session, job: Job, note: Measured) -> None:
+        if job.kind is Kind.PROPOSE:
+            candidate = job.written.get(note.row, "")
+        elif job.kind is Kind.JUDGE and note.row < len(job.candidates):
+            candidate = job.candidates[note.row]
+        else:
+            return  # aligning measures its own rewrites
+        if candidate not in session.candidates:
+            return
+        if note.judgement:
+            session.judged(candidate, note.judgement)
+        else:
+            session.failed("judge", note.problem or "the judge gave no verdict", candidate)
+
+    def _rewritten(self, session: Session, job: Job, note: Rewritten) -> None:
+        if note.row >= len(job.candidates):
+            return
+        name = job.candidates[note.row]
+        now = session.candidates[name]
+        decided = now.standing.decided and now.standing is not job.standings[note.row]
+        if now.current.digest != job.texts[note.row] or decided:
+            self.news.say(
+                f"The rewrite of {name} came too late: it was changed or decided meanwhile.",
+                Tone.WARNING,
+            )
+            return
+        if not note.text or note.text == now.text:
+            why = note.why or "no rewrite was better"
+            session.kept(name, why, job.guidance)
+            self.news.say(f"{name} stays as it was: {why}", Tone.WARNING)
+            return
+        session.realigned(name, note.text, job.model or self._policy_name, job.guidance)
+        if note.judgement:
+            session.judged(name, note.judgement)
+
+    def _finished(self, reply: Finished) -> None:
+        job = self.jobs.pop(reply.job, None)
+        if job is None:
+            return
+        if reply.cancelled:
+            self.news.say(f"Cancelled: {job.kind.value}. What was finished before is kept.")
+        elif reply.notice:
+            self.news.say(reply.notice, Tone.WARNING)
+        elif job.kind is Kind.PULL:
+            self.news.say(f"{job.model} is on this machine.")
+        self.news.changed(Change.ALL)
+
+    def _troubled(self, reply: Trouble) -> None:
+        job = self.jobs.pop(reply.job, None)
+        told = ". ".join(part.rstrip(".") for part in (reply.problem, reply.mend) if part)
+        if reply.where:
+            told = f"{reply.where}: {told}"
+        if job is None or job.kind is Kind.LOAD or "worker stopped" in reply.problem:
+            self.trouble = told
+        if job and self.session and job.kind is not Kind.PULL:
+            for name in job.candidates:
+                if name in self.session.candidates:
+                    self.session.failed(job.kind.name.lower(), reply.problem, name)
+            if job.kind is Kind.PROPOSE:
+                self.session.failed("propose", reply.problem)
+        what = f"{job.kind.value.capitalize()} failed" if job else "The worker has a problem"
+        self.news.say(f"{what}: {told}", Tone.ERROR)
+        self.news.changed(Change.ALL)
+
+    # Handing in
+
+    def _job(self, kind: Kind, candidates: Sequence[Candidate] = (), model: str = "") -> Job:
+        return Job(
+            id=f"{kind.name.lower()}-{next(self._number)}",
+            kind=kind,
+            candidates=[candidate.id for candidate in candidates],
+            texts=[candidate.current.digest for candidate in candidates],
+            standings=[candidate.standing for candidate in candidates],
+            model=model,
+        )
+
+    def _submit(self, job: Job, task: Task) -> None:
+        self.jobs[job.id] = job
+        self.news.changed(Change.WORK | Change.CANDIDATES)
+        try:
+            self.engine = self.engine or self._make(self.hear)
+            self.engine.submit(task)
+        except (OSError, PlacetError) as error:
+            self.hear(Trouble(job=job.id, problem=f"the worker could not take it: {error}"))
+
+    def _served(self) -> Session:
+        if self.session is None:
+            raise Refused("there is no session open")
+        return self.session

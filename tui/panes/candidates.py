@@ -1,0 +1,176 @@
+"""The candidates: rank, standing, risk, `r·c` and first words; texts grow as they come."""
+
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Input
+
+from tui.draw import MUTED, STANDING, bar, fit, pad, risk_mark, share
+from tui.flow.listing import Order, Row
+from tui.literal import cut
+from tui.rows import RowList
+
+_WIDE = 90
+"""Cells from which on there is room for longer bars."""
+
+
+class CandidateList(RowList[Row]):
+    """The lines."""
+
+    HEADER = 1
+
+    def __init__(self) -> None:
+        super().__init__(id="candidate-list")
+        self.hint = Content("")
+        self.hidden = False
+
+    def key_of(self, row: Row) -> str:
+        """The candidate's id."""
+        return row.key
+
+    def header(self, width: int) -> Content:
+        """What the columns are."""
+        bars = 10 if width >= _WIDE else 6
+        told = f"    #    standing    risk    {'r·c':<{bars + 6}}action"
+        return Content.styled(fit(told, width), MUTED)
+
+    def draw(self, row: Row, width: int, under_cursor: bool) -> Content:
+        """One candidate, or one that is being written."""
+        bars = 10 if width >= _WIDE else 6
+        mark = Content.styled("▸ " if under_cursor else "  ", "bold $primary")
+        moved = Content("   ")
+        if row.moved:
+            arrow, style = ("▲", "$text-success") if row.moved > 0 else ("▼", "$text-warning")
+            moved = pad(Content.styled(f"{arrow}{min(99, abs(row.moved))}", style), 3)
+        rank = Content(f"{row.rank or '·':>3} ")
+        if row.candidate is None:
+            standing = pad(Content.styled("…writing", "$text-accent"), 12)
+        else:
+            word, style = STANDING[row.candidate.standing]
+            standing = pad(Content.styled(f"{word:<11} ", style), 12)
+        doing = row.doing and row.candidate is not None and not row.hidden
+        if doing and (row.verdict.judgement is None or row.doing == "re-aligning"):
+            risk = Content.styled(f"… {row.doing[:5]}", "$text-accent")
+        else:
+            risk = risk_mark(row.verdict, hidden=row.hidden)
+        if row.verdict.judgement is None or row.verdict.stale or row.hidden:
+            scored = Content.styled(pad(Content("  ·"), bars + 6).plain, MUTED)
+        else:
+            scored = Content.assemble(
+                f"{share(row.verdict.alignment):>3} ", bar(row.verdict.alignment, bars), "  "
+            )
+        start = mark + rank + moved + standing + pad(risk, 8) + scored
+        room = width - start.cell_length
+        text = row.text
+        if row.candidate is None or row.doing == "re-aligning":  # show where it grows
+            text = _tail(text, room - 1)
+            return (
+                start
+                + Content(cut(text, min(room - 1, len(text) or 1)).rstrip())
+                + (Content.styled("▏", "$primary"))
+            )
+        decided = row.candidate.standing.decided and not under_cursor
+        return start + Content.styled(cut(text, room), MUTED if decided else "")
+
+    def empty(self) -> Content:
+        """What to press."""
+        return self.hint
+
+
+def _tail(text: str, room: int) -> str:
+    """The end of a growing text, with an ellipsis where its beginning is out of sight."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= room else "…" + flat[-(max(1, room - 1)) :]
+
+
+class FilterLine(Input):
+    """The words that candidates have to contain."""
+
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+    async def _on_key(self, event: events.Key) -> None:
+        if event.key == "escape":
+            event.stop()
+            event.prevent_default()
+            self.post_message(CandidatesPane.FilterClosed())
+        elif event.key == "down":
+            event.stop()
+            event.prevent_default()
+            self.post_message(CandidatesPane.FilterDone())
+
+
+class CandidatesPane(Vertical):
+    """The list with its filter."""
+
+    class Filtered(Message):
+        """Other words."""
+
+        def __init__(self, needle: str) -> None:
+            self.needle = needle
+            super().__init__()
+
+    class FilterClosed(Message):
+        """No filter any more."""
+
+    class FilterDone(Message):
+        """The filter stays, and the list has the focus again."""
+
+    def compose(self) -> ComposeResult:
+        """The filter is out of sight until it is asked for."""
+        yield FilterLine(
+            id="filter", placeholder="filter: words, a risk or a standing", compact=True
+        )
+        yield CandidateList()
+
+    def on_mount(self) -> None:
+        """No filter to begin with."""
+        self.query_one("#filter").display = False
+
+    @property
+    def list(self) -> CandidateList:
+        """The lines."""
+        return self.query_one(CandidateList)
+
+    def open_filter(self) -> None:
+        """Lets words be typed."""
+        field = self.query_one("#filter", Input)
+        field.display = True
+        field.focus()
+
+    @on(Input.Changed, "#filter")
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.post_message(self.Filtered(event.value))
+
+    @on(Input.Submitted, "#filter")
+    def _entered(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.post_message(self.FilterDone())
+
+    def close_filter(self) -> None:
+        """Takes the filter away."""
+        field = self.query_one("#filter", Input)
+        field.value = ""
+        field.display = False
+        self.list.focus()
+
+    def titles(
+        self, total: int, open_: int, shown: int, order: Order, needle: str, blind: bool
+    ) -> None:
+        """Says how many there are, and how they are sorted."""
+        parts = ["3 Candidates"]
+        if total:
+            parts += [str(total), f"{open_} to decide" if open_ else "all decided"]
+        if needle:
+            parts.append(f"{shown} shown")
+        if (title := " · ".join(parts)) != str(self.border_title):
+            self.border_title = Content(title)
+        sort = "arrival" if blind and order in (Order.RANK, Order.ALIGNMENT) else order.value
+        under = f"by {sort}" + (" · blind" if blind else "")
+        if under != str(self.border_subtitle):
+            self.border_subtitle = Content(under)

@@ -1,0 +1,91 @@
+"""The scenario: what is asked, and where."""
+
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Static
+
+from core.domain.scenario import Scenario
+from tui.draw import MUTED, lines
+from tui.keys import Place, bindings
+from tui.literal import literal
+
+
+class ScenarioPane(VerticalScroll, can_focus=True):
+    """Goal and context."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Place.SCENARIO, Place.LIST)
+
+    class Asked(Message):
+        """Something is to be done about the scenario."""
+
+        def __init__(self, what: str) -> None:
+            self.what = what
+            super().__init__()
+
+    def compose(self) -> ComposeResult:
+        """One text."""
+        yield Static(id="scenario-text", markup=False)
+
+    def show(self, scenario: Scenario) -> None:
+        """Draws a scenario."""
+        title = scenario.title or scenario.name
+        self.border_title = Content("2 Scenario") + (
+            Content(" · ") + literal(title, one_line=True) if title else Content("")
+        )
+        none = Content.styled("None yet. e writes one.", MUTED)
+        self.query_one("#scenario-text", Static).update(
+            lines(
+                Content.styled("Goal", "bold $primary"),
+                literal(scenario.goal),
+                Content(""),
+                Content.styled("Context", "bold $primary"),
+                literal(scenario.context) if scenario.context.strip() else none,
+            )
+        )
+
+    def on_click(self, event: events.Click) -> None:
+        """A double click edits."""
+        if event.chain == 2:
+            self.post_message(self.Asked("edit"))
+
+    def action_edit_scenario(self) -> None:
+        """Edits in place."""
+        self.post_message(self.Asked("edit"))
+
+    def action_external_editor(self) -> None:
+        """Edits in the operator's editor."""
+        self.post_message(self.Asked("editor"))
+
+    def action_library(self) -> None:
+        """Another scenario."""
+        self.post_message(self.Asked("library"))
+
+    def action_take_in(self) -> None:
+        """Candidates from a file."""
+        self.post_message(self.Asked("import"))
+
+    def action_save_scenario(self) -> None:
+        """Keeps it."""
+        self.post_message(self.Asked("save"))
+
+    def action_down(self) -> None:
+        """Scrolls down."""
+        self.scroll_down(animate=False)
+
+    def action_up(self) -> None:
+        """Scrolls up."""
+        self.scroll_up(animate=False)
+
+    def action_first(self) -> None:
+        """Scrolls to the top."""
+        self.scroll_home(animate=False)
+
+    def action_last(self) -> None:
+        """Scrolls to the end."""
+        self.scroll_end(animate=False)

@@ -1,0 +1,150 @@
+"""The values: each with its weight as a bar and a number, and the statement of the one in view."""
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Static
+
+from core.domain.values import Profile, Value
+from tui.draw import MUTED, bar, weight
+from tui.keys import Place, bindings
+from tui.literal import cut, literal
+from tui.rows import RowList
+
+STEP = 0.05
+"""How far one press moves a weight."""
+
+
+def title_of(value_id: str) -> str:
+    """A value's id as a person would write it."""
+    words = value_id.replace("-", " ").replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+class ValueList(RowList[Value]):
+    """One line a value."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Place.VALUES)
+
+    class Weigh(Message):
+        """A weight is to be another."""
+
+        def __init__(self, value: str, weight: float) -> None:
+            self.value = value
+            self.weight = weight
+            super().__init__()
+
+    class Asked(Message):
+        """Something else is to be done about the values."""
+
+        def __init__(self, what: str, value: str) -> None:
+            self.what = what
+            self.value = value
+            super().__init__()
+
+    def __init__(self) -> None:
+        super().__init__(id="value-list")
+        self._before_off: dict[str, float] = {}
+
+    def key_of(self, row: Value) -> str:
+        """The value's id."""
+        return row.id
+
+    def _columns(self, width: int) -> tuple[int, int]:
+        longest = max((len(row.id) for row in self.rows), default=8)
+        name = min(longest, max(8, width // 2))
+        return name, max(4, min(24, width - name - 11))
+
+    def draw(self, row: Value, width: int, under_cursor: bool) -> Content:
+        """Name, bar and number."""
+        name, bars = self._columns(width)
+        mark = Content.styled("▸ " if under_cursor else "  ", "bold $primary")
+        if row.weight == 0:
+            return Content.assemble(mark, (cut(title_of(row.id), name), MUTED), ("  ○ off", MUTED))
+        return Content.assemble(
+            mark, cut(title_of(row.id), name), "  ", bar(row.weight, bars), " ", weight(row.weight)
+        )
+
+    def clicked(self, number: int, x: int) -> None:
+        """A click on the bar sets the weight."""
+        name, bars = self._columns(self.scrollable_content_region.width)
+        start = 2 + name + 2
+        if start <= x < start + bars:
+            self.post_message(
+                self.Weigh(self.rows[number].id, round((x - start + 1) / bars / STEP) * STEP)
+            )
+
+    def action_weight(self, steps: int) -> None:
+        """Moves the weight."""
+        if row := self.current:
+            self.post_message(self.Weigh(row.id, row.weight + steps * STEP))
+
+    def action_switch(self) -> None:
+        """Switches off, or back on at the weight it had."""
+        if (row := self.current) is None:
+            return
+        if row.weight > 0:
+            self._before_off[row.id] = row.weight
+            self.post_message(self.Weigh(row.id, 0.0))
+        else:
+            self.post_message(self.Weigh(row.id, self._before_off.get(row.id, 1.0)))
+
+    def _ask(self, what: str) -> None:
+        self.post_message(self.Asked(what, self.key))
+
+    def action_edit_value(self) -> None:
+        """Edits the statement."""
+        self._ask("edit")
+
+    def action_add_value(self) -> None:
+        """Adds a value."""
+        self._ask("add")
+
+    def action_remove_value(self) -> None:
+        """Removes the value."""
+        self._ask("remove")
+
+    def action_load_profile(self) -> None:
+        """Goes by other values."""
+        self._ask("load")
+
+    def action_save_profile(self) -> None:
+        """Saves them."""
+        self._ask("save")
+
+    def action_compare_profile(self) -> None:
+        """Compares them with others."""
+        self._ask("compare")
+
+
+class ValuesPane(Vertical):
+    """The list, with the statement below."""
+
+    def compose(self) -> ComposeResult:
+        """The statement has the last lines."""
+        yield ValueList()
+        yield Static(id="statement", markup=False)
+
+    @property
+    def list(self) -> ValueList:
+        """The lines."""
+        return self.query_one(ValueList)
+
+    def show(self, profile: Profile) -> None:
+        """Draws a profile."""
+        self.border_title = Content("1 Values · ") + literal(
+            profile.title or profile.name, one_line=True
+        )
+        self.list.show(list(profile.values))
+        self.show_statement()
+
+    def show_statement(self) -> None:
+        """Writes out what the value under the cursor says."""
+        row = self.list.current
+        self.query_one("#statement", Static).update(
+            literal(row.statement, MUTED) if row else Content("")
+        )

@@ -1,0 +1,371 @@
+"""What each key of the review screen does, and what stands between a key and a decision."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+
+from core.domain.candidate import Candidate
+from core.domain.text import plain
+from core.domain.verdict import Risk, Verdict
+from core.errors import Refused
+from tui.dialogs import Ask, Edit
+from tui.draw import MUTED, RISK, lines
+from tui.flow.news import Tone
+from tui.flow.review import outcome
+from tui.flow.work import Kind
+from tui.literal import literal
+from tui.panes.candidates import CandidatesPane
+from tui.panes.values import title_of
+from tui.screens import going
+
+if TYPE_CHECKING:
+    from tui.screens.review import ReviewScreen
+
+
+def target(screen: "ReviewScreen", key: str) -> Candidate | None:
+    """The candidate that a decision key is about, if the press can be meant; else says why not.
+
+    What is in view is drawn first, so that a verdict that has come in but not been seen counts as
+    just arrived.
+    """
+    screen.draw()
+    review = screen.review
+    row = screen.query_one(CandidatesPane).list.current
+    if not review.looking.pressed(key):
+        return None  # a key that is held down
+    if row is None:
+        raise Refused("there is no candidate", mend=f"{screen.key_of('propose')} proposes some.")
+    found = review.candidate(row.key)
+    if found is None:
+        raise Refused("this one is still being written")
+    if not review.looking.settled():
+        review.news.say(
+            f"Too soon: what is under the cursor has only just changed. "
+            f"{screen.key_of(key)} again, if you mean it.",
+            Tone.WARNING,
+        )
+        return None
+    return found
+
+
+def _quote(found: Candidate) -> Content:
+    text = found.text if len(found.text) <= 300 else f"{found.text[:300]}…"
+    return literal(f"{found.id}  ", MUTED) + literal(text)
+
+
+def _at_stake(verdict: Verdict) -> list[Content]:
+    """The values at stake, with how likely each is respected."""
+    told = [f"✗ {title_of(one.value)} {verdict.scores[one.value]:.0%}" for one in verdict.issues]
+    return [literal("   ".join(told), "$text-warning")] if told else []
+
+
+def _held(screen: "ReviewScreen", key: str) -> Callable[[str], bool]:
+    """Tells a key that is still held down from one that is pressed in the dialog."""
+    opener = screen.key_of(key)
+
+    def held(pressed: str) -> bool:
+        return pressed == opener and not screen.review.looking.pressed(key)
+
+    return held
+
+
+def _kept(screen: "ReviewScreen", dialog: str, name: str) -> Callable[[str], None]:
+    def keep(text: str) -> None:
+        screen.drafts[f"{dialog} {name}"] = text
+
+    return keep
+
+
+def _still(screen: "ReviewScreen", found: Candidate) -> None:
+    """Refuses where the text in the dialog is no longer the one that counts."""
+    now = screen.review.candidate(found.id)
+    if now is None or now.current.digest != found.current.digest:
+        raise Refused(
+            f"{found.id} was changed while you were deciding", mend="Read it again first."
+        )
+
+
+def approve(screen: "ReviewScreen") -> None:
+    """Approves; against the judge only with a typed reason."""
+    if (found := target(screen, "approve")) is None:
+        return
+    review, name = screen.review, found.id
+    blind = review.decided_blind(name)
+    if to_do := review.what_to_do(name):
+        key = screen.key_of("judge")
+        waits = review.work.busy_with(name) is not None
+        raise Refused(
+            f"{name} can't be approved yet. {to_do}".rstrip("."),
+            mend="" if waits else f"{key} has it judged.",
+        )
+    if not review.session.needs_reason(name) or found.standing.value == "approved":
+        review.approve(name, blind=blind)
+        return
+    if blind:
+        review.reveal(name)
+    verdict = review.session.verdict(name)
+    shape, word, style = RISK[verdict.risk]
+    told = outcome(verdict)
+    about = lines(
+        Content.styled(f"{shape} {word}  ", style) + Content(f"{told[:1].upper()}{told[1:]}."),
+        *_at_stake(verdict),
+        Content(""),
+        _quote(found),
+    )
+
+    async def ask() -> None:
+        reason = await screen.app.push_screen_wait(
+            Ask(
+                "Approve against the judge's advice?",
+                about=about,
+                placeholder="why it is right all the same; this stays in the log",
+                value=screen.drafts.get(f"approve {name}", ""),
+                do="Approve all the same",
+                required="Type a reason first; without one this is not approved.",
+                danger=verdict.risk is Risk.HIGH,
+                keep=_kept(screen, "approve", name),
+                held=_held(screen, "approve"),
+            )
+        )
+        if reason is None:
+            if blind:
+                review.session.note(
+                    "Would have approved it blind; took that back on seeing the verdict.", name
+                )
+            review.news.say(f"{name} is not approved; nothing was changed.")
+            return
+        _still(screen, found)
+        review.approve(name, reason, blind=blind)
+
+    screen.do(ask())
+
+
+def reject(screen: "ReviewScreen") -> None:
+    """Rejects, with a reason."""
+    if (found := target(screen, "reject")) is None:
+        return
+    review, name = screen.review, found.id
+    blind = review.decided_blind(name)
+    if found.standing.value == "rejected":
+        raise Refused(f"{name} is rejected already")
+
+    async def ask() -> None:
+        reason = await screen.app.push_screen_wait(
+            Ask(
+                f"Reject {name}",
+                about=_quote(found),
+                placeholder="the reason; it is offered as guidance when you re-align",
+                value=screen.drafts.get(f"reject {name}", ""),
+                do="Reject",
+                required="A rejection needs a reason.",
+                keep=_kept(screen, "reject", name),
+                held=_held(screen, "reject"),
+            )
+        )
+        if reason is not None:
+            _still(screen, found)
+            review.reject(name, reason, blind=blind)
+
+    screen.do(ask())
+
+
+def realign(screen: "ReviewScreen") -> None:
+    """Asks for guidance, which may be empty, then for a better text."""
+    if (found := target(screen, "realign")) is None:
+        return
+    review, name = screen.review, found.id
+
+    async def ask() -> None:
+        guidance = await screen.app.push_screen_wait(
+            Ask(
+                f"Re-align {name}",
+                about=_quote(found),
+                placeholder="guidance for the rewrite; may be left empty",
+                value=screen.drafts.get(f"realign {name}") or review.guidance_for(name),
+                do="Re-align",
+                keep=_kept(screen, "realign", name),
+                held=_held(screen, "realign"),
+            )
+        )
+        if guidance is not None:
+            review.realign(name, guidance)
+
+    screen.do(ask())
+
+
+def edit(screen: "ReviewScreen") -> None:
+    """Lets the text be edited; it is judged again at once."""
+    if (found := target(screen, "edit")) is None:
+        return
+    review, name = screen.review, found.id
+    before = plain(found.text)
+
+    def keep(texts: dict[str, str] | None) -> None:
+        screen.drafts[f"edit {name}"] = texts
+
+    def check(texts: dict[str, str]) -> str:
+        text = texts["Text"]
+        if not text.strip():
+            return "The text is empty."
+        return "It is the same as before." if text == before else ""
+
+    async def ask() -> None:
+        told = await screen.app.push_screen_wait(
+            Edit(
+                f"Edit {name}",
+                screen.drafts.get(f"edit {name}") or {"Text": before},
+                check=check,
+                keep=keep,
+                held=_held(screen, "edit"),
+            )
+        )
+        if told is not None:
+            now = review.candidate(name)
+            review.edit(name, told["Text"])
+            if now and now.current.digest != found.current.digest:
+                review.news.say(
+                    f"{name} was rewritten while you were typing. Yours counts; "
+                    f"{screen.key_of('difference')} shows both.",
+                    Tone.WARNING,
+                )
+
+    screen.do(ask())
+
+
+def defer(screen: "ReviewScreen") -> None:
+    """Puts it off."""
+    if found := target(screen, "defer"):
+        screen.review.defer(found.id)
+
+
+def undo(screen: "ReviewScreen") -> None:
+    """Takes back the last action."""
+    screen.review.undo()
+
+
+def note(screen: "ReviewScreen") -> None:
+    """Adds a remark."""
+    row = screen.query_one(CandidatesPane).list.current
+    name = row.key if row and row.candidate else ""
+
+    async def ask() -> None:
+        text = await screen.app.push_screen_wait(
+            Ask(
+                f"Note on {name}" if name else "Note on the session",
+                placeholder="what whoever reads the log should know",
+                value=screen.drafts.get(f"note {name}", ""),
+                do="Note",
+                required="An empty note says nothing.",
+                keep=_kept(screen, "note", name),
+            )
+        )
+        if text is not None:
+            screen.review.note(text, name)
+
+    screen.do(ask())
+
+
+def propose(screen: "ReviewScreen") -> None:
+    """Has candidates proposed."""
+    work = screen.review.work
+    if any(job.kind is Kind.PROPOSE for job in work.jobs.values()):
+        raise Refused(
+            "candidates are being proposed already",
+            mend=f"{screen.key_of('cancel')} cancels that.",
+        )
+    work.propose()
+
+
+def more(screen: "ReviewScreen") -> None:
+    """Has more proposed, where there are some."""
+    if not screen.review.session.candidates:
+        raise Refused(
+            "there are none yet, so there can't be more",
+            mend=f"{screen.key_of('propose')} proposes the first.",
+        )
+    propose(screen)
+
+
+def judge(screen: "ReviewScreen") -> None:
+    """Has everything judged that needs it."""
+    many = screen.review.check()
+    screen.review.news.say(
+        f"Judging {many}." if many else "Every candidate that is open has a verdict that counts."
+    )
+
+
+def difference(screen: "ReviewScreen") -> None:
+    """Shows, or hides, the differences of the last two versions."""
+    found = _in_view(screen)
+    many = len(found.revisions)
+    if many < 2:
+        raise Refused(f"{found.id} has only one version")
+    screen.compare = None if screen.compare else (many - 2, many - 1)
+    screen.draw_verdict()
+
+
+def other_version(screen: "ReviewScreen", by: int) -> None:
+    """Compares other versions: `[` moves the older side, `]` the newer one."""
+    found = _in_view(screen)
+    many = len(found.revisions)
+    if many < 2:
+        raise Refused(f"{found.id} has only one version")
+    older, newer = screen.compare or (many - 2, many - 1)
+    if by < 0:
+        older = (older - 1) % newer
+    else:
+        newer = newer + 1 if newer + 1 < many else older + 1
+    screen.compare = (older, newer)
+    screen.draw_verdict()
+
+
+def raw(screen: "ReviewScreen") -> None:
+    """Shows, or hides, what the judge gave."""
+    screen.raw = not screen.raw
+    screen.draw_verdict()
+
+
+def _in_view(screen: "ReviewScreen") -> Candidate:
+    row = screen.query_one(CandidatesPane).list.current
+    found = screen.review.candidate(row.key) if row else None
+    if found is None:
+        raise Refused("there is no candidate under the cursor")
+    return found
+
+
+def cancel(screen: "ReviewScreen") -> None:
+    """Cancels what runs, else closes what is open."""
+    if screen.review.work.cancel():
+        return
+    if screen.review.needle:
+        screen.filter_closed()
+    elif screen.compare or screen.raw:
+        screen.compare, screen.raw = None, False
+        screen.draw_verdict()
+    else:
+        screen.review.news.say("Nothing is running, and nothing is open.")
+
+
+DO: dict[str, Callable[["ReviewScreen"], None]] = {
+    "propose": propose,
+    "more": more,
+    "judge": judge,
+    "approve": approve,
+    "reject": reject,
+    "realign": realign,
+    "edit": edit,
+    "defer": defer,
+    "undo": undo,
+    "note": note,
+    "difference": difference,
+    "older": lambda screen: other_version(screen, -1),
+    "newer": lambda screen: other_version(screen, 1),
+    "raw": raw,
+    "filter": lambda screen: screen.query_one(CandidatesPane).open_filter(),
+    "sort": lambda screen: screen.review.next_order(),
+    "blind": lambda screen: screen.review.toggle_blind(),
+    "cancel": cancel,
+    **going.DO,
+}
+"""By the word in the key's action."""

@@ -1,0 +1,266 @@
+"""What can be done about the values and the scenario."""
+
+import os
+import re
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from textual.app import SuspendNotSupported
+from textual.content import Content
+
+from core import library
+from core.domain.text import plain
+from core.domain.values import Profile, Value
+from core.errors import BadInput, Refused
+from core.files import read_text
+from tui.dialogs import Ask, Choice, Confirm, Edit, Pick, Show
+from tui.draw import MUTED, lines, weight
+from tui.flow.incoming import read_candidates
+from tui.literal import cut, literal
+from tui.panes.values import title_of
+from tui.screens import going
+
+if TYPE_CHECKING:
+    from tui.screens.review import ReviewScreen
+
+
+async def edit_value(screen: "ReviewScreen", value_id: str) -> None:
+    """Edits a statement; verdicts are stale then."""
+    value = screen.review.profile.value(value_id)
+    told = await screen.app.push_screen_wait(
+        Edit(
+            f"Value {value.id}",
+            {"Statement": plain(value.statement, one_line=True)},
+            about=Content.styled(
+                "Another statement makes every verdict stale; a weight does not.", MUTED
+            ),
+            check=lambda texts: _problem(value.id, texts["Statement"]),
+        )
+    )
+    if told and told["Statement"].strip() != value.statement:
+        screen.review.set_value(msgspec.structs.replace(value, statement=told["Statement"].strip()))
+
+
+async def add_value(screen: "ReviewScreen", value_id: str) -> None:
+    """Adds a value."""
+    known = screen.review.profile.weights
+
+    def check(texts: dict[str, str]) -> str:
+        name = _id(texts["Name"])
+        if name in known:
+            return f"There is a value {name} already."
+        return _problem(name, texts["Statement"])
+
+    told = await screen.app.push_screen_wait(
+        Edit("Add a value", {"Name": "", "Statement": ""}, short=("Name",), check=check)
+    )
+    if told:
+        screen.review.set_value(Value(id=_id(told["Name"]), statement=told["Statement"].strip()))
+
+
+async def remove_value(screen: "ReviewScreen", value_id: str) -> None:
+    """Takes a value out."""
+    if len(screen.review.profile.values) == 1:
+        raise Refused("the last value cannot be removed", mend="Edit it, or load others.")
+    value = screen.review.profile.value(value_id)
+    yes = await screen.app.push_screen_wait(
+        Confirm(
+            f"Remove {value.id}?",
+            f"{value.statement}\n\nEvery verdict is stale then. Space only switches it off.",
+            do="Remove",
+        )
+    )
+    if yes:
+        screen.review.remove_value(value_id)
+
+
+async def load_profile(screen: "ReviewScreen", value_id: str) -> None:
+    """Goes by another profile."""
+    told = await screen.app.push_screen_wait(Pick("Load a value profile", _profiles(), paths=True))
+    if told:
+        screen.review.set_profile(library.load_profile(told))
+
+
+async def save_profile(screen: "ReviewScreen", value_id: str) -> None:
+    """Keeps the values as a profile of that name."""
+    profile = screen.review.profile
+    told = await screen.app.push_screen_wait(
+        Ask("Save these values as", value=profile.name, do="Save", required="It needs a name.")
+    )
+    if told:
+        path = library.save_profile(msgspec.structs.replace(profile, name=told))
+        screen.review.news.say(f"Saved as {path}.")
+
+
+async def compare_profile(screen: "ReviewScreen", value_id: str) -> None:
+    """Shows how the values differ from another profile's."""
+    told = await screen.app.push_screen_wait(Pick("Compare with", _profiles(), paths=True))
+    if told:
+        other = library.load_profile(told)
+        await screen.app.push_screen_wait(
+            Show(
+                f"{screen.review.profile.name} and {other.name}",
+                *profile_difference(screen.review.profile, other),
+            )
+        )
+
+
+def profile_difference(ours: Profile, theirs: Profile) -> list[Content]:
+    """Value by value: both weights, and where the statements differ."""
+    ids = list(dict.fromkeys([*ours.weights, *theirs.weights]))
+    parts = [Content.styled(f"{'value':<24}{'here':>6}{'there':>8}", MUTED)]
+    for value_id in ids:
+        here, there = ours.weights.get(value_id), theirs.weights.get(value_id)
+        mark = "" if here == there else "  ≠"
+        parts.append(
+            Content(cut(title_of(value_id), 24))
+            + Content(f"{weight(here) if here is not None else '—':>6}")
+            + Content(f"{weight(there) if there is not None else '—':>8}")
+            + Content.styled(mark, "$text-warning")
+        )
+        texts = [
+            profile.value(value_id).statement
+            for profile, known in ((ours, here), (theirs, there))
+            if known is not None
+        ]
+        if len(set(texts)) > 1 or None in (here, there):
+            parts += [literal(f"    {text}", MUTED) for text in texts]
+    return [lines(*parts)]
+
+
+async def edit_scenario(screen: "ReviewScreen") -> None:
+    """Edits goal and context in place."""
+    scenario = screen.review.scenario
+    texts = {"Goal": plain(scenario.goal), "Context": plain(scenario.context)}
+
+    def keep(told: dict[str, str] | None) -> None:
+        screen.drafts["scenario"] = told
+
+    told = await screen.app.push_screen_wait(
+        Edit(
+            "Scenario",
+            screen.drafts.get("scenario") or texts,
+            check=lambda now: "" if now["Goal"].strip() else "The goal is empty.",
+            keep=keep,
+        )
+    )
+    if told and told != texts:
+        screen.review.set_scenario(goal=told["Goal"].strip(), context=told["Context"].strip())
+
+
+async def external_editor(screen: "ReviewScreen") -> None:
+    """Edits goal and context in the operator's own editor."""
+    command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    scenario = screen.review.scenario
+    with tempfile.TemporaryDirectory(prefix="placet-") as folder:
+        path = Path(folder) / "scenario.txt"
+        path.write_text(
+            f"# The goal, then a line of three dashes, then the context.\n{scenario.goal}\n---\n"
+            f"{scenario.context}\n",
+            encoding="utf-8",
+        )
+        try:
+            with screen.app.suspend():
+                done = subprocess.run([*shlex.split(command), str(path)], check=False)
+        except SuspendNotSupported:
+            raise Refused(
+                "this terminal cannot hand over to an editor", mend="e edits here."
+            ) from None
+        except (OSError, ValueError) as error:
+            raise Refused(
+                f"the editor {command!r} does not start ({error})", mend="Set EDITOR to another."
+            ) from None
+        screen.refresh(layout=True)
+        if done.returncode:
+            raise Refused(f"the editor ended with status {done.returncode}; nothing was changed")
+        text = read_text(path)
+    goal, _, context = text.partition("\n---")
+    goal = re.sub(r"\A(#[^\n]*\n)+", "", goal).strip()
+    if (goal, context.strip()) != (scenario.goal, scenario.context):
+        screen.review.set_scenario(goal=goal, context=context.strip("-\n "))
+
+
+async def take_in(screen: "ReviewScreen") -> None:
+    """Takes in candidates from a file, and has them judged."""
+    told = await screen.app.push_screen_wait(
+        Ask(
+            "Take in candidates",
+            about=Content.styled(
+                "A TOML file with [[candidates]], a JSON list, or JSON lines: each a text, or an "
+                "object with `text` and `source`.",
+                MUTED,
+            ),
+            placeholder="path of the file",
+            do="Take in",
+            required="Which file?",
+        )
+    )
+    if told:
+        found = read_candidates(Path(told).expanduser())
+        many = screen.review.take_in(found)
+        if not many:
+            raise BadInput("all of its candidates are here already", where=told)
+        screen.review.check()
+        screen.review.news.say(
+            f"Took in {many}; {'it is' if many == 1 else 'they are'} judged now."
+        )
+
+
+async def save_scenario(screen: "ReviewScreen") -> None:
+    """Keeps goal and context as a scenario of that name."""
+    scenario = screen.review.scenario
+    told = await screen.app.push_screen_wait(
+        Ask("Save the scenario as", value=scenario.name, do="Save", required="It needs a name.")
+    )
+    if told:
+        path = library.save_scenario(msgspec.structs.replace(scenario, name=told))
+        screen.review.news.say(f"Saved as {path}.")
+
+
+def _profiles() -> list[Choice]:
+    return [
+        Choice(
+            profile.name,
+            profile.title or profile.name,
+            f"{profile.name} · {len(profile.values)} values",
+        )
+        for profile in library.profiles()
+    ]
+
+
+def _id(name: str) -> str:
+    return re.sub(r"[^a-z0-9_]+", "-", name.strip().lower()).strip("-")[:40]
+
+
+def _problem(value_id: str, statement: str) -> str:
+    try:
+        Value(id=value_id, statement=statement.strip())
+    except ValueError as error:
+        told = str(error)
+        return f"{told[:1].upper()}{told[1:]}."
+    return ""
+
+
+Task = Coroutine[Any, Any, None]
+
+VALUES: dict[str, Callable[["ReviewScreen", str], Task]] = {
+    "edit": edit_value,
+    "add": add_value,
+    "remove": remove_value,
+    "load": load_profile,
+    "save": save_profile,
+    "compare": compare_profile,
+}
+
+SCENARIO: dict[str, Callable[["ReviewScreen"], Task]] = {
+    "edit": edit_scenario,
+    "editor": external_editor,
+    "library": going.library_,
+    "import": take_in,
+    "save": save_scenario,
+}

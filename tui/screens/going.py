@@ -1,0 +1,134 @@
+"""Ways from the review screen to other sessions and other screens."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core import library, paths
+from core.domain.scenario import Scenario
+from core.errors import Refused
+from tui.dialogs import Ask, Choice, Confirm, Pick
+
+if TYPE_CHECKING:
+    from tui.screens.review import ReviewScreen
+
+
+def save_as(screen: "ReviewScreen") -> None:
+    """Keeps the session in another file from now on."""
+    saver = screen.review.saver
+
+    async def ask() -> None:
+        told = await screen.app.push_screen_wait(
+            Ask(
+                "Save the session as",
+                value=str(saver.path),
+                do="Save",
+                required="A file needs a name.",
+            )
+        )
+        if told is None:
+            return
+        path = Path(told).expanduser().absolute()
+        path = path if path.suffix == ".toml" else path.with_name(path.name + ".toml")
+        if path.exists() and path != saver.path:
+            yes = await screen.app.push_screen_wait(
+                Confirm("Replace the file?", f"{path}\nexists already.", do="Replace")
+            )
+            if not yes:
+                return
+        await saver.move(path)
+        screen.review.news.say(f"Saved as {path}; it is kept there from now on.")
+
+    screen.do(ask())
+
+
+def open_(screen: "ReviewScreen") -> None:
+    """Opens a session or a scenario."""
+
+    async def ask() -> None:
+        found = sorted(paths.sessions().glob("*.toml"), reverse=True)
+        choices = [Choice(str(path), path.stem, "session") for path in found[:200]]
+        choices += _scenarios()
+        told = await screen.app.push_screen_wait(
+            Pick("Open a session or a scenario", choices, paths=True)
+        )
+        if told is not None:
+            await go(screen, told)
+
+    screen.do(ask())
+
+
+async def library_(screen: "ReviewScreen") -> None:
+    """Begins a session on another scenario."""
+    told = await screen.app.push_screen_wait(Pick("Scenarios", _scenarios(), paths=True))
+    if told is not None:
+        await go(screen, told)
+
+
+def _scenarios() -> list[Choice]:
+    return [
+        Choice(scenario.name, scenario.title or scenario.name, _detail(scenario))
+        for scenario in library.scenarios()
+    ]
+
+
+def _detail(scenario: Scenario) -> str:
+    many = len(scenario.candidates)
+    told = f"scenario {scenario.name}"
+    return f"{told} · {many} handed in" if many else told
+
+
+async def go(screen: "ReviewScreen", target: str) -> None:
+    """Leaves this session, which is saved, and opens another one or a scenario."""
+    from tui.app import PlacetApp
+    from tui.opening import open_target
+
+    app = screen.app
+    if not isinstance(app, PlacetApp):
+        raise Refused("there is no other session to go to here")
+    opened = open_target(target, operator=screen.review.session.operator)
+    # Not in a worker of this screen: it ends with the screen.
+    app.run_worker(app.show(opened), group="show", exclusive=True)
+
+
+def sessions(screen: "ReviewScreen") -> None:
+    """Browses sessions."""
+    from tui.screens.sessions import SessionsScreen
+
+    async def ask() -> None:
+        told = await screen.app.push_screen_wait(SessionsScreen(screen.review.saver.path))
+        if told is not None:
+            await go(screen, told)
+
+    screen.do(ask())
+
+
+def models(screen: "ReviewScreen") -> None:
+    """Chooses models."""
+    from tui.screens.models import ModelsScreen
+
+    screen.app.push_screen(ModelsScreen(screen.review.work))
+
+
+def statistics(screen: "ReviewScreen") -> None:
+    """Shows how it went so far."""
+    from tui.screens.statistics import StatisticsScreen
+
+    screen.app.push_screen(StatisticsScreen(screen.review.session))
+
+
+def help_(screen: "ReviewScreen") -> None:
+    """Shows all keys."""
+    from tui.screens.help import HelpScreen
+
+    screen.app.push_screen(HelpScreen(screen.key_of))
+
+
+DO: dict[str, Callable[["ReviewScreen"], None]] = {
+    "save_as": save_as,
+    "open": open_,
+    "sessions": sessions,
+    "models": models,
+    "statistics": statistics,
+    "help": help_,
+}

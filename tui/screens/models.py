@@ -1,0 +1,193 @@
+"""The models on this machine and in the catalogue: choose policy and judge, bring one."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widgets import Static
+
+from core.config import change_config, load_config
+from core.errors import PlacetError
+from core.models import catalog
+from tui.draw import MUTED, bar
+from tui.flow.news import Change, Notice, Tone
+from tui.flow.work import Kind, Work
+from tui.literal import cut, literal
+from tui.rows import RowList
+from tui.screens.page import Page
+
+
+class Offer:
+    """A model that can be chosen or brought."""
+
+    def __init__(self, name: str) -> None:
+        known = catalog.entry(name)
+        self.name = name
+        self.here = catalog.on_disk(name)
+        self.size = known.bytes if known else 0
+        self.licence = known.licence if known else ""
+        self.source = known.source if known else ""
+        self.title = (
+            known.title
+            if known
+            else {
+                catalog.ECHO: "a stand-in without weights: what it writes means nothing",
+                catalog.OWN: "the default model with what Placet trained on top",
+                catalog.PROMPTED: "the policy model, asked for its verdict in words",
+            }.get(name, "")
+        )
+        if name == catalog.PROMPTED:
+            self.here = True
+
+
+def offers() -> list[Offer]:
+    """The catalogue, then what else lies on this machine, then the ones without weights."""
+    names = [catalog.OWN, *(entry.name for entry in catalog.entries())]
+    names += catalog.pulled()
+    names += [catalog.PROMPTED, catalog.ECHO]
+    return [Offer(name) for name in dict.fromkeys(names)]
+
+
+class ModelList(RowList[Offer]):
+    """One line a model."""
+
+    HEADER = 1
+
+    def __init__(self, work: Work) -> None:
+        super().__init__(id="models")
+        self._work = work
+
+    def key_of(self, row: Offer) -> str:
+        """Its name."""
+        return row.name
+
+    def header(self, width: int) -> Content:
+        """The columns."""
+        told = f"  {'in use':<15} {'on disk':<9} {'size':>8}  {'licence':<11} model"
+        return Content.styled(told[:width], MUTED)
+
+    def draw(self, row: Offer, width: int, under_cursor: bool) -> Content:
+        """What is known about it."""
+        mark = Content.styled("▸ " if under_cursor else "  ", "bold $primary")
+        roles = [role for role, used in self._work.models.items() if used.name == row.name]
+        pulling = next(
+            (
+                job
+                for job in self._work.jobs.values()
+                if job.kind is Kind.PULL and job.model == row.name
+            ),
+            None,
+        )
+        if pulling and pulling.progress and pulling.progress.total:
+            done = pulling.progress.done / pulling.progress.total
+            here = bar(done, 9)
+        else:
+            here = Content.styled(
+                f"{'✓ yes' if row.here else '– no':<9}", "$text-success" if row.here else MUTED
+            )
+        size = f"{row.size / 1e9:.2f} GB" if row.size else ""
+        start = mark + Content.styled(f"{' + '.join(sorted(roles)):<15} ", "$text-accent") + here
+        start += Content(f" {size:>8}  {row.licence:<11} ")
+        room = max(0, width - start.cell_length)
+        name = cut(row.name, min(room, len(row.name)))
+        return (
+            start
+            + Content(name)
+            + Content.styled("  " + cut(row.title, max(0, room - len(row.name) - 2)), MUTED)
+        )
+
+
+class ModelsScreen(Page[None]):
+    """Policy and judge."""
+
+    HEADING = "Models"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("P", "use('policy')", "use as policy", tooltip="Have this model propose"),
+        Binding("J", "use('judge')", "use as judge", tooltip="Have this model judge"),
+        Binding("enter", "use('both')", "use as both", tooltip="Have this model do both"),
+        Binding("b", "bring", "bring it here", tooltip="Pull the model onto this machine"),
+        Binding("x", "stop", "stop pulling", tooltip="Cancel the pull"),
+    ]
+
+    def __init__(self, work: Work) -> None:
+        super().__init__()
+        self._work = work
+        self._end: Callable[[], None] = lambda: None
+
+    def inside(self) -> ComposeResult:
+        """The list, and what is known about the one under the cursor."""
+        yield ModelList(self._work)
+        yield Static(id="detail", markup=False)
+
+    def on_mount(self) -> None:
+        """Follows what the worker says."""
+        self._end = self._work.news.subscribe(self._changed, self.say)
+        self._draw()
+
+    def on_unmount(self) -> None:
+        """Listens no more."""
+        self._end()
+
+    def _changed(self, change: Change) -> None:
+        if change & Change.WORK and self.is_attached:
+            self._draw()
+
+    def _draw(self) -> None:
+        self.query_one(ModelList).show(offers())
+        self._detail()
+
+    @on(RowList.Moved)
+    def _detail(self) -> None:
+        row = self.query_one(ModelList).current
+        told = Content("")
+        if row and row.here:
+            told = Content.styled("On this machine. ", MUTED) + literal(row.title, MUTED)
+        elif row:
+            told = Content.styled(
+                f"b brings it from {row.source or 'the Hugging Face Hub'}. Nothing else in Placet "
+                "uses the network.",
+                MUTED,
+            )
+        self.query_one("#detail", Static).update(told)
+
+    def action_use(self, role: str) -> None:
+        """Loads it for a role, and keeps that for the next start."""
+        row = self.query_one(ModelList).current
+        if row is None:
+            return
+        if not row.here:
+            self.say(Notice(f"{row.name} is not on this machine. b brings it.", Tone.WARNING))
+            return
+        now = {name: used.name for name, used in self._work.models.items()}
+        wanted = dict(zip(("policy", "judge"), self._work.wanted, strict=True)) | now
+        if row.name == catalog.PROMPTED and role != "judge":
+            self.say(Notice("That is a way to judge, not a model that proposes.", Tone.WARNING))
+            return
+        for each in ("policy", "judge") if role == "both" else (role,):
+            wanted[each] = row.name
+        self._work.load(wanted["policy"], wanted["judge"])
+        try:
+            defaults = load_config().defaults
+            fields = {name: getattr(defaults, name) for name in defaults.__struct_fields__}
+            change_config(defaults=type(defaults)(**{**fields, **wanted}))
+        except PlacetError as error:
+            self.say(Notice(f"Chosen, but not kept: {error}", Tone.WARNING))
+            return
+        self.say(Notice(f"Loading {wanted['policy']} and {wanted['judge']}."))
+
+    def action_bring(self) -> None:
+        """Pulls it."""
+        row = self.query_one(ModelList).current
+        if row is None or row.here:
+            self.say(Notice("It is on this machine already."))
+            return
+        self._work.pull(catalog.DEFAULT if row.name == catalog.OWN else row.name)
+        self.say(Notice(f"Bringing {row.name} from {row.source or 'the Hugging Face Hub'}."))
+
+    def action_stop(self) -> None:
+        """Cancels what runs."""
+        if not self._work.cancel():
+            self.say(Notice("Nothing is running."))

@@ -1,0 +1,390 @@
+"""The review screen: four panes over one session. It draws, and hands on what the operator asks."""
+
+from collections.abc import Callable, Coroutine, Iterable
+from datetime import datetime
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult, SystemCommand
+from textual.binding import BindingType
+from textual.containers import Container, Vertical
+from textual.content import Content
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Input, Static
+
+from core.domain.whatif import WhatIf
+from core.errors import PlacetError
+from tui.bars import ActivityLine, KeyBar, StatusLine, TabLine
+from tui.draw import MUTED, lines
+from tui.flow.news import Change, Notice, Tone
+from tui.flow.review import Review
+from tui.keys import DECISIONS, KEYS, Place, bindings, shown
+from tui.panes.candidates import CandidatesPane
+from tui.panes.scenario import ScenarioPane
+from tui.panes.values import ValueList, ValuesPane
+from tui.panes.verdicts import VerdictPane, View
+from tui.rows import RowList
+
+FRAME = 1 / 15
+"""Seconds between two drawings of what streams in."""
+
+REST = 0.15
+"""Seconds that the cursor rests before the *what if* line is worked out."""
+
+
+class ReviewScreen(Screen[None]):
+    """What an operator looks at all day."""
+
+    CSS_PATH = "review.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Place.REVIEW)
+    AUTO_FOCUS = "#candidate-list"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012
+
+    def __init__(self, review: Review) -> None:
+        super().__init__()
+        self.review = review
+        self.compare: tuple[int, int] | None = None
+        self.raw = False
+        self.drafts: dict[str, Any] = {}
+        """What was typed into dialogs and not sent, by dialog and candidate."""
+        self._due = Change(0)
+        self._timer: Timer | None = None
+        self._rest: Timer | None = None
+        self._what_if: tuple[object, WhatIf | None] = (None, None)
+        self._end: Callable[[], None] = lambda: None
+        self._at = "candidates"
+
+    def compose(self) -> ComposeResult:
+        """From the top down, and from left to right."""
+        yield StatusLine()
+        yield Static(id="banner", markup=False)
+        yield TabLine(id="tabs")
+        with Container(id="panes"):
+            with Vertical(id="left"):
+                yield ValuesPane(id="values", classes="pane")
+                yield ScenarioPane(id="scenario", classes="pane")
+            with Vertical(id="right"):
+                yield CandidatesPane(id="candidates", classes="pane")
+                yield VerdictPane(id="verdict", classes="pane")
+        with Vertical(id="bottom"):
+            yield ActivityLine()
+            yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Draws all, and again whenever something changes."""
+        self._end = self.review.news.subscribe(self.changed, self._said)
+        self.draw(Change.ALL)
+
+    def on_unmount(self) -> None:
+        """Listens no more."""
+        self._end()
+
+    # Drawing
+
+    def changed(self, change: Change) -> None:
+        """Draws soon: at once what the operator did, in frames what streams in."""
+        streaming = change in Change.DRAFTS | Change.WORK | Change.SAVING
+        idle = not self._due
+        self._due |= change
+        if not streaming:
+            if self._timer:
+                self._timer.stop()
+                self._timer = None
+            if idle or self._timer is None:
+                self.call_later(self._draw_due)
+        elif self._timer is None:
+            self._timer = self.set_timer(FRAME, self._draw_due)
+
+    def _draw_due(self) -> None:
+        self._timer = None
+        due, self._due = self._due, Change(0)
+        if due and self.is_attached:
+            self.draw(due)
+
+    def draw(self, change: Change = Change.ALL) -> None:
+        """Draws what has changed."""
+        review = self.review
+        if change & Change.VALUES:
+            self.query_one(ValuesPane).show(review.profile)
+        if change & Change.SCENARIO:
+            self.query_one(ScenarioPane).show(review.scenario)
+        if change & (Change.CANDIDATES | Change.DRAFTS | Change.VALUES):
+            self._draw_candidates()
+        if change & (Change.CANDIDATES | Change.DRAFTS | Change.VALUES | Change.SCENARIO):
+            self.draw_verdict()
+        self._draw_bars()
+
+    def _draw_candidates(self) -> None:
+        review = self.review
+        pane = self.query_one(CandidatesPane)
+        rows = review.rows()
+        total, open_ = review.counts()
+        pane.list.hint = self._nothing(bool(total))
+        pane.titles(total, open_, len(rows), review.order, review.needle, review.blind)
+        pane.list.show(rows)
+        wanted = max(9, min(len(rows) + 4, int(self.size.height * 0.42)))
+        pane.styles.height = None if self.has_class("-narrow") else wanted
+
+    def draw_verdict(self) -> None:
+        """Draws the candidate under the cursor in full, and notes that it is in view."""
+        review = self.review
+        row = self.query_one(CandidatesPane).list.current
+        pane = self.query_one(VerdictPane)
+        name = row.key if row else ""
+        found = review.candidate(name)
+        if found is None:
+            review.looking.at(name, None)
+            pane.show(None, self._no_verdict(name))
+            return
+        hidden = review.hides(name)
+        verdict = review.session.verdict(name)
+        shows = (found.current.digest, hidden, verdict.risk, verdict.recommendation, verdict.stale)
+        review.looking.at(name, shows)
+        many = len(found.revisions)
+        if self.compare and (many < 2 or max(self.compare) >= many):
+            self.compare = (many - 2, many - 1) if many > 1 else None
+        known = (name, review.profile, len(review.session.records))
+        busy = review.work.busy_with(name)
+        pane.show(
+            View(
+                candidate=found,
+                verdict=verdict,
+                profile=review.profile,
+                hidden=hidden,
+                to_do=review.what_to_do(name),
+                doing=busy.value if busy else "",
+                draft=review.draft(name),
+                what_if=self._what_if[1] if self._what_if[0] == known else None,
+                judged_at=_local(review.judged_at(name)) if verdict.judgement else "",
+                compare=self.compare,
+                raw=self.raw,
+                check_key=self.key_of("judge"),
+                blind_key=self.key_of("blind"),
+            ),
+            Content(""),
+        )
+        if self._what_if[0] != known and verdict.judgement and not hidden:
+            if self._rest:
+                self._rest.stop()
+            self._rest = self.set_timer(REST, lambda: self._work_out(known))
+
+    def _work_out(self, known: tuple[str, object, int]) -> None:
+        name = known[0]
+        if self.is_attached and self.query_one(CandidatesPane).list.key == name:
+            self._what_if = (known, self.review.what_if(name))
+            self.draw_verdict()
+
+    def _draw_bars(self) -> None:
+        from tui.screens import telling
+
+        telling.bars(self)
+
+    def _said(self, notice: Notice) -> None:
+        self._draw_bars()
+
+    # What to say where there is nothing
+
+    def key_of(self, name: str) -> str:
+        """The key that a binding has now, as it is shown."""
+        changed = self.app._keymap.get(name)
+        found = next(key for key in KEYS if key.id == name)
+        return shown(changed) if changed else found.shown_as or shown(found.key)
+
+    def press(self, name: str, told: str) -> Content:
+        """A key and what it does."""
+        key = Content.styled(f"{self.key_of(name):>5}  ", "bold $footer-key-foreground")
+        return key + Content(told)
+
+    def _nothing(self, filtered: bool) -> Content:
+        if filtered:
+            return lines(
+                Content(""),
+                Content.styled("  No candidate has all these words.", MUTED),
+                self.press("cancel", "shows all again"),
+            )
+        if self.review.work.trouble:
+            return lines(Content(""), self.press("models", "chooses another model, or brings one"))
+        return lines(
+            Content(""),
+            Content.styled("  Nothing to decide yet.", MUTED),
+            Content(""),
+            self.press("propose", "has the model propose actions for this goal"),
+            self.press("scenario", f"then {'I'}: takes in candidates from a file"),
+            self.press("open", "opens another scenario, or a session"),
+        )
+
+    def _no_verdict(self, name: str) -> Content:
+        if name and (draft := self.review.draft(name)):
+            from tui.literal import literal
+
+            return lines(
+                Content.styled("Being written; it is judged as soon as it is whole.", MUTED),
+                Content(""),
+                literal(draft) + Content.styled("▏", "$primary"),
+            )
+        if name:
+            return Content.styled("About to be written.", MUTED)
+        return lines(
+            Content.styled("Here stand the verdict on the candidate under the cursor,", MUTED),
+            Content.styled("its full text and its versions.", MUTED),
+            Content(""),
+            self.press("propose", "proposes candidates"),
+        )
+
+    # Cursor and focus
+
+    @on(RowList.Moved, "#candidate-list")
+    def _moved(self) -> None:
+        self.compare = None
+        self.review.looking.other_key()
+        self.query_one(VerdictPane).scroll_home(animate=False)
+        self.draw_verdict()
+
+    @on(RowList.Moved, "#value-list")
+    def _value_moved(self) -> None:
+        self.query_one(ValuesPane).show_statement()
+
+    @on(RowList.Chosen, "#candidate-list")
+    def _chosen(self) -> None:
+        self.action_pane("verdict")
+
+    def on_descendant_focus(self) -> None:
+        """The footer shows what works here."""
+        for name in ("values", "scenario", "candidates"):
+            if self.focused and self.query_one(f"#{name}") in self.focused.ancestors_with_self:
+                self._at_pane(name)
+        self._draw_bars()
+
+    def on_resize(self) -> None:
+        """Widths have changed."""
+        self.call_after_refresh(self._share_place)
+        self.call_after_refresh(self.draw, Change.CANDIDATES)
+
+    def _at_pane(self, name: str) -> None:
+        self._at = name
+        self.query_one(TabLine).active = name
+        self._share_place()
+
+    def _share_place(self) -> None:
+        """Shows the pane that is gone to, where three of them share a place.
+
+        Not done where there is room for all, since a class of the screen restyles all in it.
+        """
+        if self.has_class("-narrow"):
+            for other in ("values", "scenario", "candidates"):
+                self.set_class(other == self._at, f"-at-{other}")
+
+    def action_pane(self, name: str) -> None:
+        """Goes to a pane."""
+        if name != "verdict":
+            self._at_pane(name)
+        targets = {"values": "#value-list", "candidates": "#candidate-list"}
+        self.query_one(targets.get(name, f"#{name}")).focus()
+
+    def _step(self, by: int) -> None:
+        names = ["values", "scenario", "candidates", "verdict"]
+        now = 2
+        for place, name in enumerate(names):
+            if self.focused and self.query_one(f"#{name}") in self.focused.ancestors_with_self:
+                now = place
+        self.action_pane(names[(now + by) % 4])
+
+    def action_next_pane(self) -> None:
+        """Goes to the next pane."""
+        self._step(1)
+
+    def action_previous_pane(self) -> None:
+        """Goes to the pane before."""
+        self._step(-1)
+
+    # What the operator asks for; how it is done stands in the modules beside this one
+
+    def do(self, what: Coroutine[Any, Any, None]) -> None:
+        """Runs something that may ask questions; what is refused is said, never raised."""
+
+        async def run() -> None:
+            try:
+                await what
+            except PlacetError as error:
+                self.refused(error)
+
+        self.run_worker(run(), group="asking")
+
+    def refused(self, error: PlacetError) -> None:
+        """Says what a guard, or a file, does not allow, and what can be done."""
+        told = " ".join(part for part in (f"{error.problem}.", error.mend) if part)
+        if error.where:
+            told = f"{error.where}: {told}"
+        elif not told[1:2].isdigit():  # a candidate's name is written as it is
+            told = told[:1].upper() + told[1:]
+        self.review.news.say(told, Tone.WARNING)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """No key of this screen works while text is typed in it."""
+        typing = isinstance(self.focused, Input)
+        return not (typing and action == "do" and parameters[0] in DECISIONS)
+
+    def action_do(self, what: str) -> None:
+        """Does what a key stands for. Whatever a guard refuses is said, and nothing is changed."""
+        from tui.screens import doing
+
+        try:
+            doing.DO[what](self)
+        except PlacetError as error:
+            self.refused(error)
+
+    def pane_commands(self) -> Iterable[SystemCommand]:
+        """The palette's entries for what works in the values and in the scenario."""
+        for place, pane in ((Place.VALUES, "value-list"), (Place.SCENARIO, "scenario")):
+            node = self.query_one(f"#{pane}")
+            for key in KEYS:
+                if key.place is place:
+                    yield SystemCommand(
+                        f"{pane.split('-')[0].capitalize()}: {key.label} ({self.key_of(key.id)})",
+                        key.tooltip,
+                        lambda action=key.action, node=node: self.run_worker(
+                            self.app.run_action(action, node), group="palette"
+                        ),
+                    )
+
+    @on(ValueList.Weigh)
+    def _weigh(self, event: ValueList.Weigh) -> None:
+        try:
+            self.review.set_weight(event.value, event.weight)
+        except PlacetError as error:
+            self.refused(error)
+
+    @on(ValueList.Asked)
+    def _values_asked(self, event: ValueList.Asked) -> None:
+        from tui.screens import editing
+
+        self.do(editing.VALUES[event.what](self, event.value))
+
+    @on(ScenarioPane.Asked)
+    def _scenario_asked(self, event: ScenarioPane.Asked) -> None:
+        from tui.screens import editing
+
+        self.do(editing.SCENARIO[event.what](self))
+
+    @on(CandidatesPane.Filtered)
+    def _filtered(self, event: CandidatesPane.Filtered) -> None:
+        self.review.set_needle(event.needle)
+
+    @on(CandidatesPane.FilterDone)
+    def _filter_done(self) -> None:
+        self.query_one(CandidatesPane).list.focus()
+
+    @on(CandidatesPane.FilterClosed)
+    def filter_closed(self) -> None:
+        """Shows all again."""
+        self.query_one(CandidatesPane).close_filter()
+        self.review.set_needle("")
+
+
+def _local(at: str) -> str:
+    """A time of the log, as it is at this workstation."""
+    try:
+        return datetime.fromisoformat(at).astimezone().isoformat()
+    except ValueError:
+        return at

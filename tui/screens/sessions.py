@@ -1,0 +1,228 @@
+"""The sessions on this machine: browse, resume, verify, compare, export."""
+
+import asyncio
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widgets import Static
+
+from core import paths
+from core.domain.candidate import Candidate, Standing
+from core.errors import PlacetError
+from core.files import write_whole
+from core.session.session import Session
+from core.session.store import load
+from tui.dialogs import Choice, Pick, Show
+from tui.draw import MUTED, RISK, lines
+from tui.flow.news import Notice, Tone
+from tui.literal import cut, literal
+from tui.rows import RowList
+from tui.screens.page import Page
+
+
+class SessionList(RowList[Path]):
+    """One line a file, the newest first."""
+
+    HEADER = 1
+
+    def __init__(self, open_now: Path) -> None:
+        super().__init__(id="sessions")
+        self.open_now = open_now
+
+    def key_of(self, row: Path) -> str:
+        """Its path."""
+        return str(row)
+
+    def header(self, width: int) -> Content:
+        """The columns."""
+        return Content.styled(f"  {'changed':<17} {'size':>9}  session"[:width], MUTED)
+
+    def draw(self, row: Path, width: int, under_cursor: bool) -> Content:
+        """When, how large, and its name."""
+        mark = Content.styled("▸ " if under_cursor else "  ", "bold $primary")
+        try:
+            stat = row.stat()
+            when = datetime.fromtimestamp(stat.st_mtime)
+            told = f"{when:%Y-%m-%d %H:%M}  {stat.st_size / 1e3:>6.0f} kB"
+        except OSError:
+            told = f"{'gone':<26}"
+        here = (
+            Content.styled("  (open here)", "$text-accent") if row == self.open_now else Content("")
+        )
+        start = mark + Content.styled(f"{told}  ", MUTED)
+        room = width - start.cell_length - here.cell_length
+        return start + Content(cut(row.stem, min(room, len(row.stem)))) + here
+
+    def empty(self) -> Content:
+        """What to do."""
+        return Content.styled("  No sessions yet: one is kept as soon as something happens.", MUTED)
+
+
+class SessionsScreen(Page[str | None]):
+    """What was decided before."""
+
+    HEADING = "Sessions"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "resume", "resume", tooltip="Go on where it stood"),
+        Binding("v", "verify", "verify", tooltip="Check the chain of events"),
+        Binding("c", "compare", "compare", tooltip="Compare with another session"),
+        Binding("m", "export('md')", "Markdown", tooltip="Export as Markdown"),
+        Binding("h", "export('html')", "HTML", tooltip="Export as a web page"),
+        Binding("J", "export('json')", "JSON", tooltip="Export as JSON"),
+    ]
+
+    def __init__(self, open_now: Path) -> None:
+        super().__init__()
+        self._open_now = open_now
+
+    def inside(self) -> ComposeResult:
+        """The list, and what the one under the cursor is about."""
+        yield SessionList(self._open_now)
+        yield Static(id="detail", markup=False)
+
+    def on_mount(self) -> None:
+        """The newest first."""
+        found = sorted(
+            paths.sessions().glob("*.toml"), key=lambda path: path.stat().st_mtime, reverse=True
+        )
+        self.query_one(SessionList).show(found)
+        self._detail()
+
+    @on(RowList.Moved)
+    def _detail(self) -> None:
+        row = self.query_one(SessionList).current
+        if row is not None:
+            self.run_worker(self._look(row), group="look", exclusive=True)
+
+    async def _look(self, path: Path) -> None:
+        detail = self.query_one("#detail", Static)
+        await asyncio.sleep(0.1)
+        try:
+            session = await asyncio.to_thread(load, path)
+        except PlacetError as error:
+            detail.update(
+                Content.styled("! ", "$text-error") + literal(error.problem, "$text-error")
+            )
+            return
+        detail.update(lines(*summary(session)))
+
+    @on(RowList.Chosen)
+    def action_resume(self) -> None:
+        """Opens it."""
+        if (row := self.query_one(SessionList).current) is None:
+            return
+        if row == self._open_now:
+            self.dismiss(None)
+            return
+        self.run_worker(self._resume(row), group="open", exclusive=True)
+
+    async def _resume(self, path: Path) -> None:
+        try:
+            await asyncio.to_thread(load, path)
+        except PlacetError as error:
+            self.say(Notice(f"It can't be opened: {error.problem}", Tone.ERROR))
+            return
+        self.dismiss(str(path))
+
+    def action_verify(self) -> None:
+        """Checks the chain of events."""
+        if row := self.query_one(SessionList).current:
+            self.run_worker(self._verify(row), group="verify", exclusive=True)
+
+    async def _verify(self, path: Path) -> None:
+        try:
+            session = await asyncio.to_thread(load, path)
+        except PlacetError as error:
+            self.say(Notice(f"{path.stem}: {error.problem}", Tone.ERROR))
+            return
+        many = len(session.records)
+        self.say(Notice(f"{path.stem}: ok, {many} events, each follows from the one before."))
+
+    def action_compare(self) -> None:
+        """Shows two side by side."""
+        if row := self.query_one(SessionList).current:
+            self.run_worker(self._compare(row), group="compare", exclusive=True)
+
+    async def _compare(self, path: Path) -> None:
+        others = [other for other in self.query_one(SessionList).rows if other != path]
+        if not others:
+            self.say(Notice("There is no other session to compare with.", Tone.WARNING))
+            return
+        told = await self.app.push_screen_wait(
+            Pick("Compare with", [Choice(str(other), other.stem) for other in others])
+        )
+        if told is None:
+            return
+        try:
+            ours, theirs = await asyncio.to_thread(lambda: (load(path), load(Path(told))))
+        except PlacetError as error:
+            self.say(Notice(error.problem, Tone.ERROR))
+            return
+        await self.app.push_screen_wait(
+            Show(f"{path.stem} and {Path(told).stem}", *compared(ours, theirs))
+        )
+
+    def action_export(self, kind: str) -> None:
+        """Writes a report beside the session."""
+        if row := self.query_one(SessionList).current:
+            self.run_worker(self._export(row, kind), group="export", exclusive=True)
+
+    async def _export(self, path: Path, kind: str) -> None:
+        from core.session.report import report
+
+        names = {"md": "markdown", "html": "html", "json": "json"}
+        written = path.with_suffix(f".{kind}")
+        try:
+            await asyncio.to_thread(lambda: write_whole(written, report(load(path), names[kind])))
+        except PlacetError as error:
+            self.say(Notice(str(error), Tone.ERROR))
+            return
+        self.say(Notice(f"Exported as {written}."))
+
+
+def summary(session: Session) -> list[Content]:
+    """What a session is about, and how it stands."""
+    state = session.state
+    many = Counter(candidate.standing for candidate in session.candidates.values())
+    told = ", ".join(
+        f"{many[standing]} {standing.value}" for standing in Standing if many[standing]
+    )
+    return [
+        literal(state.scenario.title or state.scenario.goal, "bold", one_line=True),
+        literal(cut(state.scenario.goal, 160).rstrip(), MUTED),
+        Content(f"{len(session.candidates)} candidates: {told or 'none yet'}"),
+        Content.styled(f"{len(session.records)} events, begun {session.records[0].at} by ", MUTED)
+        + literal(session.records[0].by, MUTED, one_line=True),
+    ]
+
+
+def compared(ours: Session, theirs: Session) -> list[Content]:
+    """Candidates of the same text side by side, then those that only one has."""
+    by_text = {candidate.text: candidate for candidate in theirs.candidates.values()}
+    parts = [Content.styled(f"{'here':<20}{'there':<20}action", MUTED)]
+    for name, candidate in ours.candidates.items():
+        other = by_text.pop(candidate.text, None)
+        parts.append(
+            _standing(ours, candidate, name)
+            + (_standing(theirs, other, other.id) if other else Content(f"{'—':<20}"))
+            + literal(cut(candidate.text, 120).rstrip())
+        )
+    for candidate in by_text.values():
+        parts.append(
+            Content(f"{'—':<20}")
+            + _standing(theirs, candidate, candidate.id)
+            + literal(cut(candidate.text, 120).rstrip())
+        )
+    return parts
+
+
+def _standing(session: Session, candidate: Candidate, name: str) -> Content:
+    shape, word, style = RISK[session.verdict(name).risk]
+    told = Content.styled(f"{shape} {word:<5}", style) + Content(candidate.standing.value)
+    return told.pad_right(max(1, 20 - told.cell_length))

@@ -1,0 +1,172 @@
+"""What the lines at the top and at the bottom of the review screen say."""
+
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+from textual.widgets import Static
+
+from tui.bars import ActivityLine, Item, KeyBar, StatusLine
+from tui.draw import MUTED
+from tui.flow.work import Kind
+from tui.keys import KEYS, Place
+from tui.literal import literal
+
+if TYPE_CHECKING:
+    from tui.screens.review import ReviewScreen
+
+_GROUPS = ("", "work", "decide", "look", "go", "file")
+_SHORT = {"values": "panes", "save-as": "save", "statistics": "stats"}
+
+
+def bars(screen: "ReviewScreen") -> None:
+    """Draws all of them."""
+    _status(screen)
+    _banner(screen)
+    _activity(screen)
+    keys(screen)
+
+
+def _status(screen: "ReviewScreen") -> None:
+    review = screen.review
+    saver, work = review.saver, review.work
+    if saver.problem:
+        saved = Content.styled("! not saved", "bold $text-error")
+    elif saver.dirty:
+        saved = Content.styled("○ saving", "$text-warning")
+    elif saver.saved_at:
+        saved = Content.styled(f"● saved {saver.saved_at:%H:%M}", "$text-success")
+    else:
+        told = "● saved" if saver.worth_keeping else "○ nothing to save"
+        saved = Content.styled(told, MUTED)
+    left = [saved]
+    if review.blind:
+        left.append(Content.styled("▒ blind", "bold $text-accent"))
+    right = []
+    policy, judge = (work.models.get(role) for role in ("policy", "judge"))
+    names = [used.name for used in (policy, judge) if used]
+    if vitals := work.vitals:
+        right.append(Content.styled(f"{vitals.memory_bytes / 1e9:.1f} GB", MUTED))
+        if vitals.tokens_per_s >= 1:
+            right.append(Content.styled(f"{vitals.tokens_per_s:.0f} tok/s", MUTED))
+    parts = [policy.device, policy.dtype] if policy else []
+    if told := " ".join(part for part in parts if part not in ("", "none")):
+        right.append(literal(told, MUTED, one_line=True))
+    pulling = any(job.kind is Kind.PULL for job in work.jobs.values())
+    right.append(
+        Content.styled("online: pulling", "bold $text-warning")
+        if pulling
+        else Content.styled("offline", MUTED)
+    )
+    if names:
+        told = names[0] if len(set(names)) == 1 else f"{names[0]} + {names[1]}"
+        told = told.rsplit("/", 1)[-1] if len(names) == 1 else told
+        style = "bold $text-warning" if work.echo else "bold"
+        right.append(literal(told, style, one_line=True))
+    elif any(job.kind is Kind.LOAD for job in work.jobs.values()):
+        right.append(Content.styled("loading…", "$text-accent"))
+    else:
+        right.append(Content.styled("no model", "bold $text-warning"))
+    title = review.scenario.title or review.scenario.name or "untitled"
+    screen.query_one(StatusLine).tell(title, left, right)
+
+
+def _banner(screen: "ReviewScreen") -> None:
+    review = screen.review
+    banner = screen.query_one("#banner", Static)
+    told, error = Content(""), False
+    if review.saver.problem:
+        told = Content("! Not saved: ") + literal(review.saver.problem, one_line=True)
+        told += Content(f"  {screen.key_of('save-as')} saves elsewhere.")
+        error = True
+    elif review.work.trouble and not review.work.jobs:
+        told = Content("! ") + literal(review.work.trouble, one_line=True)
+        told += Content(f"  {screen.key_of('models')} chooses a model; ")
+        told += Content(f"{screen.key_of('propose')} or {screen.key_of('judge')} tries again.")
+        error = True
+    elif review.work.echo:
+        told = Content(
+            "! echo is at work: a stand-in without weights. Its texts and verdicts mean nothing. "
+            f"{screen.key_of('models')} chooses a model."
+        )
+    banner.set_class(bool(told), "-on")
+    banner.set_class(error, "-error")
+    if not told.is_same(getattr(banner, "told", Content("\0"))):
+        banner.told = told  # type: ignore[attr-defined]
+        banner.update(told)
+
+
+def _activity(screen: "ReviewScreen") -> None:
+    review = screen.review
+    line = screen.query_one(ActivityLine)
+    jobs = list(review.work.jobs.values())
+    if not jobs:
+        line.saying(review.news.last, _hint(screen))
+        return
+    job = next((job for job in jobs if job.progress), jobs[0])
+    what = "cancelling" if job.cancelling else job.kind.value
+    if job.model and job.kind is Kind.PULL:
+        what += f" {job.model}"
+    done = job.progress
+    if job.kind is Kind.PROPOSE and done and done.stage == "judge":
+        what = Kind.JUDGE.value
+    line.running(
+        what,
+        done.done if done else 0,
+        done.total if done else 0,
+        done.seconds_left if done else 0.0,
+        len(jobs) - 1,
+        screen.key_of("cancel") if any(other.kind is not Kind.LOAD for other in jobs) else "",
+    )
+
+
+def _hint(screen: "ReviewScreen") -> Content:
+    review = screen.review
+    total, open_ = review.counts()
+    key = Content.styled
+    if not total:
+        return key(screen.key_of("propose"), "bold $footer-key-foreground") + key(
+            " has the model propose actions for the goal on the left", MUTED
+        )
+    if review.stuck():
+        return key(screen.key_of("judge"), "bold $footer-key-foreground") + key(
+            " has what is not judged yet judged", MUTED
+        )
+    if open_:
+        return (
+            key(f"{open_} to decide: ", MUTED)
+            + key(screen.key_of("approve"), "bold $footer-key-foreground")
+            + key(" approves the one under the cursor, exactly as it stands", MUTED)
+        )
+    return (
+        key("All decided. ", MUTED)
+        + key(screen.key_of("statistics"), "bold $footer-key-foreground")
+        + key(" shows how it went", MUTED)
+    )
+
+
+def keys(screen: "ReviewScreen") -> None:
+    """The footer: what works in this pane, then what works everywhere."""
+    items = []
+    focused = screen.focused
+    pane = None
+    if focused is not None:
+        pane = {"value-list": Place.VALUES, "scenario": Place.SCENARIO}.get(focused.id or "")
+    hidden = set()
+    if pane is not None and focused is not None:
+        for key in KEYS:
+            if key.place is pane:
+                told = screen.key_of(key.id)
+                hidden.add(told)
+                items.append(Item(told, key.label, key.action, focused, key.tooltip, 0))
+    for key in KEYS:
+        if key.place is not Place.REVIEW or not key.show:
+            continue
+        told = screen.key_of(key.id)
+        if told in hidden:
+            continue
+        if key.id == "cancel" and not (screen.review.work.jobs or screen.review.needle):
+            continue
+        label = _SHORT.get(key.id, key.label)
+        items.append(Item(told, label, key.action, screen, key.tooltip, _GROUPS.index(key.group)))
+    items.sort(key=lambda item: item.group)
+    screen.query_one(KeyBar).show(tuple(items))
