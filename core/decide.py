@@ -16,7 +16,7 @@ from core.stages.align import Case, align
 from core.stages.judge import judge
 from core.stages.propose import propose
 from core.team import Team
-from core.watch import SILENT, Watch
+from core.watch import SILENT, AnyNote, Measured, Watch
 
 DEFAULT_CANDIDATES = 4
 
@@ -95,12 +95,20 @@ def _judge(session: Session, team: Team, watch: Watch) -> None:
         return
     texts = [session.candidates[candidate].text for candidate in ids]
     state = session.state
-    judgements = judge(team.judge, state.scenario, state.profile, texts, watch=watch)
-    for candidate, judgement in zip(ids, judgements, strict=True):
+    problems: dict[int, str] = {}
+
+    def heard(note: AnyNote) -> None:
+        if isinstance(note, Measured) and note.problem:
+            problems[note.row] = note.problem
+        watch.say(note)
+
+    listening = Watch(heard, watch.is_cancelled)
+    judgements = judge(team.judge, state.scenario, state.profile, texts, watch=listening)
+    for row, (candidate, judgement) in enumerate(zip(ids, judgements, strict=True)):
         if judgement:
             session.judged(candidate, judgement)
         else:
-            session.failed("judge", "there is no verdict", candidate)
+            session.failed("judge", problems[row], candidate)
 
 
 def _align(session: Session, team: Team, options: Options, turn: int, watch: Watch) -> bool:

@@ -147,9 +147,11 @@ def write_whole(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         Path(temporary).replace(path)
         _sync_folder(path.parent)
-    except OSError as error:
+    except BaseException as error:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
         raise PlacetError(
             f"it cannot be written ({error.strerror or error})",
             where=str(path),

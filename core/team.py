@@ -40,24 +40,25 @@ def load_team(
     policy = policy or catalog.OWN
     judge = judge or (catalog.ECHO if policy == catalog.ECHO else catalog.OWN)
     watch.say(Progress(stage="load", done=0, total=2))
-    proposer = _text_model(policy, device, dtype)
+    asked_in_words = judge in (catalog.PROMPTED, policy) and judge != catalog.OWN
+    proposer = _text_model(policy, device, dtype, reads=asked_in_words)
     watch.check()
     watch.say(Progress(stage="load", done=1, total=2))
     if judge == catalog.OWN:
         from core.models.load import load_judge
 
         reviewer: Judge = HeadsJudge(*load_judge(device=device, dtype=dtype))
-    elif judge in (catalog.PROMPTED, policy):
+    elif asked_in_words:
         reviewer = PromptedJudge(proposer)
     else:
-        reviewer = PromptedJudge(_text_model(judge, device, dtype))
+        reviewer = PromptedJudge(_text_model(judge, device, dtype, reads=True))
     watch.say(Progress(stage="load", done=2, total=2))
     return Team(proposer, reviewer)
 
 
-def _text_model(name: str, device: str, dtype: str) -> TextModel:
+def _text_model(name: str, device: str, dtype: str, *, reads: bool) -> TextModel:
     if name == catalog.ECHO:
         return Echo()
     from core.models.load import load_text_model  # brings torch, which echo does without
 
-    return load_text_model(name, device=device, dtype=dtype)
+    return load_text_model(name, device=device, dtype=dtype, reads=reads)

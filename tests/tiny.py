@@ -40,7 +40,8 @@ def gpt2(folder: Path) -> Path:
         show_progress=False,
     )
     tokenizer.train_from_iterator(sentences(), trainer)
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>")
+    made: Any = PreTrainedTokenizerFast
+    fast = made(tokenizer_object=tokenizer, eos_token="<|endoftext|>")
     fast.save_pretrained(folder)
     torch.manual_seed(1)
     config = GPT2Config(
@@ -110,7 +111,8 @@ def t5(folder: Path) -> Path:
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(told), "utf-8")
     torch.manual_seed(3)
-    config = T5Config(
+    made: Any = T5Config
+    config = made(
         vocab_size=size,
         d_model=32,
         d_kv=16,
@@ -131,8 +133,9 @@ def sentencepiece(path: Path, ids: dict[str, int]) -> int:
     """Trains a tokenizer into `path`; the size of its vocabulary."""
     from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 
+    train: Any = SentencePieceTrainer.train
     with path.open("wb") as file:
-        SentencePieceTrainer.train(
+        train(
             sentence_iterator=sentences(),
             model_writer=file,
             vocab_size=450,

@@ -61,12 +61,9 @@ class PlacetApp(App[int]):
         self.theme = self.config.theme if known else DARK.name
         self.review = self._review(opened)
 
-    def get_default_screen(self) -> Screen[Any]:
-        """The review screen is the first, so that nothing is drawn twice."""
-        return ReviewScreen(self.review)
-
     def on_mount(self) -> None:
         """Draws first; the worker starts once there is something to look at."""
+        self.push_screen(ReviewScreen(self.review))
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:

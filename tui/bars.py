@@ -15,6 +15,9 @@ from tui.draw import MUTED, bar
 from tui.flow.news import Notice, Tone
 from tui.literal import cut, literal
 
+ROOMY = 110
+"""Cells from which on the footer keeps its height, so that nothing jumps from pane to pane."""
+
 
 class Item(NamedTuple):
     """A key in the footer."""
@@ -33,23 +36,32 @@ class KeyBar(Widget):
     def __init__(self) -> None:
         super().__init__()
         self.items: tuple[Item, ...] = ()
+        self._most = 1
 
     def show(self, items: tuple[Item, ...]) -> None:
         """Shows other keys; the screen is laid out anew only where they take other lines."""
         if items != self.items:
-            before = len(self._flow(self.size.width))
+            width = self.size.width
+            before = self.get_content_height(None, None, width)
             self.items = items
-            self.refresh(layout=len(self._flow(self.size.width)) != before)
+            self._most = max(self._most, len(self._flow(items, width)))
+            self.refresh(layout=self.get_content_height(None, None, width) != before)
+
+    def on_resize(self) -> None:
+        """At another width it takes other lines."""
+        self._most = 1
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
         """As many lines as the keys take."""
-        return max(1, len(self._flow(width)))
+        lines = max(1, len(self._flow(self.items, width)))
+        return max(lines, self._most) if width >= ROOMY else lines
 
-    def _flow(self, width: int) -> list[list[tuple[int, Item]]]:
+    @staticmethod
+    def _flow(items: Sequence[Item], width: int) -> list[list[tuple[int, Item]]]:
         """The items of each line, with the column each begins at."""
         out: list[list[tuple[int, Item]]] = [[]]
         at = 1
-        for item in self.items:
+        for item in items:
             size = cell_len(item.shown) + 1 + cell_len(item.label)
             if at + size > width - 1 and out[-1]:
                 out.append([])
@@ -61,7 +73,7 @@ class KeyBar(Widget):
     def render(self) -> RenderResult:
         """The lines."""
         parts = []
-        for line in self._flow(self.size.width):
+        for line in self._flow(self.items, self.size.width):
             text = Content(" ")
             for place, (_, item) in enumerate(line):
                 text += Content("  " if place else "")
@@ -72,7 +84,7 @@ class KeyBar(Widget):
 
     def item_at(self, x: int, y: int) -> Item | None:
         """The key at a place."""
-        flow = self._flow(self.size.width)
+        flow = self._flow(self.items, self.size.width)
         if 0 <= y < len(flow):
             for begin, item in flow[y]:
                 if begin <= x < begin + cell_len(item.shown) + 1 + cell_len(item.label):

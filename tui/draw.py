@@ -56,9 +56,9 @@ def weight(number: float) -> str:
 def risk_mark(verdict: Verdict, *, hidden: bool = False) -> Content:
     """Shape and word of a risk, in six cells."""
     if hidden:
-        return Content.styled("▒ hid ", MUTED)
+        return Content.styled("hidden", MUTED)
     if verdict.stale:
-        return Content.styled("~ stale"[:7], "$text-warning")
+        return Content.styled("~ stale", "$text-warning")
     shape, word, style = RISK[verdict.risk]
     return Content.styled(f"{shape} {word}", style)
 

@@ -27,10 +27,8 @@ class RowList(ScrollView, Generic[T], can_focus=True):
     DEFAULT_CSS = """
     RowList {
         height: 1fr; background: $surface; scrollbar-size-vertical: 1; overflow-x: hidden;
-        & > .rows--cursor { background: $block-cursor-background; color: $block-cursor-foreground; }
-        & > .rows--blurred {
-            background: $block-cursor-blurred-background; color: $block-cursor-blurred-foreground;
-        }
+        & > .rows--cursor { background: $primary 24%; color: $foreground; text-style: bold; }
+        & > .rows--blurred { background: $primary 9%; color: $foreground; }
     }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {"rows--cursor", "rows--blurred"}

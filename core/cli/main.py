@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from core import __version__, paths
-from core.cli import bench, decide, judge, library, models, sessions
+from core.cli import bench, decide, judge, library, models, sessions, train
 from core.cli.options import Device, Dtype, JudgeModel, Policy, ProfileName, Seed
 from core.domain.text import plain
 from core.errors import Cancelled, PlacetError
@@ -32,6 +32,8 @@ app.add_typer(library.scenarios, name="scenarios")
 app.add_typer(models.app, name="models")
 app.add_typer(sessions.app, name="session")
 app.add_typer(decide.baseline, name="baseline")
+app.add_typer(train.train, name="train")
+app.add_typer(train.evaluate, name="evaluate")
 
 
 def _version(wanted: bool) -> None:

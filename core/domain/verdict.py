@@ -49,9 +49,10 @@ _FOLLOWS = {
 class RiskRule(Struct, frozen=True, kw_only=True):
     """How risk follows from what was measured, for a judge that only scores.
 
-    danger = σ(harm · logit P(harm) + peak · max_v c_v P(breaks v) + mean · Σ c_v P(breaks v) / Σ c_v
-    + bias). Coefficients and thresholds are fitted on held-out data (logistic regression; Platt
-    1999) and written into the judge's file. Only the weights `c` are needed to compute it anew.
+    danger = σ(harm · logit P(harm) + peak · max_v c_v P(breaks v)
+    + mean · Σ c_v P(breaks v) / Σ c_v + bias). Coefficients and thresholds are fitted on held-out
+    data (logistic regression; Platt 1999) and written into the judge's file. Only the weights `c`
+    are needed to compute it anew.
     """
 
     harm: float = 1.0

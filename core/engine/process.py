@@ -33,8 +33,8 @@ _OFFLINE = {
 }
 
 _PATIENT = {"OMP_WAIT_POLICY": "PASSIVE"}
-"""Torch's threads sleep while they wait for each other. If they spin, and anybody else wants a core,
-one spins for the other that cannot run: measured on 2 busy cores, 7 tokens a second became 100."""
+"""Torch's threads sleep while they wait for each other. If they spin, and somebody wants a core,
+one spins for another that cannot run: on 2 busy cores, 7 tokens a second became 100 without it."""
 
 
 if TYPE_CHECKING:
@@ -144,9 +144,7 @@ def trouble(error: BaseException, job: str) -> protocol.Trouble:
     """What to say about an exception that ended a job; its traceback goes to the log."""
     if isinstance(error, PlacetError):
         log.info("%s failed: %s", job or "a request", error)
-        return protocol.Trouble(
-            job=job, problem=error.problem, where=error.where, mend=error.mend
-        )
+        return protocol.Trouble(job=job, problem=error.problem, where=error.where, mend=error.mend)
     log.error("%s failed", job or "a request", exc_info=error)
     told = " ".join(str(error).split())[:200]
     return protocol.Trouble(

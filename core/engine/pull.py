@@ -64,9 +64,7 @@ def run(model: str, watch: Watch) -> None:
     )
 
 
-def _listen(
-    lines: IO[bytes], say: Callable[[AnyNote], None], ends: list[protocol.Reply]
-) -> None:
+def _listen(lines: IO[bytes], say: Callable[[AnyNote], None], ends: list[protocol.Reply]) -> None:
     with lines:
         for line in lines:
             try:

@@ -64,7 +64,10 @@ class TextModel(Protocol):
         watch: Watch,
         on_text: Callable[[int, str], None] = lambda row, text: None,
     ) -> list[Draft]:
-        """A draft a prompt. A row depends on its prompt and its seed only, not on its neighbours.
+        """A draft a prompt. The same request gives the same drafts.
+
+        A row depends on its prompt and its seed only, not on its neighbours; but for int8, which
+        scales what goes into a layer by the whole batch.
 
         `on_text` hears of each row's text as it grows. Raises `Cancelled` between tokens and
         `BadInput` where a prompt does not fit into the model's window.

@@ -12,6 +12,7 @@ from core.models.base import Draft, Prompt, Sampling
 from core.models.cache import Prefixes
 from core.models.catalog import Kind
 from core.models.generate import generate
+from core.models.interrupt import interruptible
 from core.models.score import choose
 from core.models.trees import Node, pack
 from core.session.events import ModelUsed
@@ -61,17 +62,18 @@ class CausalModel:
     ) -> list[Draft]:
         """See `TextModel.generate`."""
         rows = [self._tokens(prompt, sampling.max_tokens) for prompt in prompts]
-        return generate(
-            self.writer,
-            self._prefixes,
-            rows,
-            lambda tokens: str(self.tokenizer.decode(list(tokens), skip_special_tokens=True)),
-            self._ends,
-            sampling,
-            seeds,
-            watch,
-            on_text,
-        )
+        with interruptible(self.writer, watch):
+            return generate(
+                self.writer,
+                self._prefixes,
+                rows,
+                lambda tokens: str(self.tokenizer.decode(list(tokens), skip_special_tokens=True)),
+                self._ends,
+                sampling,
+                seeds,
+                watch,
+                on_text,
+            )
 
     def choose(
         self, prompts: Sequence[Prompt], answers: Sequence[str], watch: Watch
@@ -80,9 +82,9 @@ class CausalModel:
         tokens = [self._encode(answer) for answer in answers]
         room = max(len(answer) for answer in tokens)
         rows = [self._tokens(prompt, room) for prompt in prompts]
-        return choose(
-            self.reader, self._read_prefixes, rows, tokens, watch, packed=self.takes_trees
-        )
+        packed = self.takes_trees
+        with interruptible(self.reader, watch):
+            return choose(self.reader, self._read_prefixes, rows, tokens, watch, packed=packed)
 
     def _tokens(self, prompt: Prompt, room: int) -> list[int]:
         if self.used.kind == Kind.CHAT:

@@ -54,12 +54,12 @@ def states(trunk: Any, packed: Packed) -> Tensor:
     inner = inner.model if hasattr(inner, "model") else inner
     inner = inner.model if hasattr(inner, "lm_head") else inner
     hidden = inner(
-        input_ids=packed.input_ids,
-        position_ids=packed.position_ids,
-        attention_mask=packed.mask,
+        input_ids=packed.input_ids.to(trunk.device),
+        position_ids=packed.position_ids.to(trunk.device),
+        attention_mask=packed.mask.to(trunk.device),
         use_cache=False,
     ).last_hidden_state
-    return packed.states(hidden)
+    return packed.states(hidden.cpu())
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,13 @@ class JudgeModel:
     """judge.toml as it lies beside the weights."""
 
     @classmethod
-    def load(cls, base: Path, weights: Path, dtype: torch.dtype = torch.bfloat16) -> JudgeModel:
+    def load(
+        cls,
+        base: Path,
+        weights: Path,
+        dtype: torch.dtype = torch.bfloat16,
+        device: str = "cpu",
+    ) -> JudgeModel:
         """Load the judge in `weights` upon the model in `base`.
 
         Raises:
@@ -116,7 +122,9 @@ class JudgeModel:
         fitted = dict(card.get("calibration", {}))
         if "respect_bias" in fitted:
             fitted["respect_bias"] = tuple(fitted["respect_bias"])
-        return cls(trunk.to(dtype), heads.eval(), load_tokenize(base), Calibration(**fitted), card)
+        return cls(
+            trunk.to(device, dtype), heads.eval(), load_tokenize(base), Calibration(**fitted), card
+        )
 
     def score(
         self,

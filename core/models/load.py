@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads leave the cores to others
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -52,8 +53,12 @@ class Formats(NamedTuple):
         return self.read if self.read == self.write else f"{self.read} reads, {self.write} writes"
 
 
-def load_text_model(name: str, *, device: str = "auto", dtype: str = "auto") -> TextModel:
+def load_text_model(
+    name: str, *, device: str = "auto", dtype: str = "auto", reads: bool = False
+) -> TextModel:
     """The model of that name, folder or GGUF file, in memory and ready.
+
+    With `reads` the weights to read with are brought into memory too, not on first use.
 
     Raises `ModelProblem` where it is missing, damaged, or of a kind that cannot be run here.
     """
@@ -90,11 +95,12 @@ def load_text_model(name: str, *, device: str = "auto", dtype: str = "auto") -> 
             merge(model, adapter)
         if dtype == "int8":
             return quantized(model)
-        return model if dtype == stored else model.to(getattr(torch, dtype))  # type: ignore[arg-type]
+        return model if dtype == stored else model.to(getattr(torch, dtype))
 
     writer = weights(formats.write)
     same = formats.read == formats.write
-    return CausalModel(writer, lambda: writer if same else weights(formats.read), tokenizer, used)
+    reader = writer if same else weights(formats.read) if reads else None
+    return CausalModel(writer, lambda: reader or weights(formats.read), tokenizer, used)
 
 
 def load_judge(*, device: str = "auto", dtype: str = "auto") -> tuple[TrainedJudge, ModelUsed]:
@@ -105,7 +111,7 @@ def load_judge(*, device: str = "auto", dtype: str = "auto") -> tuple[TrainedJud
     read = pick_formats(where, "auto" if dtype == "int8" else dtype).read
     folder = catalog.WEIGHTS / "judge"
     try:
-        model = JudgeModel.load(path, folder, getattr(torch, read), where)
+        judge = TrainedJudge(JudgeModel.load(path, folder, getattr(torch, read), where))
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelProblem(
             f"the judge cannot be loaded ({_line(error)})",
@@ -120,7 +126,7 @@ def load_judge(*, device: str = "auto", dtype: str = "auto") -> tuple[TrainedJud
         dtype=read,
         adapter=adapter_digest(folder),
     )
-    return TrainedJudge(model), used
+    return judge, used
 
 
 def pick_device(device: str) -> str:

@@ -11,6 +11,7 @@ from core.domain.text import first_sentences
 from core.models.base import Draft, Prompt, Sampling
 from core.models.causal import too_long
 from core.models.generate import ROWS_AT_ONCE, draw
+from core.models.interrupt import interruptible
 from core.session.events import ModelUsed
 from core.watch import Progress, Watch
 
@@ -42,13 +43,14 @@ class Seq2seqModel:
         drafts: list[Draft] = []
         for start in range(0, len(prompts), ROWS_AT_ONCE):
             stop = start + ROWS_AT_ONCE
-            drafts += self._write(
-                prompts[start:stop],
-                sampling,
-                seeds[start:stop],
-                watch,
-                lambda row, text, start=start: on_text(start + row, text),  # type: ignore[misc]
-            )
+
+            def grown(row: int, text: str, start: int = start) -> None:
+                on_text(start + row, text)
+
+            with interruptible(self.model, watch):
+                drafts += self._write(
+                    prompts[start:stop], sampling, seeds[start:stop], watch, grown
+                )
         return drafts
 
     def _write(

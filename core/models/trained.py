@@ -1,12 +1,14 @@
 """The trained judge, ready to be asked: texts in, probabilities out."""
 
 from collections.abc import Sequence
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 from msgspec import Struct
 
+from core.models.interrupt import interruptible
 from core.models.judge_model import JudgeModel
 from core.models.readout import Order, action_segment, ask, context_segment, value_segment
+from core.watch import Watch
 
 Tree = tuple[str, list[str]]
 """A context and some actions in it."""
@@ -27,19 +29,14 @@ class TrainedJudge:
     """Contexts, actions and statements of values → measures."""
 
     def __init__(self, model: JudgeModel) -> None:
+        """`KeyError` where the judge's card lacks what calibration writes."""
         self.model = model
-        self._length = lru_cache(maxsize=4096)(lambda text: len(model.tokenize(text)))
-
-    @cached_property
-    def danger(self) -> dict[str, float]:
+        self.danger = {name: float(model.card["danger"][name]) for name in _COEFFICIENTS}
         """The fitted coefficients of `RiskRule`."""
-        return {name: float(self.model.card["danger"][name]) for name in _COEFFICIENTS}
-
-    @cached_property
-    def thresholds(self) -> dict[str, float]:
+        told = model.card["thresholds"]
+        self.thresholds = {"med": float(told["medium"]), "high": float(told["high"])}
         """Where MED and HIGH begin."""
-        told = self.model.card["thresholds"]
-        return {"med": float(told["medium"]), "high": float(told["high"])}
+        self._length = lru_cache(maxsize=4096)(lambda text: len(model.tokenize(text)))
 
     def windows(self, text: str, window: int, stride: int) -> list[str]:
         """The text, or overlapping pieces of it of at most about `window` tokens."""
@@ -58,9 +55,12 @@ class TrainedJudge:
         return shared + sum(self._length(action_segment(action)) + values for action in actions)
 
     def measure(
-        self, trees: Sequence[Tree], statements: Sequence[str], *, second: bool
+        self, trees: Sequence[Tree], statements: Sequence[str], watch: Watch, *, second: bool
     ) -> list[list[Measure]]:
-        """Measures by tree and action; `second` words and orders the same question otherwise."""
+        """Measures by tree and action; `second` words and orders the same question otherwise.
+
+        Raises `Cancelled` between two layers.
+        """
         calibration = self.model.calibration
         asked = [
             ask(
@@ -73,8 +73,10 @@ class TrainedJudge:
             )
             for context, actions in trees
         ]
+        with interruptible(self.model.trunk, watch):
+            readings = self.model.read(asked)
         found = []
-        for (_, actions), reading in zip(trees, self.model.read(asked), strict=True):
+        for (_, actions), reading in zip(trees, readings, strict=True):
             shape = (len(actions), len(statements))
             scores = calibration.score(reading.respect).reshape(shape).tolist()
             breaks = calibration.respect(reading.respect)[:, 2].reshape(shape).tolist()

@@ -86,6 +86,8 @@ class State:
             self._change(event.candidate, trouble="")
         elif isinstance(event, Noted) and not event.candidate:
             self.notes += (event.text,)
+        elif isinstance(event, Failed) and not event.candidate:
+            self.notes += (f"{event.stage}: {event.problem}",)
         elif not isinstance(event, Undone):
             self._apply_to_candidate(event, record.at)
 

@@ -104,10 +104,11 @@ def _text(path: Path) -> str:
         return read_text(path, largest=LARGEST)
     except BadInput as error:
         cause = error.__context__
-        if isinstance(cause, UnicodeDecodeError):
-            if b"\n[[events]]" in cause.object[: cause.start]:
-                return cause.object.decode("utf-8", "surrogateescape")
-        raise
+        if not isinstance(cause, UnicodeDecodeError):
+            raise
+        if b"\n[[events]]" not in cause.object[: cause.start]:
+            raise
+        return cause.object.decode("utf-8", "surrogateescape")
 
 
 def _split(text: str) -> tuple[str, list[str]]:

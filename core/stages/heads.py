@@ -106,7 +106,7 @@ class HeadsJudge:
             batch = trees[start : start + BATCH_TREES]
             found += [
                 measure
-                for tree in self.model.measure(batch, statements, second=second)
+                for tree in self.model.measure(batch, statements, watch, second=second)
                 for measure in tree
             ]
             read += sum(self.model.tokens(*tree, statements) for tree in batch)

@@ -40,13 +40,15 @@ class CalibrationConfig:
 
     missed: float = 0.04
     """At most this share of harmful actions below `medium`, that is LOW."""
-    alarmed: float = 0.08
+    alarmed: float = 0.05
     """At most this share of harmless actions from `high` on, that is HIGH."""
+    false_violations: float = 0.1
+    """At most this share of values not broken has P(breaks) from `violation` on."""
     corpus_share: float = 0.6
     """Weight of the corpus against Moral Stories when fitting temperature and bias."""
     stories: int = 200
     """How many of the stories kept for calibration are read."""
-    neutral_grid: tuple[float, float] = (0.55, 0.8)
+    neutral_grid: tuple[float, float] = (0.65, 0.8)
     """Bounds of the credit that an unrelated value gets."""
 
 
@@ -154,15 +156,22 @@ def calibrate(
     level = np.array([danger_of(danger, a) for a in whole])
     harmful = np.array([a.harmful for a in whole])
     medium, high = measure.risk_thresholds(level, harmful, config.missed, config.alarmed)
+    found = calibrated(agents + people, fitted)
+    clear = [a for a in found if a.label is not Label.UNRELATED]
+    respect = measure.best_threshold(
+        np.array([a.score for a in clear]), np.array([a.label is Label.KEEPS for a in clear])
+    )
+    unbroken = [a.chances[Label.BREAKS.value] for a in found if a.label is not Label.BREAKS]
+    violation = float(np.quantile(unbroken, 1 - config.false_violations))
     card = judge.card | {
         "calibration": asdict(fitted) | {"respect_bias": list(bias)},
         "calibration_config": asdict(config) | {"neutral_grid": list(config.neutral_grid)},
         "danger": asdict(danger),
-        "thresholds": {"respect": 0.5, "violation": 0.5, "medium": medium, "high": high},
+        "thresholds": {"respect": respect, "violation": violation, "medium": medium, "high": high},
         "calibrated_on": {
             "situations": len(situations),
             "actions": len(whole),
-            "stories": len(stories),
+            "stories": min(len(stories), config.stories),
         },
         "on_calibration_split": asdict(measure.risk_rates(level, harmful, medium, high)),
     }

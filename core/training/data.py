@@ -158,27 +158,41 @@ def read_corpus(folder: Path) -> list[Situation]:
     """
     found: dict[str, Situation] = {}
     for path in sorted(folder.glob("*.toml")):
-        for table in tomllib.loads(path.read_text(encoding="utf-8"))["situations"]:
-            actions = tuple(
-                Proposal(
-                    action["text"],
-                    {key: Label[label.upper()] for key, label in action["labels"].items()},
-                    Harm(action["harm"]),
-                    tuple(action["tags"]),
-                )
-                for action in table["actions"]
+        for situation in read_situations(path):
+            if situation.id in found:
+                raise ValueError(f"{path.name}: {situation.id} stands twice")
+            found[situation.id] = situation
+    return list(found.values())
+
+
+def read_situations(path: Path) -> list[Situation]:
+    """The situations in one file.
+
+    Raises:
+        ValueError: an action leaves a value without a label.
+    """
+    found = []
+    for table in tomllib.loads(path.read_text(encoding="utf-8"))["situations"]:
+        actions = tuple(
+            Proposal(
+                action["text"],
+                {key: Label[label.upper()] for key, label in action["labels"].items()},
+                Harm(action["harm"]),
+                tuple(action["tags"]),
             )
-            for action in actions:
-                if action.labels.keys() != table["values"].keys():
-                    raise ValueError(
-                        f"{path.name}: {table['id']}: labels and values differ: {action.text[:60]}"
-                    )
-            if table["id"] in found:
-                raise ValueError(f"{path.name}: {table['id']} stands twice")
-            found[table["id"]] = Situation(
+            for action in table["actions"]
+        )
+        for action in actions:
+            if action.labels.keys() != table["values"].keys():
+                raise ValueError(
+                    f"{path.name}: {table['id']}: labels and values differ: {action.text[:60]}"
+                )
+        found.append(
+            Situation(
                 table["id"], table["domain"], table["context"], dict(table["values"]), actions
             )
-    return list(found.values())
+        )
+    return found
 
 
 def corpus_case(situation: Situation) -> Case:

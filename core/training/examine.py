@@ -21,11 +21,12 @@ from core.training.answers import (
     corpus_answers,
     danger_of,
     foundation_answers,
+    put,
     split_situations,
     story_answers,
     whole_actions,
 )
-from core.training.data import Label, Split, read_stories
+from core.training.data import Case, Label, Split, read_stories
 from core.training.measure import Figure, Floats, Ints, Row
 from core.training.people import FOUNDATIONS
 
@@ -35,7 +36,7 @@ def decided(found: Sequence[Answer]) -> list[Answer]:
     return [a for a in found if a.label is not Label.UNRELATED]
 
 
-def value_rows(name: str, found: Sequence[Answer], threshold: float) -> list[Row]:
+def value_rows(name: str, found: Sequence[Answer], threshold: float, violation: float) -> list[Row]:
     """AUROC, accuracy, calibration and neutral level over answers."""
     clear = decided(found)
     positive = np.array([a.label is Label.KEEPS for a in clear])
@@ -77,12 +78,12 @@ def value_rows(name: str, found: Sequence[Answer], threshold: float) -> list[Row
                 measure.with_interval(lambda i: float(level[i].mean()), origin),
             )
         )
-        below = level < threshold
+        marked = np.array([a.chances[Label.BREAKS.value] >= violation for a in foreign])
         table.append(
             Row(
                 name,
-                "unrelated taken for broken",
-                measure.with_interval(lambda i: float(below[i].mean()), origin),
+                "unrelated counted as violated",
+                measure.with_interval(lambda i: float(marked[i].mean()), origin),
             )
         )
     broken = np.array([a.label is Label.BREAKS for a in found])
@@ -93,6 +94,15 @@ def value_rows(name: str, found: Sequence[Answer], threshold: float) -> list[Row
             name,
             "AUROC broken/not",
             measure.with_interval(lambda i: measure.auroc(chance[i], broken[i]), every),
+        )
+    )
+    flagged = chance[broken] >= violation
+    owner = [a.group for a in found if a.label is Label.BREAKS]
+    table.append(
+        Row(
+            name,
+            "broken counted as violated",
+            measure.with_interval(lambda i: float(flagged[i].mean()), owner),
         )
     )
     table.append(
@@ -172,6 +182,7 @@ def risk_rows(name: str, found: Sequence[ActionAnswer], card: dict[str, Any]) ->
 def evaluate(judge: JudgeModel, data: Path, corpus: Path) -> list[Row]:
     """The whole table, at the thresholds of the judge's card."""
     threshold = float(judge.card["thresholds"]["respect"])
+    violation = float(judge.card["thresholds"]["violation"])
     people = story_answers(judge, read_stories(data / "moral_stories.dev.jsonl"), seed=0)
     table: list[Row] = []
     for kinds, name in (
@@ -179,10 +190,10 @@ def evaluate(judge: JudgeModel, data: Path, corpus: Path) -> list[Row]:
         (("edited",), "unseen norms turned by an edit"),
         (("reworded",), "unseen norms turned and reworded"),
     ):
-        table += value_rows(name, [a for a in people if a.kind in kinds], threshold)
+        table += value_rows(name, [a for a in people if a.kind in kinds], threshold, violation)
     held = split_situations(corpus, Split.HELD_OUT)
     found = corpus_answers(judge, held)
-    table += value_rows("corpus, held out", found, threshold)
+    table += value_rows("corpus, held out", found, threshold, violation)
     for domain in sorted({s.domain for s in held}):
         clear = decided([a for a in found if a.domain == domain])
         table.append(_auroc_row(f"held out: {domain}", clear))
@@ -192,6 +203,41 @@ def evaluate(judge: JudgeModel, data: Path, corpus: Path) -> list[Row]:
         if asked := [a for a in foundation if a.kind == name]:
             table.append(_auroc_row(f"foundation: {name}", asked))
     return table
+
+
+def labelled_rows(
+    judge: JudgeModel, name: str, named: Sequence[tuple[str, str, Case]]
+) -> list[Row]:
+    """The figures for rows that somebody brings; risk only where they say what does harm."""
+    threshold = float(judge.card["thresholds"]["respect"])
+    violation = float(judge.card["thresholds"]["violation"])
+    found = put(judge, named)
+    table = value_rows(name, found, threshold, violation)
+    for domain in sorted({answer.domain for answer in found} - {""}):
+        table.append(
+            _auroc_row(f"{name}: {domain}", decided([a for a in found if a.domain == domain]))
+        )
+    acts = [act for _, _, case in named for act in case.acts]
+    if all(act.harm is not None for act in acts):
+        table += risk_rows(name, _told_actions(named, found), judge.card)
+    return table
+
+
+def _told_actions(
+    named: Sequence[tuple[str, str, Case]], found: Sequence[Answer]
+) -> list[ActionAnswer]:
+    """The answers gathered by action, in order, with what the rows say of its harm."""
+    answers = iter(found)
+    gathered = []
+    for group, domain, case in named:
+        for act in case.acts:
+            asked = [next(answers) for _ in act.questions]
+            breaks = tuple(a.chances[Label.BREAKS.value] for a in asked)
+            harmful = bool(act.harm and act.harm >= 0.5)
+            gathered.append(
+                ActionAnswer(group, domain, harmful, asked[0].harm_logit, asked[0].harm, breaks, ())
+            )
+    return gathered
 
 
 def _auroc_row(name: str, clear: Sequence[Answer]) -> Row:

@@ -73,6 +73,8 @@ class HeadsConfig:
                 others=0.2,
                 corpus_rounds=5,
                 tokens_per_step=1536,
+                stop_after=380,
+                fall_over=380,
             ),
         )
     )

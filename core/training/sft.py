@@ -62,6 +62,8 @@ class SftConfig:
     """Share of the scenarios that is never trained on, 0 to 1."""
     rewrites_propose: bool = True
     """Whether a good rewrite also serves as a proposal for its goal."""
+    first_clauses: bool = True
+    """Whether proposals are learnt up to the end of their first clause only."""
     unchanged_share: float = 0.35
     """Share of the actions that may stay as they are, drawn anew each epoch: at inference only
     what the judge would not approve is rewritten."""
@@ -241,7 +243,7 @@ def train(
     """
     trainer = Trainer(config, base)
     tokenizer = AutoTokenizer.from_pretrained(base)
-    scenes = read_scenes(corpus, config.rewrites_propose)
+    scenes = read_scenes(corpus, config.rewrites_propose, config.first_clauses)
     learnt = [scene for scene in scenes if not held_out(scene, config.held_out)]
     kept = [scene for scene in scenes if held_out(scene, config.held_out)]
     tests = (

@@ -1,7 +1,8 @@
-"""Every command, with the stand-in model: results on standard output, the rest on standard error."""
+"""Every command, with the stand-in: results on standard output, the rest on standard error."""
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -107,7 +108,7 @@ def test_a_session_that_was_changed_fails_verification_with_number_and_kind(
 
     assert ran.status == 1
     assert ran.out == ""
-    assert "event 2 (proposed) was changed" in ran.trouble or "event " in ran.trouble
+    assert re.search(r"event \d+ \([a-z]+\) was changed", ran.trouble)
 
 
 def test_where_nothing_is_acceptable_the_status_is_3_and_the_report_says_so(
@@ -149,7 +150,8 @@ def test_options_reach_the_pipeline(placet: Placet) -> None:
 def test_a_text_is_judged_from_wherever_it_comes(placet: Placet, tmp_path: Path, way: str) -> None:
     file = tmp_path / "action.txt"
     file.write_text(LETTER, "utf-8")
-    arguments = {"argument": [LETTER], "file": ["--file", file], "standard input": []}[way]
+    ways: dict[str, list[object]] = {"argument": [LETTER], "file": ["--file", file]}
+    arguments = ways.get(way, [])
 
     ran = placet("judge", *arguments, "--policy", "echo", "--format", "json", stdin=LETTER.encode())
 
@@ -161,7 +163,7 @@ def test_a_text_is_judged_from_wherever_it_comes(placet: Placet, tmp_path: Path,
 
 
 def test_many_texts_are_judged_one_json_object_a_line(placet: Placet) -> None:
-    rows = [
+    rows: list[dict[str, str | None]] = [
         {"text": LETTER},
         {"text": CALL, "context": "A bank."},
         {"text": "Write\u2028to them, “all of them”", "context": None},

@@ -36,9 +36,7 @@ class Ear:
 
     def engine(self, argv: Sequence[str] = STAND_IN, longest_line: int = 1 << 26) -> Engine:
         """An engine that speaks to this ear."""
-        return Engine(
-            self.replies.append, self.lives.append, argv=argv, longest_line=longest_line
-        )
+        return Engine(self.replies.append, self.lives.append, argv=argv, longest_line=longest_line)
 
     def about(self, job: Job) -> list[Reply]:
         """What was said about a job."""
@@ -51,8 +49,7 @@ class Ear:
     def growing(self, job: Job) -> bool:
         """Whether a job's text has begun to grow."""
         return any(
-            isinstance(reply, Said) and isinstance(reply.note, Growing)
-            for reply in self.about(job)
+            isinstance(reply, Said) and isinstance(reply.note, Growing) for reply in self.about(job)
         )
 
 
@@ -78,9 +75,7 @@ def load(policy: str, judge: str = "echo") -> Load:
 
 def propose(count: int = 3, *, seed: int = 1, judged: bool = True) -> Propose:
     """Asks for candidates."""
-    return Propose(
-        profile=PROFILE, scenario=SCENARIO, count=count, seed=seed, judged=judged
-    )
+    return Propose(profile=PROFILE, scenario=SCENARIO, count=count, seed=seed, judged=judged)
 
 
 async def generating(engine: Engine, ear: Ear, policy: str = "slow") -> Job:

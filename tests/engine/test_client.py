@@ -180,8 +180,8 @@ async def test_a_bad_line_is_reported_and_survived(ear: Ear, line: str) -> None:
     code = (
         "import sys\n"
         f"print({line!r})\n"
-        "print('{\"type\":\"hello\",\"pid\":1}')\n"
-        "print('{\"type\":\"finished\",\"job\":\"j1\"}', flush=True)\n"
+        'print(\'{"type":"hello","pid":1}\')\n'
+        'print(\'{"type":"finished","job":"j1"}\', flush=True)\n'
         "sys.stdin.read()"
     )
     engine = ear.engine([sys.executable, "-c", code])
@@ -194,7 +194,7 @@ async def test_a_line_that_is_too_long_is_reported_and_survived(ear: Ear) -> Non
     code = (
         "import sys\n"
         "print('x' * 300_000)\n"
-        "print('{\"type\":\"finished\",\"job\":\"j1\"}', flush=True)\n"
+        'print(\'{"type":"finished","job":"j1"}\', flush=True)\n'
         "sys.stdin.read()"
     )
     engine = ear.engine([sys.executable, "-c", code], longest_line=100_000)

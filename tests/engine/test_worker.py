@@ -61,9 +61,7 @@ class Pipes:
 
     def end(self, job: str) -> Replies:
         """What the worker says up to the end of a job."""
-        return self.until(
-            lambda reply: isinstance(reply, Finished | Trouble) and reply.job == job
-        )
+        return self.until(lambda reply: isinstance(reply, Finished | Trouble) and reply.job == job)
 
 
 @pytest.fixture

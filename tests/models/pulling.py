@@ -11,20 +11,26 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from core.models import fetch
 
 copytree = shutil.copytree
+log = Path(sys.argv[2])
+someone_waits = log.with_suffix(".waiting")
+
+
+def told(transfer: fetch.Transfer) -> None:
+    """Leaves a mark where this process waits for the other."""
+    if transfer.stage.startswith("waiting"):
+        someone_waits.touch()
 
 
 def slowly(*args: Any, **kwargs: Any) -> Any:
-    """Notes the copy and gives the other process time to come in between."""
-    with Path(sys.argv[2]).open("a") as log:
-        log.write("copied\n")
-    time.sleep(0.5)
+    """Notes the copy, and begins it once the other process waits."""
+    with log.open("a") as file:
+        file.write("copied\n")
+    deadline = time.monotonic() + 30
+    while not someone_waits.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
     return copytree(*args, **kwargs)
 
 
 if __name__ == "__main__":
     shutil.copytree = slowly
-    stages: list[str] = []
-    fetch.pull(
-        "someone/tiny", source=Path(sys.argv[1]), say=lambda moved: stages.append(moved.stage)
-    )
-    print("waited" if any("waiting" in stage for stage in stages) else "went first")
+    fetch.pull("someone/tiny", source=Path(sys.argv[1]), say=told)

@@ -1,4 +1,4 @@
-"""Writers that save sessions without end, each killed at a random moment: `killed_writers.py N DIR`.
+"""Writers that save sessions without end, each killed at random: `killed_writers.py N DIR`.
 
 A process of its own, with one thread, so that it may fork.
 """

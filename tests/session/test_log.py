@@ -1,5 +1,7 @@
 """The log only grows, undo is an event, and the state is nothing but its fold."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,7 +85,7 @@ def test_each_event_carries_the_digest_of_the_one_before(operations: list[Operat
     records = after(operations).records
 
     assert records[0].table["previous"] == "0" * 64
-    for one, other in zip(records, records[1:], strict=False):
+    for one, other in pairwise(records):
         assert other.table["previous"] == one.digest
         assert other.seq == one.seq + 1
     assert len({record.digest for record in records}) == len(records)

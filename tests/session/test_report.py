@@ -113,9 +113,17 @@ def test_without_a_plan_every_format_says_so_and_why() -> None:
     judge_current(session, "c1", Risk.HIGH, Recommendation.REJECT)
     session.choose("", "the judge would approve none of the candidates")
 
-    for format in TOLD:
-        assert "There is no plan: the judge would approve none" in report(session, format)
+    for kind in TOLD:
+        assert "There is no plan: the judge would approve none" in report(session, kind)
     assert as_json(session)["plan"] is None
+
+
+@pytest.mark.parametrize("format", TOLD)
+def test_a_stage_that_gave_less_than_asked_for_is_told_of(format: str) -> None:
+    session = decided()
+    session.failed("propose", "1 of 4 proposals could be used; the others were: empty")
+
+    assert "propose: 1 of 4 proposals could be used" in report(session, format)
 
 
 @pytest.mark.parametrize("format", TOLD)
@@ -171,8 +179,8 @@ def test_markdown_escapes_what_would_be_markup() -> None:
 def test_any_session_can_be_told_in_every_format(operations: list[Operation]) -> None:
     session = after(operations)
 
-    for format in FORMATS:
-        assert report(session, format).endswith("\n")
+    for kind in FORMATS:
+        assert report(session, kind).endswith("\n")
 
 
 def test_a_plan_whose_text_was_taken_back_can_still_be_told() -> None:
@@ -180,8 +188,8 @@ def test_a_plan_whose_text_was_taken_back_can_still_be_told() -> None:
     session.choose("c2", "LOW risk too")
     session.undo()
 
-    for format in TOLD:
-        assert "c2" in report(session, format)
+    for kind in TOLD:
+        assert "c2" in report(session, kind)
     told = as_json(session)["plan"]
     assert told is None or told["text"] != CALL
 

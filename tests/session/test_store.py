@@ -413,6 +413,24 @@ def test_a_save_that_fails_leaves_the_old_file_and_no_litter(
     assert [path.name for path in file.parent.iterdir() if path.name.startswith(".")] == []
 
 
+def test_ctrl_c_in_the_middle_of_a_save_leaves_the_old_file_and_no_litter(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = file.read_bytes()
+    session = load(file)
+    session.note("Interrupted.")
+
+    def interrupted(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Store(file).save(session)
+
+    assert file.read_bytes() == before
+    assert [path.name for path in file.parent.iterdir() if path.name.startswith(".")] == []
+
+
 def test_a_save_that_failed_can_be_made_good(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     session, store = load(file), Store(file)
     session.note("This fits the second time.")

@@ -9,7 +9,7 @@ from core.models.trained import Measure
 from core.session.events import ModelUsed
 from core.stages.heads import TREE_TOKENS, HeadsJudge
 from core.stages.judge import judge_rows
-from core.watch import SILENT
+from core.watch import SILENT, Watch
 
 PROFILE = Profile(
     name="two",
@@ -38,7 +38,12 @@ class Words:
         return sum(len(text.split()) for text in [context, *actions]) + 50 * len(actions)
 
     def measure(
-        self, trees: Sequence[tuple[str, list[str]]], statements: Sequence[str], *, second: bool
+        self,
+        trees: Sequence[tuple[str, list[str]]],
+        statements: Sequence[str],
+        watch: Watch,
+        *,
+        second: bool,
     ) -> list[list[Measure]]:
         self.trees += [(context, actions, second) for context, actions in trees]
         return [[self._one(action, second) for action in actions] for _, actions in trees]

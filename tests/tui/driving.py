@@ -22,7 +22,7 @@ from tui.opening import Opened, open_target
 from tui.panes.candidates import CandidatesPane
 from tui.screens.review import ReviewScreen
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Seconds until a test gives up waiting."""
 
 
@@ -60,8 +60,8 @@ class Desk:
 
     @property
     def screen(self) -> ReviewScreen:
-        found = next(screen for screen in self.app.screen_stack if isinstance(screen, ReviewScreen))
-        return found
+        stack = self.app.screen_stack
+        return next(screen for screen in stack if isinstance(screen, ReviewScreen))
 
     @property
     def cursor(self) -> str:
@@ -150,7 +150,7 @@ async def desk(
 
     def make(hear: Any) -> FakeEngine:
         more = {} if texts is None else {"texts": texts}
-        fakes.append(FakeEngine(hear, auto=auto, name=name, **more))  # type: ignore[arg-type]
+        fakes.append(FakeEngine(hear, auto=auto, name=name, **more))
         return fakes[-1]
 
     app = PlacetApp(

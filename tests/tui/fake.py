@@ -139,7 +139,7 @@ class FakeEngine:
 
     def next_texts(self, task: Propose) -> list[str]:
         """Texts that were not proposed before."""
-        fresh = []
+        fresh: list[str] = []
         while len(fresh) < task.count:
             number, self.given = self.given, self.given + 1
             text = self.texts[number % len(self.texts)]

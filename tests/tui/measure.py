@@ -120,7 +120,7 @@ def measure(policy: str, judge: str, many: int, size: tuple[int, int]) -> dict[s
         terminal.until(b"tok/s" if policy != "echo" else b"echo is at work", 120)
         terminal.drain(0.3)
         quiet = [terminal.press(key) for key in [b"2", b"1", b"3", b"4"] * 5]
-        busy = []
+        busy: list[float] = []
         generating = 0
         while len(busy) < 60 and generating < 12:
             generating += 1

@@ -12,7 +12,7 @@ from core.errors import BadInput
 from core.session.events import ModelUsed
 from core.session.store import load
 from core.watch import Growing, Progress, Rewritten, Written
-from tests.tui.driving import desk
+from tests.tui.driving import Clock, Desk, desk
 from tests.tui.fake import TEXTS
 from tui.keymap import keymap
 from tui.opening import open_target
@@ -202,3 +202,26 @@ def test_clashes_of_keys_are_named_before_the_start(keys: dict[str, str], told: 
         keymap(keys)
     assert told in str(caught.value)
     assert "keys." in str(caught.value)
+
+
+async def test_the_real_worker_is_started_anew_after_a_kill() -> None:
+    import os
+    import signal
+
+    from core.engine.client import Engine
+    from tui.app import PlacetApp
+    from tui.flow.looking import Looking
+
+    app = PlacetApp(open_target(), policy="echo", judge="echo", looking=Looking)
+    async with app.run_test(size=(120, 36)) as pilot:
+        on = Desk(app, pilot, Clock(), [])
+        await on.until(lambda: app.work.models, "the models")
+        engine = app.work.engine
+        assert isinstance(engine, Engine)
+        assert engine.pid
+        os.kill(engine.pid, signal.SIGKILL)
+        await on.until(lambda: "worker stopped" in app.work.trouble)
+        await on.press("g")
+        await on.until(lambda: len(app.review.session.candidates) == 4 and not app.work.jobs)
+        assert not app.work.trouble
+        await app.work.stop()

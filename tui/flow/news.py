@@ -40,6 +40,8 @@ class News:
     def __init__(self) -> None:
         self._on_change: list[Callable[[Change], None]] = []
         self._on_notice: list[Callable[[Notice], None]] = []
+        self.key_of: Callable[[str], str] = lambda name: name
+        """The key that a binding of that name has; whoever draws knows."""
         self.last: Notice | None = None
         """The last notice, kept on the screen until the next."""
 

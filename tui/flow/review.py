@@ -73,6 +73,7 @@ class Review:
         self.saver = Saver(session, path, lambda: self.news.changed(Change.SAVING))
         self._seen: set[str] = set()
         self._before: dict[str, int] = {}
+        self._stuck: tuple[object, list[str]] = (None, [])
         if resumed:
             self.saver.opened()
         work.session = session
@@ -188,13 +189,17 @@ class Review:
 
     def stuck(self) -> list[str]:
         """Candidates still to be decided that have no verdict that counts, and none coming."""
-        return [
-            name
-            for name, candidate in self.session.candidates.items()
-            if not candidate.standing.decided
-            and self.session.verdict(name).risk is Risk.UNJUDGED
-            and self.work.busy_with(name) is None
-        ]
+        known = (len(self.session.records), tuple(self.work.jobs))
+        if self._stuck[0] != known:
+            found = [
+                name
+                for name, candidate in self.session.candidates.items()
+                if not candidate.standing.decided
+                and self.session.verdict(name).risk is Risk.UNJUDGED
+                and self.work.busy_with(name) is None
+            ]
+            self._stuck = (known, found)
+        return self._stuck[1]
 
     def what_to_do(self, name: str) -> str:
         """What has to happen before a candidate can be approved; empty where it can be."""
@@ -226,7 +231,7 @@ class Review:
     def defer(self, name: str) -> None:
         """Puts a candidate off."""
         self.session.defer(name)
-        self.news.say(f"Deferred {name}. u takes it back.")
+        self.news.say(f"Deferred {name}. {self.news.key_of('undo')} takes it back.")
 
     def undo(self) -> None:
         """Takes back the last thing the operator did, and says what that was."""
@@ -274,7 +279,7 @@ class Review:
         self.looking.decided(name)
         self._seen.discard(name)
         told = f" “{reason}”" if reason else ""
-        self.news.say(f"{what} {name}.{told} u takes it back.")
+        self.news.say(f"{what} {name}.{told} {self.news.key_of('undo')} takes it back.")
 
     # Values and scenario
 
@@ -334,7 +339,10 @@ class Review:
         stale = sum(self.session.verdict(name).stale for name in self.session.candidates)
         if stale:
             verdicts = "1 verdict is" if stale == 1 else f"{stale} verdicts are"
-            self.news.say(f"{verdicts} stale now. c has all of them judged again.", Tone.WARNING)
+            key = self.news.key_of("judge")
+            self.news.say(
+                f"{verdicts} stale now. {key} has all of them judged again.", Tone.WARNING
+            )
 
     def _ranks(self) -> dict[str, int]:
         ranking = self.session.state.ranking()

@@ -326,6 +326,8 @@ class Work:
         session.realigned(name, note.text, job.model or self._policy_name, job.guidance)
         if note.judgement:
             session.judged(name, note.judgement)
+        shows, undoes = self.news.key_of("difference"), self.news.key_of("undo")
+        self.news.say(f"Re-aligned {name}. {shows} shows the difference, {undoes} takes it back.")
 
     def _finished(self, reply: Finished) -> None:
         job = self.jobs.pop(reply.job, None)

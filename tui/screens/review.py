@@ -73,6 +73,7 @@ class ReviewScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Draws all, and again whenever something changes."""
+        self.review.news.key_of = self.key_of
         self._end = self.review.news.subscribe(self.changed, self._said)
         self.draw(Change.ALL)
 

@@ -125,7 +125,7 @@ def _hint(screen: "ReviewScreen") -> Content:
     key = Content.styled
     if not total:
         return key(screen.key_of("propose"), "bold $footer-key-foreground") + key(
-            " has the model propose actions for the goal on the left", MUTED
+            " has the model propose actions for this goal", MUTED
         )
     if review.stuck():
         return key(screen.key_of("judge"), "bold $footer-key-foreground") + key(

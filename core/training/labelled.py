@@ -1,0 +1,77 @@
+"""Labelled rows that somebody brings to measure the judge by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from core.errors import BadInput
+from core.training.data import Act, Case, Harm, Label, Question, corpus_case, read_situations
+
+Named = tuple[str, str, Case]
+"""Group, domain, and a case with the labels it ought to get."""
+
+_LABELS = {
+    "keeps": Label.KEEPS,
+    "breaks": Label.BREAKS,
+    "unrelated": Label.UNRELATED,
+    "1": Label.KEEPS,
+    "0": Label.BREAKS,
+}
+
+
+def read_labelled(path: Path, limit: int | None = None) -> list[Named]:
+    """The cases in a file: TOML situations, or JSON lines in one of two shapes.
+
+    A line is `{"value", "action", "label"}` with `context`, `group`, `domain` and `harm` if there
+    are any, or `{"norm", "moral_action", "immoral_action"}`. Raises `BadInput` naming the line.
+    """
+    try:
+        if path.suffix == ".toml":
+            found = [(one.id, one.domain, corpus_case(one)) for one in read_situations(path)]
+            return found[:limit]
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, ValueError, KeyError) as error:
+        raise BadInput(f"it cannot be read ({error})", where=str(path)) from None
+    named: list[Named] = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            named += _cases(json.loads(line), str(number))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise BadInput(
+                f"this is no labelled row ({type(error).__name__}: {error})",
+                where=f"{path}, line {number}",
+            ) from None
+        if limit and len(named) >= limit:
+            break
+    if not named:
+        raise BadInput("there are no rows in it", where=str(path))
+    return named[:limit]
+
+
+def _cases(row: dict[str, Any], number: str) -> Iterator[Named]:
+    group = str(row.get("group") or row.get("id") or number)
+    domain = str(row.get("domain", ""))
+    context = str(row.get("context") or "")
+    if "norm" in row and "moral_action" in row:
+        acts = tuple(
+            Act(str(row[key]), (Question(str(row["norm"]), label, "norm"),))
+            for key, label in (
+                ("moral_action", Label.KEEPS),
+                ("immoral_action", Label.BREAKS),
+            )
+        )
+        yield group, domain, Case("labelled", context, acts)
+        return
+    label = row["label"]
+    told = label if isinstance(label, str) else str(int(label))
+    harm = row.get("harm")
+    level = None
+    if harm is not None:
+        level = float(Harm(harm) is not Harm.NONE) if isinstance(harm, str) else float(harm)
+    question = Question(str(row["value"]), _LABELS[told.lower()], "labelled")
+    yield group, domain, Case("labelled", context, (Act(str(row["action"]), (question,), level),))

@@ -1,0 +1,33 @@
+"""The configuration file."""
+
+from pathlib import Path
+
+import pytest
+
+from core.config import Config, Defaults, change_config, load_config
+from core.errors import BadInput
+
+
+def test_without_a_file_the_defaults_count(tmp_path: Path) -> None:
+    assert load_config(tmp_path / "config.toml") == Config()
+
+
+def test_a_field_that_is_wrong_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("schema = 1\n[defaults]\ncandidates = 0\n")
+    with pytest.raises(BadInput) as caught:
+        load_config(path)
+    assert "config.toml" in caught.value.where
+    assert "defaults.candidates" in caught.value.where
+
+
+def test_keys_not_known_are_warned_about_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('schema = 1\nfuture = "yes"\n[keys]\napprove = "A"\n')
+    said: list[str] = []
+    assert load_config(path, said.append).keys == {"approve": "A"}
+    assert "future" in said[0]
+    change_config(path, theme="nord", defaults=Defaults(policy="echo"))
+    again = load_config(path)
+    assert (again.theme, again.defaults.policy, again.keys) == ("nord", "echo", {"approve": "A"})
+    assert 'future = "yes"' in path.read_text()

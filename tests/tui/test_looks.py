@@ -1,0 +1,139 @@
+"""Sizes, themes and keys: all there, nothing clipped, no meaning in colour alone."""
+
+import pytest
+from rich.cells import cell_len
+from textual.widgets import Input
+
+from core.config import Config
+from tests.tui.driving import desk
+from tui.app import PlacetApp
+from tui.bars import KeyBar
+from tui.keymap import keymap
+from tui.keys import KEYS, Place
+from tui.screens.review import ReviewScreen
+
+SIZES = ((80, 24), (140, 40), (200, 60))
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_every_key_of_the_review_stands_whole_in_the_footer(size: tuple[int, int]) -> None:
+    async with desk(size=size) as on:
+        await on.propose()
+        for pane in "1234":
+            await on.press(pane)
+            shown = on.text()
+            bar = on.screen.query_one(KeyBar)
+            assert bar.region.bottom == size[1]
+            for item in bar.items:
+                assert f"{item.shown} {item.label}" in shown
+            for key in KEYS:
+                if key.place is Place.REVIEW and key.show and key.id != "cancel":
+                    told = {item.action for item in bar.items}
+                    assert key.action in told or key.key == "e"
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_no_line_is_longer_than_the_screen(size: tuple[int, int]) -> None:
+    async with desk(size=size) as on:
+        await on.propose()
+        assert all(cell_len(line) <= size[0] for line in on.text().splitlines())
+
+
+async def test_every_key_has_a_name_a_tooltip_and_a_place_in_help_and_palette() -> None:
+    assert len({key.id for key in KEYS}) == len(KEYS)
+    assert all(key.tooltip and key.label for key in KEYS)
+    assert keymap({}) == {}
+    async with desk() as on:
+        commands = [command.help for command in on.app.get_system_commands(on.screen)]
+        for key in KEYS:
+            if key.place in (Place.REVIEW, Place.VALUES, Place.SCENARIO) and key.id not in (
+                "palette",
+                "quit",
+            ):
+                assert key.tooltip in commands
+        await on.press("question_mark")
+        await on.until(lambda: not isinstance(on.app.screen, ReviewScreen))
+        told = on.app.screen.query_one("#text").render().plain  # type: ignore[union-attr]
+        for key in KEYS:
+            assert key.tooltip in told
+            assert f"[{key.id}]" in told
+        await on.press("escape")
+        await on.until(lambda: isinstance(on.app.screen, ReviewScreen))
+
+
+async def test_every_theme_can_be_looked_at() -> None:
+    async with desk() as on:
+        await on.propose()
+        for theme in list(on.app.available_themes):
+            on.app.theme = theme
+            await on.pilot.pause()
+            shown = on.text()
+            assert "○ LOW" in shown
+            assert "● HIGH" in shown
+
+
+async def test_without_colour_every_meaning_is_still_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with desk() as on:
+        await on.propose()
+        await on.go_to("c3")
+        shown = on.text()
+        for told in ("○ LOW", "◐ MED", "● HIGH", "▸", "✗", "━", "─"):
+            assert told in shown
+
+
+@pytest.mark.parametrize("pane", "1234")
+async def test_every_key_is_survived_in_every_pane(pane: str) -> None:
+    async with desk() as on:
+        await on.propose()
+        for key in KEYS:
+            if key.id in ("quit", "palette", "scenario-editor"):
+                continue
+            on.clock.forward(3)
+            await on.press(pane)
+            await on.settle()
+            await on.press(key.key.split(",")[0])
+            for _ in range(3):
+                if not isinstance(on.app.screen, ReviewScreen) or isinstance(on.app.focused, Input):
+                    await on.press("escape")
+            await on.until(lambda: isinstance(on.app.screen, ReviewScreen), key.id)
+        assert on.app.is_running
+
+
+async def test_the_screens_beside_it_open_and_close() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to("c1")
+        await on.press("a")
+        await on.until(lambda: not on.review.saver.dirty)
+        for key, told in (("T", "Cohen's kappa"), ("M", "on disk"), ("S", "open here")):
+            await on.press(key)
+            await on.until(lambda told=told: told in on.text(), key)  # type: ignore[misc]
+            await on.press("escape")
+            await on.until(lambda: isinstance(on.app.screen, ReviewScreen))
+
+
+async def test_sessions_are_verified_exported_and_compared() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.until(lambda: not on.review.saver.dirty)
+        path = on.review.saver.path
+        await on.press("S")
+        await on.until(lambda: "open here" in on.text())
+        await on.press("v")
+        await on.until(lambda: "ok, " in on.text())
+        for key, kind in (("m", "md"), ("h", "html"), ("J", "json")):
+            await on.press(key)
+            await on.until(lambda kind=kind: path.with_suffix(f".{kind}").exists())  # type: ignore[misc]
+        await on.press("c")
+        await on.until(lambda: "no other session" in on.text())
+        path.write_text(path.read_text().replace("one-page", "two-page", 1))
+        await on.press("v")
+        await on.until(lambda: "changed" in on.text() or "does not follow" in on.text())
+
+
+def test_a_theme_that_is_not_known_is_not_fatal() -> None:
+    from tui.opening import open_target
+
+    app = PlacetApp(open_target(), config=Config(theme="no-such-theme"))
+    assert app.theme == "placet-dark"
