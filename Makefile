@@ -22,6 +22,9 @@ check: venv
 bench: model
 	$(BIN)/placet bench
 
+bench-ui: venv
+	$(BIN)/python -m tests.tui.measure
+
 venv: .venv/.ready
 
 model: venv

@@ -20,7 +20,7 @@ def keymap(changes: Mapping[str, str]) -> dict[str, str]:
             raise BadInput(
                 f"there is no key named {name!r}",
                 where=f"keys.{name}",
-                mend=f"Near it are {', '.join(near)}; `placet keys` or ? in the program shows all.",
+                mend=f"Near it are {', '.join(near)}; ? in the program shows all.",
             )
         for one in pressed.split(","):
             if problem := _problem(one.strip()):

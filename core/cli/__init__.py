@@ -1,5 +1,62 @@
-"""The command line: thin commands over the core."""
+"""The command line: thin commands over the core, and the edge where errors become a line."""
 
-from core.cli.main import main
+import sys
+from collections.abc import Callable
 
-__all__ = ["main"]
+from core.errors import Cancelled, PlacetError
+
+FAILED, INTERRUPTED = 1, 130
+
+
+def main() -> None:
+    """Runs a command and ends the process with its exit status.
+
+    The screen without options goes round the parser: loading that takes longer than a picture.
+    """
+    asked = sys.argv[1:]
+    plain = len(asked) <= 2 and not any(word.startswith("-") for word in asked)
+    if plain and asked[:1] in ([], ["review"]):
+        from core.cli.screen import open_screen
+
+        sys.exit(guarded(lambda: open_screen(*asked[1:])))
+    from core.cli.main import app
+
+    sys.exit(guarded(lambda: app(prog_name="placet")))
+
+
+def guarded(run: Callable[[], object]) -> int:
+    """Runs something and gives its exit status; whatever fails is told in a line or two."""
+    try:
+        found = run()
+        return found if isinstance(found, int) else 0
+    except PlacetError as error:
+        return _say(str(error), FAILED)
+    except (KeyboardInterrupt, Cancelled):
+        return _say("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return FAILED
+    except Exception as error:
+        return _unforeseen(error)
+
+
+def _unforeseen(error: Exception) -> int:
+    import traceback
+
+    from core import paths
+
+    log = paths.state() / "placet.log"
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(traceback.format_exc(), "utf-8")
+        where = f"\n  The details are in {log}."
+    except OSError:
+        where = ""
+    return _say(f"something went wrong: {type(error).__name__}: {error}{where}", FAILED)
+
+
+def _say(text: str, status: int) -> int:
+    from core.domain.text import plain
+
+    print(f"placet: {plain(text)}", file=sys.stderr)
+    return status

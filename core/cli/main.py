@@ -1,18 +1,13 @@
-"""`placet`: the commands, and the one place where an error becomes a line and an exit status."""
+"""`placet`: the commands."""
 
-import sys
-import traceback
 from typing import Annotated
 
 import typer
 
-from core import __version__, paths
+from core import __version__
 from core.cli import bench, decide, judge, library, models, sessions, train
 from core.cli.options import Device, Dtype, JudgeModel, Policy, ProfileName, Seed
-from core.domain.text import plain
-from core.errors import Cancelled, PlacetError
-
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
+from core.cli.screen import open_screen
 
 app = typer.Typer(
     name="placet",
@@ -71,15 +66,9 @@ def review(
     seed: Seed = 0,
 ) -> None:
     """Open the review screen."""
-    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
-        raise PlacetError(
-            "the review screen needs a terminal", mend="`placet decide` does without one."
-        )
-    from tui.app import run_review  # the screen's own packages, which no other command needs
-
     raise typer.Exit(
-        run_review(
-            target or None,
+        open_screen(
+            target,
             profile=profile,
             policy=policy,
             judge=judge,
@@ -88,30 +77,3 @@ def review(
             seed=seed,
         )
     )
-
-
-def main() -> None:
-    """Runs a command and ends the process with its exit status."""
-    try:
-        app(prog_name="placet")
-    except PlacetError as error:
-        sys.exit(_say(str(error), FAILED))
-    except (KeyboardInterrupt, Cancelled):
-        sys.exit(_say("interrupted", INTERRUPTED))
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(FAILED)
-    except Exception as error:
-        log = paths.state() / "placet.log"
-        try:
-            log.parent.mkdir(parents=True, exist_ok=True)
-            log.write_text(traceback.format_exc(), "utf-8")
-            where = f"\n  The details are in {log}."
-        except OSError:
-            where = ""
-        sys.exit(_say(f"something went wrong: {type(error).__name__}: {error}{where}", FAILED))
-
-
-def _say(text: str, status: int) -> int:
-    print(f"placet: {plain(text)}", file=sys.stderr)
-    return status

@@ -9,6 +9,7 @@ LoRA: Hu et al. 2021. The read-out is at a middle layer, where linear probes are
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -207,6 +208,9 @@ class Trainer:
             folder / HEADS,
         )
         (folder / "README.md").unlink(missing_ok=True)
+        config = folder / "adapter_config.json"
+        told = json.loads(config.read_text(encoding="utf-8")) | {"base_model_name_or_path": None}
+        config.write_text(json.dumps(told, indent=2), encoding="utf-8")
 
     def checkpoint(self, path: Path, stage: int, step: int) -> None:
         """Everything needed to go on, written whole or not at all."""

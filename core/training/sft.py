@@ -62,7 +62,7 @@ class SftConfig:
     """Share of the scenarios that is never trained on, 0 to 1."""
     rewrites_propose: bool = True
     """Whether a good rewrite also serves as a proposal for its goal."""
-    first_clauses: bool = True
+    first_clauses: bool = False
     """Whether proposals are learnt up to the end of their first clause only."""
     unchanged_share: float = 0.35
     """Share of the actions that may stay as they are, drawn anew each epoch: at inference only

@@ -20,6 +20,9 @@ import termios
 import time
 from pathlib import Path
 
+KEYS = (b"j", b"k", b"4", b"3", b"j", b"k", b"1", b"-", b"+", b"3")
+"""What an operator presses: moving, looking, weighing."""
+
 SETTLED = 0.08
 """Seconds of silence after which a painting is over."""
 
@@ -106,10 +109,10 @@ def measure(policy: str, judge: str, many: int, size: tuple[int, int]) -> dict[s
     env = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
     if policy == "echo":
         env["PLACET_HOME"] = home
-    argv = [
-        str(Path(sys.executable).with_name("placet")), "review",
-        "--policy", policy, "--judge", judge,
-    ]  # fmt: skip
+        Path(home, "config.toml").write_text(
+            f'schema = 1\n[defaults]\npolicy = "{policy}"\njudge = "{judge}"\n', "utf-8"
+        )
+    argv = [str(Path(sys.executable).with_name("placet")), "review"]
     if many:
         path = Path(home) / "crowd.toml"
         crowd(path, many)
@@ -119,13 +122,16 @@ def measure(policy: str, judge: str, many: int, size: tuple[int, int]) -> dict[s
         first = terminal.until(b"Candidates")
         terminal.until(b"tok/s" if policy != "echo" else b"echo is at work", 120)
         terminal.drain(0.3)
-        quiet = [terminal.press(key) for key in [b"2", b"1", b"3", b"4"] * 5]
+        terminal.press(b"g")
+        terminal.drain(0.3, 5.0 if policy == "echo" else 20.0)
+        terminal.press(b"3")
+        quiet = [terminal.press(key) for key in KEYS * 3]
         busy: list[float] = []
         generating = 0
-        while len(busy) < 60 and generating < 12:
+        while len(busy) < 120 and generating < 12:
             generating += 1
             terminal.press(b"g")
-            for key in (b"1", b"2", b"3", b"4", b"1"):
+            for key in KEYS:
                 busy.append(terminal.press(key))
                 time.sleep(0.03)
             terminal.drain(0.02, 0.1)

@@ -1,0 +1,35 @@
+"""Opening the review screen. Imports nothing that the first picture can do without."""
+
+import gc
+import sys
+
+from core.errors import PlacetError
+
+
+def open_screen(
+    target: str = "",
+    *,
+    profile: str = "",
+    policy: str = "",
+    judge: str = "",
+    device: str = "auto",
+    dtype: str = "auto",
+    seed: int = 0,
+) -> int:
+    """The review screen until the operator leaves it; gives the exit status."""
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+        raise PlacetError(
+            "the review screen needs a terminal", mend="`placet decide` does without one."
+        )
+    gc.disable()  # the application turns it on again after the first picture
+    from tui.app import run_review
+
+    return run_review(
+        target or None,
+        profile=profile,
+        policy=policy,
+        judge=judge,
+        device=device,
+        dtype=dtype,
+        seed=seed,
+    )
