@@ -22,6 +22,9 @@ check: venv
 bench: model
 	$(BIN)/placet bench
 
+screenshots: model
+	$(BIN)/python docs/screenshots.py
+
 bench-ui: venv
 	$(BIN)/python -m tests.tui.measure
 

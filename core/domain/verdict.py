@@ -63,6 +63,20 @@ class RiskRule(Struct, frozen=True, kw_only=True):
     """Danger from here on is MED."""
     high: Probability
     """Danger from here on is HIGH."""
+    violation: Probability = 1.0
+    """A value whose c_v P(breaks v) reaches this is broken: such an action is at least MED."""
+
+    def level(
+        self, harm: float, breaks: Mapping[str, float], weights: Mapping[str, float]
+    ) -> tuple[Risk, float]:
+        """The risk, and the danger it rests on."""
+        danger = self.danger(harm, breaks, weights)
+        if danger >= self.high:
+            return Risk.HIGH, danger
+        broken = any(
+            weights.get(value, 0.0) * chance >= self.violation for value, chance in breaks.items()
+        )
+        return (Risk.MED if danger >= self.med or broken else Risk.LOW), danger
 
     def danger(
         self, harm: float, breaks: Mapping[str, float], weights: Mapping[str, float]
@@ -183,9 +197,7 @@ def assess(judgement: Judgement, profile: Profile) -> Verdict:
             judgement.recommendation, key=lambda answer: judgement.recommendation[answer]
         )
     elif judgement.rule:
-        rule = judgement.rule
-        harm = rule.danger(judgement.harm, judgement.breaks, weights)
-        risk = Risk.HIGH if harm >= rule.high else Risk.MED if harm >= rule.med else Risk.LOW
+        risk, harm = judgement.rule.level(judgement.harm, judgement.breaks, weights)
         probability = 1.0 - harm if risk is Risk.LOW else harm
         recommendation = _FOLLOWS[risk]
     else:

@@ -72,7 +72,10 @@ class _Line:
             peak = max(peak, weight * self._break)
             total, weighed = total + weight, weighed + weight * self._break
         danger = self._base + rule.peak * peak + rule.mean * (weighed / total if total else 0.0)
-        return 2 if danger >= self._high else 1 if danger >= self._med else 0
+        if danger >= self._high:
+            return Risk.HIGH.order
+        broken = peak >= rule.violation
+        return Risk.MED.order if danger >= self._med or broken else Risk.LOW.order
 
     def order(self, weight: float) -> tuple[int, float]:
         """What the candidate sorts by at that weight; all share the divisor of `r·c`."""

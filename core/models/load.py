@@ -50,7 +50,7 @@ class Formats(NamedTuple):
     write: str
 
     def __str__(self) -> str:
-        return self.read if self.read == self.write else f"{self.read} reads, {self.write} writes"
+        return self.read if self.read == self.write else f"{self.write}+{self.read}"
 
 
 def load_text_model(

@@ -34,8 +34,12 @@ class TrainedJudge:
         self.danger = {name: float(model.card["danger"][name]) for name in _COEFFICIENTS}
         """The fitted coefficients of `RiskRule`."""
         told = model.card["thresholds"]
-        self.thresholds = {"med": float(told["medium"]), "high": float(told["high"])}
-        """Where MED and HIGH begin."""
+        self.thresholds = {
+            "med": float(told["medium"]),
+            "high": float(told["high"]),
+            "violation": float(told["violation"]),
+        }
+        """Where MED and HIGH begin, and from where on a value is broken."""
         self._length = lru_cache(maxsize=4096)(lambda text: len(model.tokenize(text)))
 
     def windows(self, text: str, window: int, stride: int) -> list[str]:

@@ -224,3 +224,14 @@ def test_a_value_is_found_by_its_id() -> None:
     with pytest.raises(KeyError):
         PROFILE.value("nothing")
     assert Value(id="a", statement="b").weight == 1.0
+
+
+def test_a_broken_value_makes_it_med_however_harmless_and_only_while_it_counts() -> None:
+    rule = RiskRule(harm=0.0, bias=-5.0, med=0.3, high=0.7, violation=0.6)
+    weighing = {CONSENT: 1.0, HONESTY: 0.5}
+
+    assert rule.level(0.0, {CONSENT: 0.7, HONESTY: 0.7}, weighing)[0] is Risk.MED
+    assert rule.level(0.0, {CONSENT: 0.5, HONESTY: 0.9}, weighing)[0] is Risk.LOW
+    assert (
+        rule.level(0.0, {CONSENT: 0.7, HONESTY: 0.7}, {CONSENT: 0.0, HONESTY: 0.5})[0] is Risk.LOW
+    )

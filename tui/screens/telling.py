@@ -58,8 +58,7 @@ def _status(screen: "ReviewScreen") -> None:
         else Content.styled("offline", MUTED)
     )
     if names:
-        told = names[0] if len(set(names)) == 1 else f"{names[0]} + {names[1]}"
-        told = told.rsplit("/", 1)[-1] if len(names) == 1 else told
+        told = _short(names)
         style = "bold $text-warning" if work.echo else "bold"
         right.append(literal(told, style, one_line=True))
     elif any(job.kind is Kind.LOAD for job in work.jobs.values()):
@@ -68,6 +67,15 @@ def _status(screen: "ReviewScreen") -> None:
         right.append(Content.styled("no model", "bold $text-warning"))
     title = review.scenario.title or review.scenario.name or "untitled"
     screen.query_one(StatusLine).tell(title, left, right)
+
+
+def _short(names: list[str]) -> str:
+    """The models' names; what two of them share is said once."""
+    own = [name.rsplit("/", 1)[-1].partition("+") for name in names]
+    if len(own) == 2 and own[0][0] == own[1][0]:
+        base = own[0][0].removesuffix("-Instruct")
+        return base + "".join(dict.fromkeys(f" +{part}" for _, _, part in own if part))
+    return " + ".join(name.rsplit("/", 1)[-1] for name in names)
 
 
 def _banner(screen: "ReviewScreen") -> None:
