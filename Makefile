@@ -10,7 +10,7 @@ run: model
 	@if [ -t 0 ] && [ -t 1 ]; then $(BIN)/placet; \
 	else $(BIN)/placet decide --demo || [ $$? -eq 3 ]; fi
 
-test: venv
+test: model
 	$(BIN)/pytest -n $(WORKERS)
 
 check: venv

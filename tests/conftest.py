@@ -1,6 +1,11 @@
 """What all tests share: a home of their own, bounded examples, and no model that is not there."""
 
+import os
 from pathlib import Path
+
+# Workers share the cores: one thread each, and none that spins while it waits.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from hypothesis import HealthCheck, settings

@@ -126,11 +126,25 @@ def _write(
 def _read(
     model: PreTrainedModel, prefixes: Prefixes, prompts: Sequence[Sequence[int]]
 ) -> tuple[Tensor, DynamicCache, Tensor, Tensor]:
-    """Reads the prompts over their common prefix.
+    """Reads the prompts over their common prefix, each that stands there twice once.
 
     Gives the next token's logits [rows, vocabulary], the cache, the mask [rows, cached tokens] and
-    each row's next position [rows]. Shorter prompts are padded between prefix and rest.
+    each row's next position [rows].
     """
+    unique = list(dict.fromkeys(tuple(prompt) for prompt in prompts))
+    logits, cache, mask, position = _read_unique(model, prefixes, unique)
+    if len(unique) < len(prompts):
+        known = {prompt: place for place, prompt in enumerate(unique)}
+        rows = torch.tensor([known[tuple(prompt)] for prompt in prompts], device=mask.device)
+        cache.batch_select_indices(rows)
+        logits, mask, position = logits[rows], mask[rows], position[rows]
+    return logits, cache, mask, position
+
+
+def _read_unique(
+    model: PreTrainedModel, prefixes: Prefixes, prompts: Sequence[Sequence[int]]
+) -> tuple[Tensor, DynamicCache, Tensor, Tensor]:
+    """As `_read`, row by row. Shorter prompts are padded between prefix and rest."""
     shared = min(common_prefix(prompts), min(len(prompt) for prompt in prompts) - 1)
     rest = [list(prompt[shared:]) for prompt in prompts]
     width = max(len(row) for row in rest)

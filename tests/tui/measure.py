@@ -120,7 +120,7 @@ def measure(policy: str, judge: str, many: int, size: tuple[int, int]) -> dict[s
     terminal = Terminal(argv, env, size)
     try:
         first = terminal.until(b"Candidates")
-        terminal.until(b"tok/s" if policy != "echo" else b"echo is at work", 120)
+        terminal.until(b"GB" if policy != "echo" else b"echo is at work", 120)
         terminal.drain(0.3)
         terminal.press(b"g")
         terminal.drain(0.3, 5.0 if policy == "echo" else 20.0)
