@@ -5,11 +5,12 @@ checked against them when the file is read.
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.domain.candidate import Candidate
-from core.domain.verdict import Verdict
+from core.domain.verdict import Judgement, Verdict
 from core.errors import BadInput, Tampered
 from core.files import SCHEMA, as_table, check_schema, dump_toml, parse_toml, read_text, write_whole
 from core.session.events import FIRST, Record, unseal
@@ -33,7 +34,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._events: list[str] = []
-        self._candidates: dict[str, tuple[Candidate, Verdict, str]] = {}
+        self._candidates: dict[str, _Still] = {}
 
     def render(self, session: Session) -> str:
         """The file's text."""
@@ -46,14 +47,53 @@ class Store:
         """Puts the session on disk, whole."""
         write_whole(self.path, self.render(session))
 
-    def _rendered_candidates(self, state: State) -> list[str]:
+    def _rendered_candidates(self, state: State) -> Iterator[str]:
+        """Each candidate as a table. Only what its weights move is written anew every time."""
         for candidate in state.candidates.values():
             verdict = state.verdict(candidate.id)
             known = self._candidates.get(candidate.id)
-            if known is None or known[0] is not candidate or known[1] != verdict:
-                told = dump_toml({"candidates": [_candidate(candidate, verdict)]})
-                self._candidates[candidate.id] = (candidate, verdict, told)
-        return [self._candidates[candidate][2] for candidate in state.candidates]
+            if (
+                known is None
+                or known.candidate is not candidate
+                or known.judgement is not verdict.judgement
+                or known.stale is not verdict.stale
+            ):
+                known = self._candidates[candidate.id] = _Still.of(candidate, verdict)
+            yield f"[[candidates]]\n{known.first}{_moving(verdict)}\n{known.rest}"
+
+
+class _Still(NamedTuple):
+    """What of a candidate's table stays while only weights change, as TOML."""
+
+    candidate: Candidate
+    judgement: Judgement | None
+    stale: bool
+    first: str
+    rest: str
+
+    @classmethod
+    def of(cls, candidate: Candidate, verdict: Verdict) -> "_Still":
+        table = _candidate(candidate, verdict)
+        below = {name: table.pop(name) for name in ("scores", "revisions") if name in table}
+        first = dump_toml({name: value for name, value in table.items() if name not in _MOVING})
+        rest = dump_toml({"candidates": [below]}).partition("[[candidates]]\n")[2]
+        return cls(candidate, verdict.judgement, verdict.stale, first, rest)
+
+
+_MOVING = ("risk", "alignment", "harm", "recommendation", "stale")
+
+
+def _moving(verdict: Verdict) -> str:
+    """The lines that weights can change; names of enumerations and rounded numbers only."""
+    lines = f'risk = "{verdict.risk.value}"\n'
+    if verdict.stale:
+        return f"{lines}stale = true\n"
+    if verdict.judgement:
+        lines += (
+            f"alignment = {round(verdict.alignment, 4)!r}\nharm = {round(verdict.harm, 4)!r}\n"
+            f'recommendation = "{verdict.recommendation.value}"\n'
+        )
+    return lines
 
 
 def load(path: Path, *, operator: str = "") -> Session:
