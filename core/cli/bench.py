@@ -7,7 +7,7 @@ import typer
 
 from core.bench import bench as run
 from core.cli.options import Device, Dtype, JudgeModel, Policy
-from core.cli.output import Meter
+from core.cli.output import Meter, announce
 from core.team import load_team
 
 
@@ -25,6 +25,7 @@ def bench(
     """Time whole rounds beside the tutorial's loop on the same weights, alternating."""
     with Meter() as meter:
         team = load_team(policy, judge, device=device, dtype=dtype, watch=meter.watch)
+        announce(team)
         found = run(
             team,
             candidates=candidates,

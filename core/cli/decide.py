@@ -8,7 +8,7 @@ import typer
 from core import library
 from core.baseline import tutorial as tutorial_loop
 from core.cli.options import Device, Dtype, JudgeModel, Policy, ProfileName, Rewrites, Seed
-from core.cli.output import Meter, give, one_of, warn
+from core.cli.output import Meter, announce, give, one_of, warn
 from core.decide import Options
 from core.decide import decide as run
 from core.session.report import FORMATS, report
@@ -86,6 +86,7 @@ def tutorial(
     values = library.profile_for(chosen, profile, warn)
     with Meter() as meter:
         team = load_team(policy, device=device, dtype=dtype, watch=meter.watch)
+        announce(team)
         result = tutorial_loop(
             team.policy, chosen, values, candidates=candidates, seed=seed, watch=meter.watch
         )

@@ -9,7 +9,7 @@ import typer
 
 from core import library
 from core.cli.options import Device, Dtype, JudgeModel, Policy, ProfileName, Rewrites, Seed
-from core.cli.output import Meter, give, one_of, stdin_text, warn
+from core.cli.output import Meter, announce, give, one_of, stdin_text, warn
 from core.domain.scenario import Scenario
 from core.domain.text import plain, storable
 from core.domain.values import Profile
@@ -60,6 +60,7 @@ def judge(
     problems: dict[int, str] = {}
     with Meter() as meter:
         team = load_team(policy, judge, device=device, dtype=dtype, watch=meter.watch)
+        announce(team)
         judgements = _judged(team, values, rows, problems, meter.watch)
     told = []
     for row, ((_, action), judgement) in enumerate(zip(rows, judgements, strict=True)):
@@ -91,6 +92,7 @@ def align(
     told = []
     with Meter() as meter:
         team = load_team(policy, judge, device=device, dtype=dtype, watch=meter.watch)
+        announce(team)
         judgements = _judged(team, values, rows, {}, meter.watch)
         for (where, action), judgement in zip(rows, judgements, strict=True):
             case = Case(text=action, judgement=judgement, guidance=guidance)

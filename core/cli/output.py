@@ -9,7 +9,10 @@ import typer
 from core.domain.text import plain
 from core.errors import BadInput
 from core.files import write_whole
+from core.models.catalog import ECHO
 from core.models.fetch import Transfer
+from core.session.report import ECHO_WARNING
+from core.team import Team
 from core.watch import AnyNote, Progress, Watch
 
 _NAMES = {"load": "loading the models", "read": "reading", "write": "writing"}
@@ -18,6 +21,12 @@ _NAMES = {"load": "loading the models", "read": "reading", "write": "writing"}
 def warn(text: str) -> None:
     """A remark on standard error."""
     print(f"placet: {plain(text)}", file=sys.stderr)
+
+
+def announce(team: Team) -> None:
+    """Says so, on standard error, where a stand-in without weights is at work."""
+    if any(model.name == ECHO for model in team.used.values()):
+        warn(ECHO_WARNING)
 
 
 def give(text: str, output: Path | None) -> None:
