@@ -53,7 +53,7 @@ class PlacetApp(App[int]):
         )
         self._opened = opened
         self._looking = looking
-        self._wanted = (policy or defaults.policy, judge or defaults.judge, device, dtype)
+        self.work.first = (policy or defaults.policy, judge or defaults.judge, device, dtype)
         self.set_keymap(keymap(self.config.keys))
         for theme in THEMES:
             self.register_theme(theme)
@@ -72,7 +72,7 @@ class PlacetApp(App[int]):
         self.run_worker(self._start(), group="engine")
 
     async def _start(self) -> None:
-        await self.work.start(*self._wanted)
+        await self.work.start()
         self.judge_what_came_in()
 
     def _review(self, opened: Opened) -> Review:

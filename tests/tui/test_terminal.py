@@ -1,4 +1,4 @@
-"""The main path in a real terminal, with the real command and the real worker, on echo."""
+"""The main path in a real terminal, with the real command and worker, on echo and on the model."""
 
 import shutil
 import subprocess
@@ -11,6 +11,7 @@ from uuid import uuid4
 import psutil
 import pytest
 
+from core import paths
 from core.session.store import load
 
 pytestmark = [
@@ -18,18 +19,24 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed"),
 ]
 
-PATIENCE = 60.0
+PATIENCE = 120.0
+
+ECHO = "--policy echo --judge echo"
+REAL = "--policy placet --judge placet"
 
 
 class Tmux:
     """A terminal of a size, with a program in it."""
 
-    def __init__(self, home: Path, width: int, height: int, target: str = "") -> None:
+    def __init__(
+        self, home: Path, width: int, height: int, target: str = "", options: str = ECHO
+    ) -> None:
+        self.home = home
         self.name = f"placet-{uuid4().hex[:8]}"
         command = (
             f"echo $$ > '{home}.pid'; "
             f"PLACET_HOME='{home}' '{Path(sys.executable).with_name('placet')}' review {target} "
-            "--policy echo --judge echo; echo left with $?; sleep 600"
+            f"{options}; echo left with $?; sleep 600"
         )
         self.run(
             "-f", "/dev/null", "new-session", "-d", "-s", self.name,
@@ -64,20 +71,31 @@ class Tmux:
         self.run("kill-server")
 
 
-@pytest.fixture(params=[(80, 24), (140, 40)], ids=["80x24", "140x40"])
-def terminal(request: pytest.FixtureRequest, home: Path) -> Iterator[Tmux]:
-    found = Tmux(home, *request.param)
+@pytest.fixture(
+    params=[
+        pytest.param((size, options), marks=marks, id=f"{size[0]}x{size[1]}-{name}")
+        for options, name, marks in ((ECHO, "echo", ()), (REAL, "real", pytest.mark.model))
+        for size in ((80, 24), (140, 40))
+    ]
+)
+def terminal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Tmux]:
+    size, options = request.param
+    home = tmp_path / "home"
+    if options == REAL:
+        home.mkdir()
+        (home / "models").symlink_to(paths.models())
+    width, height = size
+    found = Tmux(home, width, height, options=options)
     try:
         yield found
     finally:
         found.close()
 
 
-def test_the_main_path_in_a_real_terminal(terminal: Tmux, home: Path) -> None:
-    terminal.until("Nothing to decide yet", "propose", "quit", "echo is at work")
+def test_the_main_path_in_a_real_terminal(terminal: Tmux) -> None:
+    terminal.until("Nothing to decide yet", "propose", "quit")
     terminal.press("g")
-    terminal.until("to decide", "by rank", without="…writing")
-    terminal.until("advises")
+    terminal.until("to decide", "by rank", "advises", without="cancels")
     time.sleep(0.5)  # the guard against accidents
     terminal.press("x")
     terminal.until("Reject c")
@@ -91,6 +109,7 @@ def test_the_main_path_in_a_real_terminal(terminal: Tmux, home: Path) -> None:
     terminal.until("Re-align c", "not without asking them")
     terminal.press("Enter")
     terminal.until("by rank", without="Re-align c")
+    terminal.until("by rank", without="cancels")
     terminal.press("j")
     time.sleep(0.8)
     terminal.press("a")
@@ -109,7 +128,7 @@ def test_the_main_path_in_a_real_terminal(terminal: Tmux, home: Path) -> None:
     terminal.until("● saved")
     terminal.press("q")
     terminal.until("left with 0")
-    (path,) = (home / "sessions").glob("*.toml")
+    (path,) = (terminal.home / "sessions").glob("*.toml")
     kinds = [record.table["kind"] for record in load(path).records]
     assert {"proposed", "judged", "rejected", "approved", "undone"} <= set(kinds)
 

@@ -91,6 +91,8 @@ class Work:
         self.models: dict[str, ModelUsed] = {}
         self.wanted = ("", "")
         """The policy and the judge last asked for."""
+        self.first: tuple[str, str, str, str] | None = None
+        """Policy, judge, device and format to ask for before anything else."""
         self.vitals: Vitals | None = None
         self.trouble = ""
         """Why the worker or the models are not there."""
@@ -98,11 +100,9 @@ class Work:
 
     # Asking
 
-    async def start(
-        self, policy: str, judge: str, device: str = "auto", dtype: str = "auto"
-    ) -> None:
-        """Starts the worker and asks for the models."""
-        self.load(policy, judge, device, dtype)
+    async def start(self) -> None:
+        """Starts the worker and asks for the first models, unless a job has done so already."""
+        self._load_first()
         if self.engine:
             await self.engine.start()
 
@@ -113,6 +113,7 @@ class Work:
 
     def load(self, policy: str, judge: str, device: str = "auto", dtype: str = "auto") -> None:
         """Asks for models."""
+        self.first = None
         self.wanted = (policy, judge)
         job = self._job(Kind.LOAD)
         self._submit(job, Load(job=job.id, policy=policy, judge=judge, device=device, dtype=dtype))
@@ -370,7 +371,13 @@ class Work:
             model=model,
         )
 
+    def _load_first(self) -> None:
+        if self.first:
+            self.load(*self.first)
+
     def _submit(self, job: Job, task: Task) -> None:
+        if job.kind not in (Kind.LOAD, Kind.PULL):
+            self._load_first()  # a key may come before the models were asked for
         self.jobs[job.id] = job
         self.news.changed(Change.WORK | Change.CANDIDATES)
         try:
