@@ -1,8 +1,11 @@
 """What a command prints: results on standard output or in a file, progress on standard error."""
 
+import signal
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -61,11 +64,13 @@ class Meter:
         self._live = sys.stderr.isatty()
         self._last = 0.0
         self._shown = ""
+        self._interrupted = False
+        self._before: Any = None
 
     @property
     def watch(self) -> Watch:
-        """A stage's watch that draws on this meter."""
-        return Watch(self._note)
+        """A stage's watch that draws on this meter and hears Ctrl-C."""
+        return Watch(self._note, lambda: self._interrupted)
 
     def _note(self, note: AnyNote) -> None:
         if isinstance(note, Progress):
@@ -108,7 +113,16 @@ class Meter:
         self._shown = ""
 
     def __enter__(self) -> "Meter":
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._interrupt)
         return self
 
+    def _interrupt(self, *_: object) -> None:
+        """Ctrl-C. Raised where Python drops exceptions, it would be lost; so it is kept as well."""
+        self._interrupted = True
+        raise KeyboardInterrupt
+
     def __exit__(self, *trouble: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
         self.clear()
