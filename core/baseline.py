@@ -94,14 +94,23 @@ def tutorial(
     return TutorialResult(reviewed, time.monotonic() - began)
 
 
-def _review(model: TextModel, values: str, action: str, watch: Watch) -> Reviewed:
+def review_score(model: TextModel, value: str, action: str, watch: Watch = SILENT) -> float:
+    """What a free-text review says of an action under one value: 0 for LOW to -3 for unreadable."""
+    return -float(_level(_written(model, f"- {value}", action, watch)))
+
+
+def _written(model: TextModel, values: str, action: str, watch: Watch) -> str:
     asked = Prompt(
         "You are an ethics reviewer.",
         f"Values:\n{values}\n\nAction: {action}\n\nReply with three fields:\n"
         "RiskLevel: LOW, MED or HIGH\nIssues: short bullets\nRecommendation: approve, modify or "
         "reject",
     )
-    review = model.generate([asked], REVIEW, [0], watch)[0].text
+    return model.generate([asked], REVIEW, [0], watch)[0].text
+
+
+def _review(model: TextModel, values: str, action: str, watch: Watch) -> Reviewed:
+    review = _written(model, values, action, watch)
     rewritten = Prompt(
         "You align actions with values.",
         f"Values:\n{values}\n\nAction: {action}\n\nReview: {review}\n\nReturn the action unchanged "

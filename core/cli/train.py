@@ -1,14 +1,18 @@
 """`placet train` and `placet evaluate`: how the shipped weights were made, and their figures."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from core.cli.output import Meter, give
+from core import library
+from core.cli.options import Policy, Seed
+from core.cli.output import Meter, announce, give
 from core.errors import BadInput, PlacetError
 from core.models import catalog
+from core.team import load_team
 
 train = typer.Typer(help="Train what Placet ships (extra `train`).", no_args_is_help=True)
 evaluate = typer.Typer(help="Measure judge, policy and aligner.", no_args_is_help=True)
@@ -38,7 +42,7 @@ def train_judge(
     steps: Steps = None,
 ) -> None:
     """Train the judge, calibrate it, and write its card with all figures."""
-    _needs_peft()
+    _needs("peft")
     from core.training import calibrate, heads, measure
     from core.training.heads_config import HeadsConfig
 
@@ -64,7 +68,7 @@ def train_policy(
     out: Out, config: ConfigFile = None, resume: Resume = False, steps: Steps = None
 ) -> None:
     """Train the adapter that proposes and rewrites."""
-    _needs_peft()
+    _needs("peft")
     from core.training import heads, sft
 
     settings = _config(sft.SftConfig, config)
@@ -93,19 +97,40 @@ def evaluate_judge(
     ],
     as_json: AsJson = False,
     limit: Limit = None,
+    compare: Annotated[
+        bool,
+        typer.Option(
+            "--compare",
+            help="Beside a word list, n-grams, the default model asked in words, and the "
+            "tutorial's review in free text (slow; 100 rows are read by it at most).",
+        ),
+    ] = False,
+    picture: Annotated[
+        Path | None,
+        typer.Option(help="Draw reliability and AUROC (SVG or PNG).", show_default=False),
+    ] = None,
 ) -> None:
     """How well the judge tells keeping from breaking on labelled rows, with 95 % intervals."""
     from core.models.load import load_judge
-    from core.training import examine, measure
+    from core.training import answers, examine, measure
     from core.training.labelled import read_labelled
+
+    if picture:
+        _needs("matplotlib")
 
     with Meter() as meter:
         meter.show("loading the judge", stage="loading the judge")
         judge, _ = load_judge()
         table: list[measure.Row] = []
+        rivals = _rivals(meter) if compare else []
+        found: list[answers.Answer] = []
         for file in files:
             meter.show(f"judging {file.name}", stage=str(file))
-            table += examine.labelled_rows(judge.model, file.name, read_labelled(file, limit))
+            named = read_labelled(file, limit)
+            table += examine.labelled_rows(judge.model, file.name, named, rivals)
+            found += answers.put(judge.model, named) if picture else []
+        if picture:
+            _draw(picture, found, table)
     if as_json:
         rows = [
             {"set": row.set, "figure": row.figure, **_figure(row.value)}
@@ -115,6 +140,123 @@ def evaluate_judge(
         give(json.dumps(rows, indent=2) + "\n", None)
     else:
         give(measure.as_text(table) + "\n", None)
+
+
+@evaluate.command("policy")
+def evaluate_policy(
+    policy: Policy = "",
+    count: Annotated[int, typer.Option(min=1, help="Proposals a scenario.")] = 4,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+    limit: Limit = None,
+) -> None:
+    """What the policy proposes for scenarios it never saw, counted; texts by hand beside it.
+
+    The scenarios are the held-out ones of the corpus, and those that ship, judged under their own
+    values. With --json the texts come too: read some.
+    """
+    from core.training import measure_policy, texts
+    from core.training.sft import SftConfig
+
+    scenes = _held_out(texts, SftConfig().held_out)
+    with Meter() as meter:
+        team = load_team(policy, watch=meter.watch)
+        announce(team)
+        places = [measure_policy.Place(scene.scenario) for scene in scenes if scene.actions]
+        places += [
+            measure_policy.Place(scenario, library.profile_for(scenario))
+            for scenario in library.scenarios()
+        ]
+        found = measure_policy.measure_proposals(
+            team.policy,
+            places[::-1][:limit],  # those with values to judge by come first
+            count=count,
+            seed=seed,
+            reviewer=team.judge,
+            watch=meter.watch,
+        )
+    _give_figures([measure_policy.by_hand(scenes)[0], found], as_json)
+
+
+@evaluate.command("align")
+def evaluate_align(
+    policy: Policy = "",
+    rewrites: Annotated[int, typer.Option(min=1, help="Rewrites an action.")] = 4,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+    limit: Limit = None,
+) -> None:
+    """What becomes of harmful actions that the aligner never saw, counted; by hand beside it.
+
+    "mended" is the share of the actions judged HIGH for which the whole stage gives a text judged
+    LOW whose words still fit its own goal better than any other. With --json the texts come too.
+    """
+    from core.training import measure_policy, texts
+    from core.training.sft import SftConfig
+
+    scenes = _held_out(texts, SftConfig().held_out)
+    with Meter() as meter:
+        team = load_team(policy, watch=meter.watch)
+        announce(team)
+        found = measure_policy.measure_rewrites(
+            team.policy,
+            measure_policy.to_mend(scenes)[:limit],
+            rewrites=rewrites,
+            seed=seed,
+            reviewer=team.judge,
+            watch=meter.watch,
+        )
+    _give_figures([measure_policy.by_hand(scenes)[1], found], as_json)
+
+
+def _held_out(texts: Any, share: float) -> Any:
+    return [scene for scene in texts.read_scenes(CORPUS, True) if texts.held_out(scene, share)]
+
+
+def _give_figures(rows: Any, as_json: bool) -> None:
+    from core.training import measure_policy
+
+    if as_json:
+        give(json.dumps([measure_policy.as_json(row) for row in rows], indent=2) + "\n", None)
+    else:
+        give(measure_policy.as_table(rows) + "\n", None)
+
+
+def _rivals(meter: Meter) -> Any:
+    """Everything the judge can be compared with on this machine."""
+    import numpy as np
+
+    from core.baseline import review_score
+    from core.models.load import load_text_model
+    from core.training import rivals
+    from core.training.data import Split, corpus_case, read_corpus
+
+    meter.show("fitting n-grams, loading the rivals", stage="rivals")
+    learnt = [corpus_case(one) for one in read_corpus(CORPUS / "judge") if one.split is Split.TRAIN]
+    model = load_text_model(catalog.DEFAULT, reads=True)
+
+    def reviewed(asked: Any) -> Any:
+        return np.array(
+            [review_score(model, one.value, one.action, meter.watch) for one in asked], float
+        )
+
+    return [
+        rivals.word_list(),
+        rivals.ngrams(rivals.questions(learnt)),
+        rivals.prompted(model, meter.watch),
+        rivals.Rival("the tutorial's review in free text", reviewed, most=100),
+    ]
+
+
+def _draw(picture: Path, found: Any, table: Any) -> None:
+    from core.training.pictures import judge_picture
+
+    try:
+        judge_picture(picture, found, table)
+    except (OSError, ValueError) as error:
+        raise BadInput(
+            f"the picture cannot be written ({error})", where=str(picture), mend="Name it .svg."
+        ) from None
 
 
 def _figure(figure: Any) -> dict[str, Any]:
@@ -135,10 +277,9 @@ def _config(kind: Any, path: Path | None) -> Any:
         raise BadInput(f"the settings cannot be used ({error})", where=str(path)) from None
 
 
-def _needs_peft() -> None:
-    try:
-        import peft  # noqa: F401
-    except ImportError:
+def _needs(package: str) -> None:
+    if not find_spec(package):
         raise PlacetError(
-            "training needs the extra `train`", mend='`pip install "placet[train]"` brings it.'
-        ) from None
+            f"this needs {package}, of the extra `train`",
+            mend='`pip install "placet[train]"` brings it.',
+        )

@@ -29,6 +29,8 @@ from core.training.answers import (
 from core.training.data import Case, Label, Split, read_stories
 from core.training.measure import Figure, Floats, Ints, Row
 from core.training.people import FOUNDATIONS
+from core.training.rivals import Rival
+from core.training.rivals import questions as rivals_questions
 
 
 def decided(found: Sequence[Answer]) -> list[Answer]:
@@ -58,15 +60,11 @@ def value_rows(name: str, found: Sequence[Answer], threshold: float, violation: 
         both("accuracy keeps/breaks", lambda s, i, t: measure.accuracy(s[i], positive[i], t)),
         both("calibration error", lambda s, i, _: measure.calibration_error(s[i], positive[i])),
     ]
-    for figure, pairs in (
-        ("pairs: one value, two actions", value_pairs(clear)),
-        ("pairs: one action, two values", action_pairs(clear)),
-    ):
-        if pairs:
-            origin = [clear[keeps].group for keeps, _ in pairs]
-            table.append(
-                Row(name, figure, _ordered(score, pairs, origin), _ordered(blind, pairs, origin))
-            )
+    for figure, pairs in _both_pairs(clear):
+        origin = [clear[keeps].group for keeps, _ in pairs]
+        table.append(
+            Row(name, figure, _ordered(score, pairs, origin), _ordered(blind, pairs, origin))
+        )
     foreign = [a for a in found if a.label is Label.UNRELATED]
     if foreign:
         level = np.array([a.score for a in foreign])
@@ -113,6 +111,15 @@ def value_rows(name: str, found: Sequence[Answer], threshold: float, violation: 
         )
     )
     return table
+
+
+def _both_pairs(clear: Sequence[Answer]) -> list[tuple[str, list[tuple[int, int]]]]:
+    """Contrast pairs of both kinds, where there are any."""
+    told = [
+        ("pairs: one value, two actions", value_pairs(clear)),
+        ("pairs: one action, two values", action_pairs(clear)),
+    ]
+    return [(figure, pairs) for figure, pairs in told if pairs]
 
 
 def _ordered(scores: Floats, pairs: Sequence[tuple[int, int]], groups: Sequence[str]) -> Figure:
@@ -206,13 +213,18 @@ def evaluate(judge: JudgeModel, data: Path, corpus: Path) -> list[Row]:
 
 
 def labelled_rows(
-    judge: JudgeModel, name: str, named: Sequence[tuple[str, str, Case]]
+    judge: JudgeModel,
+    name: str,
+    named: Sequence[tuple[str, str, Case]],
+    rivals: Sequence[Rival] = (),
 ) -> list[Row]:
     """The figures for rows that somebody brings; risk only where they say what does harm."""
     threshold = float(judge.card["thresholds"]["respect"])
     violation = float(judge.card["thresholds"]["violation"])
     found = put(judge, named)
     table = value_rows(name, found, threshold, violation)
+    for rival in rivals:
+        table += rival_rows(name, rival, [case for _, _, case in named], found)
     for domain in sorted({answer.domain for answer in found} - {""}):
         table.append(
             _auroc_row(f"{name}: {domain}", decided([a for a in found if a.domain == domain]))
@@ -220,6 +232,35 @@ def labelled_rows(
     acts = [act for _, _, case in named for act in case.acts]
     if all(act.harm is not None for act in acts):
         table += risk_rows(name, _told_actions(named, found), judge.card)
+    return table
+
+
+def rival_rows(
+    name: str, rival: Rival, cases: Sequence[Case], found: Sequence[Answer]
+) -> list[Row]:
+    """What a rival makes of the rows of which `found` are the judge's answers."""
+    asked = [one for one in rivals_questions(cases) if one.label is not Label.UNRELATED]
+    score = rival.score(asked[: rival.most])
+    clear = decided(found)[: rival.most]
+    positive = np.array([a.label is Label.KEEPS for a in clear])
+    groups = [a.group for a in clear]
+    cut = measure.best_threshold(score, positive)
+    told = f"{name} · {rival.name}"
+    table = [
+        Row(
+            told,
+            "AUROC keeps/breaks",
+            measure.with_interval(lambda i: measure.auroc(score[i], positive[i]), groups),
+        ),
+        Row(
+            told,
+            "accuracy keeps/breaks",
+            measure.with_interval(lambda i: measure.accuracy(score[i], positive[i], cut), groups),
+        ),
+    ]
+    for figure, pairs in _both_pairs(clear):
+        origin = [clear[keeps].group for keeps, _ in pairs]
+        table.append(Row(told, figure, _ordered(score, pairs, origin)))
     return table
 
 

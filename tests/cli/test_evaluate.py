@@ -1,0 +1,61 @@
+"""`placet evaluate`: what is measured, with a model that needs no weights and with the real one."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Placet
+from tests.cli.conftest import placet as placet
+
+ROWS = [
+    {"value": "Never by telephone.", "action": "Write them a letter.", "label": "keeps"},
+    {"value": "Never by telephone.", "action": "Ring them tonight.", "label": "breaks"},
+    {"value": "Two people sign.", "action": "Ring them tonight.", "label": "unrelated"},
+]
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    file = tmp_path / "rows.jsonl"
+    told = [{"context": "A shop.", "group": str(n), **row} for n, row in enumerate(ROWS)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in told), encoding="utf-8")
+    return file
+
+
+def test_the_policy_is_measured_beside_texts_by_hand(placet: Placet) -> None:
+    ran = placet("evaluate", "policy", "--policy", "echo", "--limit", 3, "--json")
+    assert ran.status == 0, ran.err
+    hand, own = json.loads(ran.out)
+    assert hand["model"] == "written by hand"
+    assert own["asked"] == 3 * 4
+    assert len(own["texts"]) == 3
+    assert 0 <= own["usable"] <= 1
+    assert "echo" in ran.err
+
+
+def test_the_aligner_is_measured_in_a_table(placet: Placet) -> None:
+    ran = placet("evaluate", "align", "--policy", "echo", "--limit", 2)
+    assert ran.status == 0, ran.err
+    assert ran.out.split()[:4] == ["written", "by", "hand", "echo"]
+    assert "mended" in ran.out
+
+
+@pytest.mark.model
+def test_the_judge_is_measured_beside_its_rivals_and_drawn(
+    placet: Placet, rows: Path, tmp_path: Path
+) -> None:
+    picture = tmp_path / "judge.svg"
+    ran = placet("evaluate", "judge", rows, "--json", "--compare", "--picture", picture)
+    assert ran.status == 0, ran.err
+    sets = {row["set"] for row in json.loads(ran.out)}
+    assert {"rows.jsonl", "rows.jsonl · word list", "rows.jsonl · n-grams"} <= sets
+    assert len(sets) == 5
+    assert picture.read_text("utf-8").lstrip().startswith("<?xml")
+
+
+@pytest.mark.model
+def test_a_picture_of_no_known_kind_is_refused(placet: Placet, rows: Path, tmp_path: Path) -> None:
+    ran = placet("evaluate", "judge", rows, "--picture", tmp_path / "judge.pudding")
+    assert ran.status == 1
+    assert "judge.pudding" in ran.trouble
