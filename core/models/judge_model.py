@@ -157,11 +157,11 @@ class JudgeModel:
             start = 0
             for i in batch:
                 one = asked[i]
-                own = found[start : start + len(one.tree)]
+                own = Heads.normed(found[start : start + len(one.tree)])
                 start += len(one.tree)
-                leaves = [leaf for row in one.values for leaf in row]
+                asked_at, about = one.questions
                 answers[i] = Reading(
-                    self.heads.respect_logits(own[leaves]),
+                    self.heads.respect_logits(own[asked_at], own[about]),
                     self.heads.harm_logit(own[list(one.actions)]),
                 )
         return [answer for answer in answers if answer is not None]

@@ -54,6 +54,13 @@ class Asked:
     values: tuple[tuple[int, ...], ...]
     """For each action and value, the node at whose last token respect is read."""
 
+    @property
+    def questions(self) -> tuple[list[int], list[int]]:
+        """Nodes of all questions in order, and beside each the node of its action."""
+        asked = [leaf for row in self.values for leaf in row]
+        about = [end for end, row in zip(self.actions, self.values, strict=True) for _ in row]
+        return asked, about
+
 
 def ask(
     tokenize: Tokenize,
@@ -88,16 +95,27 @@ def ask(
     return Asked(tuple(nodes), tuple(ends), tuple(leaves))
 
 
-class Heads(nn.Module):
-    """Two linear heads over one hidden state, which is first brought to unit root mean square.
+MEETING = 32
+"""Factors in which an action and a value meet."""
 
-    `respect` gives three logits (keeps, unrelated, breaks); `harm` gives one.
+
+class Heads(nn.Module):
+    """Heads over hidden states that are first brought to unit root mean square.
+
+    `harm` is linear in the action's state. What a value makes of an action (keeps, unrelated,
+    breaks) is linear in the value's state, plus a low-rank bilinear term: "what the action is"
+    times "what the statement wants". Without it, turning a statement round is an exclusive-or that
+    a linear read-out has to wait for the layers to compute (low-rank bilinear pooling, Kim et al.
+    2017).
     """
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.respect = nn.Linear(width, 3)
         self.harm = nn.Linear(width, 1)
+        self.acts = nn.Linear(width, MEETING, bias=False)
+        self.wants = nn.Linear(width, MEETING, bias=False)
+        self.meeting = nn.Linear(MEETING, 3, bias=False)
 
     @staticmethod
     def normed(states: Tensor) -> Tensor:
@@ -105,14 +123,16 @@ class Heads(nn.Module):
         states = states.float()
         return states * torch.rsqrt(states.pow(2).mean(-1, keepdim=True) + 1e-6)
 
-    def respect_logits(self, states: Tensor) -> Tensor:
-        """[n, width] → [n, 3]."""
-        logits: Tensor = self.respect(self.normed(states))
+    def respect_logits(self, values: Tensor, actions: Tensor) -> Tensor:
+        """Normed states of questions and of their actions, each [n, width] → [n, 3]."""
+        logits: Tensor = self.respect(values) + self.meeting(
+            self.acts(actions) * self.wants(values)
+        )
         return logits
 
-    def harm_logit(self, states: Tensor) -> Tensor:
-        """[n, width] → [n]."""
-        logit: Tensor = self.harm(self.normed(states))
+    def harm_logit(self, actions: Tensor) -> Tensor:
+        """Normed states [n, width] → [n]."""
+        logit: Tensor = self.harm(actions)
         return logit[:, 0]
 
 

@@ -147,15 +147,19 @@ class Trainer:
         self.heads = Heads(self.model.config.hidden_size)
         nn.init.zeros_(self.heads.respect.weight)
         nn.init.zeros_(self.heads.harm.weight)
+        nn.init.zeros_(self.heads.meeting.weight)
         self.dropout = nn.Dropout(config.head_dropout)
         self.adapter = [p for p in self.model.parameters() if p.requires_grad]
         self.masters = [p.detach().float().clone().requires_grad_() for p in self.adapter]
+        slow = [p for p in self.heads.parameters() if p is not self.heads.meeting.weight]
         self.optimiser = torch.optim.AdamW(
             [
-                {"params": self.masters, "weight_decay": config.weight_decay},
-                {"params": list(self.heads.parameters()), "weight_decay": config.weight_decay},
+                {"params": self.masters, "faster": 1.0},
+                {"params": slow, "faster": 1.0},
+                {"params": [self.heads.meeting.weight], "faster": config.meeting_faster},
             ],
             betas=(0.9, 0.98),
+            weight_decay=config.weight_decay,
         )
 
     def loss(self, batch: Sequence[Sample]) -> Tensor:
@@ -163,21 +167,26 @@ class Trainer:
         packed = pack([one.asked.tree for one in batch], self.config.row_length)
         found = self.dropout(Heads.normed(states(self.model, packed)))
         leaves: list[int] = []
+        about: list[int] = []
         ends: list[int] = []
         start = 0
         for one in batch:
-            leaves += [start + leaf for row in one.asked.values for leaf in row]
+            asked, actions = one.asked.questions
+            leaves += [start + leaf for leaf in asked]
+            about += [start + action for action in actions]
             ends += [start + one.asked.actions[i] for i, _, _ in one.harm]
             start += len(one.asked.tree)
         labels = torch.tensor([label for one in batch for label in one.labels])
         loss = nn.functional.cross_entropy(
-            self.heads.respect(found[leaves]), labels, label_smoothing=self.config.label_smoothing
+            self.heads.respect_logits(found[leaves], found[about]),
+            labels,
+            label_smoothing=self.config.label_smoothing,
         )
         if ends:
             targets = torch.tensor([target for one in batch for _, target, _ in one.harm])
             weights = torch.tensor([weight for one in batch for _, _, weight in one.harm])
             harm = nn.functional.binary_cross_entropy_with_logits(
-                self.heads.harm(found[ends])[:, 0], targets, weights, reduction="sum"
+                self.heads.harm_logit(found[ends]), targets, weights, reduction="sum"
             )
             loss = loss + self.config.harm_weight * harm / weights.sum()
         return loss
@@ -191,7 +200,7 @@ class Trainer:
             weight.grad = None
         nn.utils.clip_grad_norm_([*self.masters, *self.heads.parameters()], self.config.clip)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["faster"]
         self.optimiser.step()
         self.optimiser.zero_grad()
         with torch.no_grad():

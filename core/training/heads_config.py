@@ -46,6 +46,9 @@ class HeadsConfig:
     head_dropout: float = 0.1
     harm_weight: float = 0.4
     """Share of the harm loss against the respect loss."""
+    meeting_faster: float = 10.0
+    """Learning rate of the weights by which action and value meet, against all others: there are
+    few, and they start at nought."""
     label_smoothing: float = 0.02
     row_length: int = 256
     warmup_steps: int = 30
