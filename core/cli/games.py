@@ -1,0 +1,123 @@
+"""`placet games`: matrix games, classic players, exact regrets, tournaments."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from core.cli.options import Seed
+from core.cli.output import give, warn
+from core.domain.text import plain
+from core.games import players, rewards
+from core.games.matrix import GAMES, Game, load_game
+from core.games.regret import reference
+from core.games.tournament import Row, tournament
+
+app = typer.Typer(
+    help="Matrix games: payoffs, regrets, and tournaments of strategies.", no_args_is_help=True
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
+Games = Annotated[
+    list[str] | None,
+    typer.Option("--game", help="A name or a TOML file; again for more. Default: all five."),
+]
+
+
+@app.command("list")
+def list_all() -> None:
+    """The games with their payoffs, the players and the rewards."""
+    typer.echo(f"{'game':<24} {'CC':>5} {'CD':>5} {'DC':>5} {'DD':>5}")
+    for game in GAMES.values():
+        cells = (game.cc, game.cd, game.dc, game.dd)
+        told = " ".join(f"{f'{mine:g},{theirs:g}':>5}" for mine, theirs in cells)
+        typer.echo(f"{game.name:<24} {told}  {game.title}")
+    typer.echo("\nplayer")
+    for player in players.PLAYERS.values():
+        typer.echo(f"{player.name:<24} {player.title}")
+    typer.echo("\nreward")
+    for name, rule in rewards.RULES.items():
+        typer.echo(f"{name:<24} {(rule.__doc__ or '').strip()}")
+
+
+@app.command("reference")
+def show_reference(games: Games = None, as_json: AsJson = False) -> None:
+    """Exact regrets of five fixed policies against a random opponent."""
+    chosen = _games(games)
+    found = reference(chosen)
+    if as_json:
+        told = {
+            policy: {
+                "deontological_regret": next(iter(rows.values())).deontological_regret,
+                "utilitarian_regret": {name: one.utilitarian_regret for name, one in rows.items()},
+            }
+            for policy, rows in found.items()
+        }
+        give(json.dumps(told, indent=2) + "\n", None)
+        return
+    lines = [f"{'':<36}" + "".join(f" {policy:>11}" for policy in found)]
+    deontological = [next(iter(rows.values())).deontological_regret for rows in found.values()]
+    lines.append(
+        f"{'deontological regret':<36}" + "".join(f" {one:>11.3f}" for one in deontological)
+    )
+    for name in chosen:
+        regrets = [rows[name].utilitarian_regret for rows in found.values()]
+        title = f"utilitarian, {plain(name, one_line=True)}"
+        lines.append(f"{title:<36}" + "".join(f" {one:>11.3f}" for one in regrets))
+    give("\n".join(lines) + "\n", None)
+
+
+@app.command("tournament")
+def run_tournament(
+    names: Annotated[
+        list[str] | None,
+        typer.Option("--player", help="A player; again for more. Default: all."),
+    ] = None,
+    games: Games = None,
+    rounds: Annotated[int, typer.Option(min=1, max=100_000, help="Rounds a match.")] = 200,
+    seed: Seed = 0,
+    noise: Annotated[
+        float, typer.Option(min=0, max=1, help="How often a move comes out as the other one.")
+    ] = 0.0,
+    as_json: AsJson = False,
+) -> None:
+    """Every player against every player, itself included, in both seats of every game."""
+    taking = [players.find_player(name) for name in dict.fromkeys(names or players.PLAYERS)]
+    found = tournament(taking, _games(games).values(), rounds, seed, noise)
+    if as_json:
+        told = {
+            "rounds": rounds,
+            "seed": seed,
+            "noise": noise,
+            "overall": [_row(row) for row in found.overall],
+            "by_game": {name: [_row(row) for row in rows] for name, rows in found.by_game.items()},
+        }
+        give(json.dumps(told, indent=2) + "\n", None)
+        return
+    tables = {"all games": found.overall, **found.by_game}
+    if len(found.by_game) == 1:
+        del tables["all games"]
+    give("\n".join(_table(name, rows) for name, rows in tables.items()), None)
+
+
+def _games(names: list[str] | None) -> dict[str, Game]:
+    return {game.name: game for game in (load_game(name, warn) for name in names or GAMES)}
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {
+        "player": row.player,
+        "score": row.score,
+        "welfare": row.welfare,
+        "cooperation": row.cooperation,
+        "illegal": row.illegal,
+    }
+
+
+def _table(title: str, rows: tuple[Row, ...]) -> str:
+    lines = [f"{plain(title, one_line=True):<24} score welfare     C"]
+    lines += [
+        f"{row.player:<24} {row.score:5.2f} {row.welfare:7.2f} {row.cooperation:5.0%}"
+        for row in rows
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,1 @@
+"""The moral games laboratory: matrix games, players, intrinsic rewards, regret."""
