@@ -81,7 +81,7 @@ def _write(
     began = time.monotonic()
     total = len(rows) * sampling.max_tokens
     written = 0
-    logits, cache, mask, position = _read(model, prefixes, [prompts[row.index] for row in rows])
+    logits, cache, mask, position = read(model, prefixes, [prompts[row.index] for row in rows])
     while rows:
         watch.check()
         tokens = draw(logits, sampling, [row.generator for row in rows])
@@ -123,7 +123,7 @@ def _write(
         position = position + 1
 
 
-def _read(
+def read(
     model: PreTrainedModel, prefixes: Prefixes, prompts: Sequence[Sequence[int]]
 ) -> tuple[Tensor, DynamicCache, Tensor, Tensor]:
     """Reads the prompts over their common prefix, each that stands there twice once.
@@ -144,7 +144,7 @@ def _read(
 def _read_unique(
     model: PreTrainedModel, prefixes: Prefixes, prompts: Sequence[Sequence[int]]
 ) -> tuple[Tensor, DynamicCache, Tensor, Tensor]:
-    """As `_read`, row by row. Shorter prompts are padded between prefix and rest."""
+    """As `read`, row by row. Shorter prompts are padded between prefix and rest."""
     shared = min(common_prefix(prompts), min(len(prompt) for prompt in prompts) - 1)
     rest = [list(prompt[shared:]) for prompt in prompts]
     width = max(len(row) for row in rest)

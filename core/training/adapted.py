@@ -1,0 +1,97 @@
+"""A causal model with a LoRA adapter to train: bfloat16 weights, float32 copies for the optimiser.
+
+LoRA: Hu et al. 2021.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM
+
+LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+"""The linear layers of a block, by the names that Llama and its kin give them."""
+
+
+class Adapted:
+    """The model in `base` with an adapter on its linear layers, from `first_layer` up."""
+
+    def __init__(self, base: Path, rank: int, alpha: int, first_layer: int, device: Any) -> None:
+        causal = AutoModelForCausalLM.from_pretrained(
+            base, dtype=torch.bfloat16, attn_implementation="eager", local_files_only=True
+        )  # with a mask of one's own, bfloat16 and a backward pass, sdpa takes twice as long
+        self.first_layer = first_layer
+        self.model: PeftModel = get_peft_model(
+            causal.to(device),
+            LoraConfig(
+                r=rank,
+                lora_alpha=alpha,
+                target_modules=list(LINEAR),
+                layers_to_transform=list(range(first_layer, causal.config.num_hidden_layers)),
+                task_type="CAUSAL_LM",
+            ),
+            autocast_adapter_dtype=False,
+        ).eval()  # there is no dropout, and what was read once must come out the same again
+        self.causal: Any = self.model.get_base_model()
+        self.adapter = [p for p in self.model.parameters() if p.requires_grad]
+        self.masters = [p.detach().float().clone().requires_grad_() for p in self.adapter]
+
+    @contextmanager
+    def switched_off(self) -> Iterator[None]:
+        """Within, the model is the base model."""
+        with self.model.disable_adapter():
+            yield
+
+    def collect(self) -> None:
+        """Moves the gradients of the adapter to the float32 copies."""
+        for master, weight in zip(self.masters, self.adapter, strict=True):
+            master.grad = None if weight.grad is None else weight.grad.float()
+            weight.grad = None
+
+    @torch.no_grad()
+    def renew(self) -> None:
+        """Makes the adapter what the float32 copies are now."""
+        for master, weight in zip(self.masters, self.adapter, strict=True):
+            weight.copy_(master)
+
+    @torch.no_grad()
+    def take(self, values: Sequence[Tensor]) -> None:
+        """Takes up copies from a checkpoint."""
+        for master, value in zip(self.masters, values, strict=True):
+            master.copy_(value)
+        self.renew()
+
+    def save(self, folder: Path, base_name: str) -> None:
+        """The adapter in peft's format, bfloat16."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.model.peft_config["default"].base_model_name_or_path = base_name
+        self.model.save_pretrained(str(folder), save_embedding_layers=False)  # asks no hub
+        (folder / "README.md").unlink(missing_ok=True)
+
+
+def save_whole(path: Path, state: dict[str, Any]) -> None:
+    """A checkpoint that is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    torch.save(state, fresh)
+    fresh.replace(path)
+
+
+def clipped_step(
+    optimiser: torch.optim.Optimizer,
+    masters: Sequence[nn.Parameter | Tensor],
+    clip: float,
+    rate: float,
+) -> None:
+    """One step of the optimiser at a learning rate, the gradient's norm bounded."""
+    nn.utils.clip_grad_norm_(masters, clip)
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    optimiser.step()
+    optimiser.zero_grad()

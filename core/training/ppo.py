@@ -1,0 +1,502 @@
+"""The one PPO trainer: moral agents and matrix games learn by it.
+
+A *sampler* plays: it asks the policy for replies, finds out what each was worth, and gives rollouts
+back. The trainer moves the adapter so that replies worth more than expected become likelier, in
+clipped steps (Schulman et al. 2017), and pays for every nat by which they drift from the base model
+(Ziegler et al. 2019). A reply is one decision: its tokens share its reward, nothing is discounted.
+
+Under `accelerate launch` every process samples for itself, gradients are averaged, and the first
+process writes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import tomli_w
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from core.errors import BadInput
+from core.files import write_whole
+from core.training.adapted import Adapted, clipped_step, save_whole
+from core.training.rollouts import Laid, Policy, Rollout, Tokens, lay
+
+SETTINGS = "ppo.toml"
+LOG = "log.jsonl"
+LAST = Path("checkpoints") / "last.pt"
+
+
+@dataclass(frozen=True, slots=True)
+class PpoConfig:
+    """Every hyper-parameter of a run; written into its folder."""
+
+    seed: int = 1
+    steps: int = 100
+    """Updates of the policy, each on fresh samples."""
+    rank: int = 16
+    alpha: int = 32
+    first_layer: int = 15
+    """Lowest layer with an adapter; what lies below is read once and has no backward pass."""
+    rate: float = 2e-4
+    """Learning rate after warming up."""
+    warmup_steps: int = 5
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    """Bound of the gradient's norm."""
+    passes: int = 2
+    """How often the samples of a step are gone through."""
+    ratio_clip: float = 0.2
+    """How far a token's probability ratio counts, to either side of 1."""
+    entropy_bonus: float = 0.0
+    """Reward of a nat of entropy a token, in units of the scaled advantage."""
+    kl_coefficient: float = 0.2
+    """Price of a nat of drift from the base model at the start, in units of reward."""
+    kl_target: float = 6.0
+    """Nats a reply that the coefficient aims at."""
+    kl_horizon: float = 50.0
+    """Steps in which the coefficient grows e-fold while the drift is a fifth above its target or
+    more; it falls as fast below."""
+    kl_stop: float = 40.0
+    """Nats a reply above which the run has run away."""
+    kl_patience: int = 3
+    """So many steps above `kl_stop`, one after the other, end the run."""
+    baseline: str = "prompt"
+    """`prompt`: a reply is held against the others to its prompt. `running`: against what this
+    prompt's replies were worth lately, for samplers that come back to a few prompts."""
+    memory: float = 0.9
+    """What is left of a running value after one more sample, 0 to 1."""
+    scale_floor: float = 0.05
+    """Advantages are divided by their usual size, but never by less than this."""
+    row_length: int = 640
+    """Tokens in a row of a pass, about."""
+    samples_per_pass: int = 64
+    """Rollouts read at once: bounds the memory."""
+    checkpoint_every: int = 10
+    threads: int = 2
+
+    def __post_init__(self) -> None:
+        if self.baseline not in ("prompt", "running"):
+            raise ValueError(f"the baseline {self.baseline!r} is neither prompt nor running")
+
+    @classmethod
+    def load(cls, path: Path) -> PpoConfig:
+        """Read from TOML; what is not named keeps its default.
+
+        Raises:
+            TypeError: the file names a field that does not exist.
+            ValueError: a field has a value that it cannot have.
+        """
+        return cls(**tomllib.loads(path.read_text(encoding="utf-8")))
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a step was like; means over its replies, before the update."""
+
+    step: int
+    """Counted from 1."""
+    steps: int
+    reward: float
+    kl: float
+    """Drift from the base model, nats a reply, exact over the vocabulary at each token."""
+    entropy: float
+    """Nats a token."""
+    length: float
+    """Tokens a reply."""
+    samples: int
+    coefficient: float
+    """Price of a nat of drift in this step."""
+    clipped: float
+    """Share of tokens whose ratio was clipped in the last pass, 0 to 1."""
+    seconds: float
+    extra: Mapping[str, float] = field(default_factory=dict)
+    """Whatever the sampler counts."""
+
+
+class Sampler(Protocol):
+    """Whoever gives rollouts. All that is random in it comes from the generator."""
+
+    def sample(self, policy: Policy, step: int, generator: torch.Generator) -> list[Rollout]:
+        """Replies of the policy with their rewards; `step` counts from 0."""
+
+    def extra(self) -> Mapping[str, float]:
+        """Figures of the last samples, for the log."""
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint has to hold: numbers, strings, tensors and containers of these."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Takes up what `state` gave."""
+
+    def finished(self) -> bool:
+        """Whether the run is to end before its last step."""
+
+
+Reward = Callable[[Sequence[Tokens], Sequence[Tokens]], Sequence[float]]
+"""Prompts and replies to them → what each reply is worth."""
+
+
+class PromptSampler:
+    """Prompts drawn at random, several replies to each, and a reward for every reply."""
+
+    def __init__(
+        self,
+        prompts: Sequence[Tokens],
+        reward: Reward,
+        *,
+        prompts_per_step: int,
+        replies_per_prompt: int,
+        max_tokens: int,
+        ends: frozenset[int],
+    ) -> None:
+        self.prompts = prompts
+        self.reward = reward
+        self.prompts_per_step = prompts_per_step
+        self.replies_per_prompt = replies_per_prompt
+        self.max_tokens = max_tokens
+        self.ends = ends
+
+    def sample(self, policy: Policy, step: int, generator: torch.Generator) -> list[Rollout]:
+        """See `Sampler.sample`."""
+        order = torch.randperm(len(self.prompts), generator=generator).tolist()
+        drawn = [self.prompts[place] for place in order[: self.prompts_per_step]]
+        asked = [prompt for prompt in drawn for _ in range(self.replies_per_prompt)]
+        replies = policy.write(asked, self.max_tokens, self.ends, generator)
+        worth = self.reward(asked, replies)
+        return [
+            Rollout(prompt, reply, float(value))
+            for prompt, reply, value in zip(asked, replies, worth, strict=True)
+        ]
+
+    def extra(self) -> Mapping[str, float]:
+        """Nothing to count."""
+        return {}
+
+    def state(self) -> dict[str, Any]:
+        """Nothing to keep."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Nothing was kept."""
+
+    def finished(self) -> bool:
+        """Never before the last step."""
+        return False
+
+
+class Baseline:
+    """What a reply to a prompt may be expected to be worth, and how far rewards usually stray."""
+
+    def __init__(self, kind: str, memory: float, floor: float) -> None:
+        self.kind = kind
+        self.memory = memory
+        self.floor = floor
+        self.values: dict[Tokens, float] = {}
+        self.overall: float | None = None
+        self.square: float | None = None
+
+    def advantages(self, prompts: Sequence[Tokens], returns: Sequence[float]) -> list[float]:
+        """How much better each reply was than expected, in usual sizes; then learns from them."""
+        by_prompt: dict[Tokens, list[float]] = {}
+        for prompt, value in zip(prompts, returns, strict=True):
+            by_prompt.setdefault(prompt, []).append(value)
+        if self.overall is None:
+            self.overall = _mean(returns)
+        raw = [
+            value - self._expected(prompt, value, by_prompt[prompt])
+            for prompt, value in zip(prompts, returns, strict=True)
+        ]
+        square = _mean([one * one for one in raw])
+        self.square = square if self.square is None else self._moved(self.square, square, 1)
+        for prompt, values in by_prompt.items():
+            if self.kind == "running":
+                before = self.values.get(prompt, self.overall)
+                self.values[prompt] = self._moved(before, _mean(values), len(values))
+        self.overall = self._moved(self.overall, _mean(returns), 1)
+        size = max(math.sqrt(self.square), self.floor)
+        return [one / size for one in raw]
+
+    def _expected(self, prompt: Tokens, value: float, alike: Sequence[float]) -> float:
+        assert self.overall is not None
+        if self.kind == "running":
+            return self.values.get(prompt, self.overall)
+        others = len(alike) - 1  # leaving the reply itself out, or it would pull itself down
+        return (sum(alike) - value) / others if others else self.overall
+
+    def _moved(self, before: float, now: float, samples: int) -> float:
+        return now + (before - now) * self.memory**samples
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {"values": self.values, "overall": self.overall, "square": self.square}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """From a checkpoint."""
+        self.values = dict(state["values"])
+        self.overall, self.square = state["overall"], state["square"]
+
+
+class Ppo:
+    """A policy, the optimiser of its adapter, its baseline, and the price of drift."""
+
+    def __init__(self, config: PpoConfig, base: Path) -> None:
+        torch.manual_seed(config.seed)
+        torch.set_num_threads(config.threads)
+        self.config = config
+        self.accelerator = Accelerator()
+        self.adapted = Adapted(
+            base, config.rank, config.alpha, config.first_layer, self.accelerator.device
+        )
+        self.policy = Policy(self.adapted, config.row_length)
+        self.optimiser = torch.optim.AdamW(
+            self.adapted.masters, weight_decay=config.weight_decay, betas=(0.9, 0.98)
+        )
+        self.baseline = Baseline(config.baseline, config.memory, config.scale_floor)
+        self.coefficient = config.kl_coefficient
+        self.above = 0
+        """Steps above `kl_stop`, one after the other."""
+
+    def generator(self, step: int) -> torch.Generator:
+        """What a step of this process draws from: the same one however the run came there."""
+        seed = (self.config.seed * 1_000_003 + step) * 1_009 + self.accelerator.process_index
+        return torch.Generator().manual_seed(seed)
+
+    def update(self, rollouts: Sequence[Rollout], step: int) -> Figures:
+        """Learns from fresh rollouts; `step` counts from 0."""
+        began = time.monotonic()
+        parts = [
+            rollouts[start : start + self.config.samples_per_pass]
+            for start in range(0, len(rollouts), self.config.samples_per_pass)
+        ]
+        laid = [lay(part, self.config.row_length) for part in parts]
+        looks = [self._look(one) for one in laid]
+        drift = [nats for look, one in zip(looks, laid, strict=True) for nats in look.drift(one)]
+        returns = [
+            one.reward - self.coefficient * nats for one, nats in zip(rollouts, drift, strict=True)
+        ]
+        advantages = self.baseline.advantages([one.prompt for one in rollouts], returns)
+        tokens = sum(len(one.reply) for one in rollouts)
+        clipped = 0.0
+        for _ in range(self.config.passes):
+            clipped, start = 0.0, 0
+            for one, look, part in zip(laid, looks, parts, strict=True):
+                share = torch.tensor(advantages[start : start + len(part)])
+                loss, beyond = self._loss(one, look, share)
+                (loss / tokens).backward()  # type: ignore[no-untyped-call]
+                clipped += beyond / tokens
+                start += len(part)
+            self._step(step)
+        kl = sum(float(look.kl.sum()) for look in looks) / len(rollouts)
+        entropy = sum(float(look.entropy.sum()) for look in looks) / tokens
+        found: dict[str, Any] = self._together(
+            {
+                "reward": _mean([one.reward for one in rollouts]),
+                "kl": kl,
+                "entropy": entropy,
+                "length": tokens / len(rollouts),
+                "clipped": clipped,
+            }
+        )
+        told = Figures(
+            step=step + 1,
+            steps=self.config.steps,
+            samples=len(rollouts) * self.accelerator.num_processes,
+            coefficient=self.coefficient,
+            seconds=time.monotonic() - began,
+            **found,
+        )
+        self._reprice(told.kl)
+        return told
+
+    @property
+    def ran_away(self) -> bool:
+        """Whether the policy has drifted too far for too long."""
+        return self.above >= self.config.kl_patience
+
+    def state(self) -> dict[str, Any]:
+        """All that is needed to go on, for a checkpoint."""
+        return {
+            "masters": [master.detach() for master in self.adapted.masters],
+            "optimiser": self.optimiser.state_dict(),
+            "baseline": self.baseline.state(),
+            "coefficient": self.coefficient,
+            "above": self.above,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Takes up what `state` gave."""
+        self.adapted.take(state["masters"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.baseline.restore(state["baseline"])
+        self.coefficient, self.above = state["coefficient"], state["above"]
+
+    @torch.no_grad()
+    def _look(self, laid: Laid) -> _Look:
+        """The policy and the base model on the same replies, before the update."""
+        new = self.policy.logits(laid).log_softmax(-1)
+        with self.adapted.switched_off():
+            base = self.policy.logits(laid).log_softmax(-1)
+        at, targets = laid.at.to(new.device), laid.targets.to(new.device)
+        chances = new.exp()
+        return _Look(
+            new[at, targets],
+            base[at, targets],
+            -(chances * new).sum(-1)[at],
+            (chances * (new - base)).sum(-1)[at],
+        )
+
+    def _loss(self, laid: Laid, look: _Look, advantages: Tensor) -> tuple[Tensor, float]:
+        """The clipped loss, summed over tokens, and on how many of them the clip bit."""
+        found = self.policy.logits(laid).log_softmax(-1)
+        device = found.device
+        at, targets = laid.at.to(device), laid.targets.to(device)
+        share = advantages.to(device)[laid.owners.to(device)]
+        ratio = (found[at, targets] - look.new).exp()
+        bound = self.config.ratio_clip
+        plain, held = ratio * share, ratio.clamp(1 - bound, 1 + bound) * share
+        loss = -torch.minimum(plain, held).sum()
+        if self.config.entropy_bonus:
+            entropy = -(found.exp() * found).sum(-1)[at]
+            loss = loss - self.config.entropy_bonus * entropy.sum()
+        return loss, float((held < plain).sum())
+
+    def _step(self, step: int) -> None:
+        self.adapted.collect()
+        if self.accelerator.num_processes > 1:
+            for master in self.adapted.masters:
+                if master.grad is not None:
+                    master.grad = self.accelerator.reduce(master.grad, "mean")
+        warm = min(1.0, (step + 1) / max(1, self.config.warmup_steps))
+        clipped_step(
+            self.optimiser, self.adapted.masters, self.config.clip, self.config.rate * warm
+        )
+        self.adapted.renew()
+
+    def _together(self, figures: dict[str, float]) -> dict[str, Any]:
+        """Means over all processes."""
+        if self.accelerator.num_processes == 1:
+            return figures
+        values = torch.tensor(list(figures.values()), device=self.accelerator.device)
+        reduced = self.accelerator.reduce(values, "mean").tolist()
+        return dict(zip(figures, reduced, strict=True))
+
+    def _reprice(self, kl: float) -> None:
+        """Ziegler et al. 2019: drift costs more above its target and less below."""
+        error = min(max(kl / self.config.kl_target - 1, -0.2), 0.2)
+        self.coefficient *= 1 + error * 5 / self.config.kl_horizon
+        self.above = self.above + 1 if kl > self.config.kl_stop else 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Log-probabilities of reply tokens before an update, and how they are spread [tokens]."""
+
+    new: Tensor
+    base: Tensor
+    entropy: Tensor
+    kl: Tensor
+
+    def drift(self, laid: Laid) -> list[float]:
+        """How much likelier each reply is than under the base model, in nats."""
+        sums = torch.zeros(int(laid.owners[-1]) + 1)
+        sums.index_add_(0, laid.owners, (self.new - self.base).cpu())
+        return [float(one) for one in sums]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended."""
+
+    steps: int
+    """Steps done, counted from the run's beginning."""
+    ran_away: bool
+    """Ended since the policy drifted too far from the base model."""
+
+
+def train(
+    trainer: Ppo,
+    sampler: Sampler,
+    out: Path,
+    base_name: str,
+    resume: bool = False,
+    progress: Callable[[Figures], None] = lambda _: None,
+) -> Outcome:
+    """Runs until the last step, the sampler's end, or a policy that runs away.
+
+    `out` holds the settings, a line of figures a step, the last checkpoint, and in the end the
+    adapter. With `resume` a run goes on from its checkpoint and comes to the same figures as if it
+    had never stopped.
+
+    Raises:
+        BadInput: the folder holds a run with other settings.
+    """
+    config, main = trainer.config, trainer.accelerator.is_main_process
+    first = 0
+    if resume and (out / LAST).exists():
+        _same_settings(config, out / SETTINGS)
+        saved = torch.load(out / LAST, weights_only=True)
+        trainer.restore(saved["trainer"])
+        sampler.restore(saved["sampler"])
+        first = int(saved["step"])
+    if main:
+        out.mkdir(parents=True, exist_ok=True)
+        write_whole(out / SETTINGS, tomli_w.dumps(asdict(config)))
+        cut_lines(out / LOG, first)
+    done = first
+    while done < config.steps and not trainer.ran_away and not sampler.finished():
+        rollouts = sampler.sample(trainer.policy, done, trainer.generator(done))
+        figures = trainer.update(rollouts, done)
+        done += 1
+        figures = replace(figures, extra=dict(sampler.extra()))
+        if main:
+            add_lines(out / LOG, [asdict(figures)])
+            if done % config.checkpoint_every == 0 or done == config.steps:
+                checkpoint(trainer, sampler, out, done)
+        progress(figures)
+    if main:
+        checkpoint(trainer, sampler, out, done)
+        trainer.adapted.save(out, base_name)
+    return Outcome(done, trainer.ran_away)
+
+
+def checkpoint(trainer: Ppo, sampler: Sampler, out: Path, done: int) -> None:
+    """Writes what a run needs to go on."""
+    save_whole(out / LAST, {"step": done, "trainer": trainer.state(), "sampler": sampler.state()})
+
+
+def add_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Adds rows to a log of JSON lines."""
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+
+
+def cut_lines(path: Path, step: int) -> None:
+    """Takes out of a log what came after a step: a run that goes on writes it anew."""
+    if path.exists():
+        rows = [line for line in path.read_text("utf-8").splitlines() if line.endswith("}")]
+        kept = [row for row in rows if json.loads(row)["step"] <= step]
+        write_whole(path, "".join(row + "\n" for row in kept))
+
+
+def _same_settings(config: PpoConfig, path: Path) -> None:
+    before = tomllib.loads(path.read_text("utf-8"))
+    for name, value in asdict(config).items():
+        if name not in ("steps", "threads", "checkpoint_every") and before.get(name) != value:
+            raise BadInput(
+                f"the run was begun with {before.get(name)}, not {value}",
+                where=f"{path}: {name}",
+                mend="Resume it with its own settings, or begin another folder.",
+            )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
