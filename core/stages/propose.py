@@ -27,7 +27,7 @@ _LABEL = re.compile(
 _BULLET = re.compile(r"^\s*(?:[-*•–]|\(?\d{1,2}[.)])\s+")
 _NO_ACTION = re.compile(
     r"^(?:sure|certainly|of course|here (?:is|are)|here's|as an ai|i(?:'m| am) (?:sorry|an)|sorry|"
-    r"goal|context|note|answer|the (?:goal|context))\b",
+    r"the (?:goal|context)|(?:goal|context|note|answer)\s*:)(?:\b|\s|$)",
     re.IGNORECASE,
 )
 

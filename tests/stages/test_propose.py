@@ -127,6 +127,8 @@ def test_cancelling_stops_the_proposing() -> None:
         ("Write\n  to   the bakers", "Write to the bakers"),
         ('Say "no fees." Then stop.', 'Say "no fees. Then stop.'),
         ('{"tool": "mail", "to": "all"}', '{"tool": "mail", "to": "all"}'),
+        ("Answer the letters of all bakers.", "Answer the letters of all bakers."),
+        ("Note: the goal is hard. Write to the bakers.", "Write to the bakers."),
     ],
 )
 def test_the_action_is_found_among_labels_bullets_and_small_talk(draft: str, action: str) -> None:
