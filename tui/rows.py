@@ -1,5 +1,6 @@
 """A list of lines with a cursor, drawn line by line: thousands of rows cost no more than ten."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from textual import events
@@ -67,7 +68,7 @@ class RowList(ScrollView, Generic[T], can_focus=True):
     def __init__(self, *, id: str) -> None:
         """Nothing to show yet."""
         super().__init__(id=id)
-        self.rows: list[T] = []
+        self.rows: Sequence[T] = []
         self._drawn: dict[tuple[int, bool, int, bool], Strip] = {}
         self._key = ""
 
@@ -97,16 +98,12 @@ class RowList(ScrollView, Generic[T], can_focus=True):
         """The line under the cursor."""
         return self.rows[self.cursor] if 0 <= self.cursor < len(self.rows) else None
 
-    def show(self, rows: list[T], *, follow: bool = True) -> None:
+    def show(self, rows: Sequence[T], *, follow: bool = True) -> None:
         """Draws other lines. The cursor stays with its key, or at its place where that is gone."""
         old = self.key
         self.rows = rows
         self._drawn.clear()
-        place = (
-            next((number for number, row in enumerate(rows) if self.key_of(row) == old), None)
-            if follow and old
-            else None
-        )
+        place = self.place_of(old) if follow and old else None
         if place is None:
             place = max(0, min(self.cursor, len(rows) - 1))
         self.virtual_size = Size(self.scrollable_content_region.width, len(rows) + self.HEADER)
@@ -115,10 +112,13 @@ class RowList(ScrollView, Generic[T], can_focus=True):
 
     def go_to(self, key: str) -> None:
         """Puts the cursor on the line of that name."""
-        for number, row in enumerate(self.rows):
-            if self.key_of(row) == key:
-                self._place(number)
-                return
+        place = self.place_of(key)
+        if place is not None:
+            self._place(place)
+
+    def place_of(self, key: str) -> int | None:
+        """Where the line of that name is, if it is there."""
+        return next((n for n, row in enumerate(self.rows) if self.key_of(row) == key), None)
 
     def _place(self, number: int) -> None:
         number = max(0, min(number, len(self.rows) - 1))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from core.cli.output import give, one_of
+from core.cli.output import give, one_of, warn
 from core.session.report import FORMATS, report
 from core.session.store import load
 
@@ -18,7 +18,7 @@ Output = Annotated[Path | None, typer.Option(help="Write it here.", show_default
 @app.command()
 def verify(file: File) -> None:
     """Whether all events are there, unchanged and in order; names the first that does not fit."""
-    session = load(file)
+    session = load(file, warn=warn)
     typer.echo(f"ok: {len(session.records)} events, last digest {session.head}")
 
 
@@ -29,7 +29,7 @@ def tell(
     output: Output = None,
 ) -> None:
     """The session as a report."""
-    give(report(load(file), one_of("--format", format, FORMATS)), output)
+    give(report(load(file, warn=warn), one_of("--format", format, FORMATS)), output)
 
 
 _ENDINGS = {".md": "markdown", ".html": "html", ".htm": "html", ".json": "json", ".txt": "text"}
@@ -47,5 +47,5 @@ def export(
         raise typer.BadParameter(
             f"the ending {output.suffix!r} is not one of {', '.join(_ENDINGS)}"
         )
-    give(report(load(file), _ENDINGS[output.suffix]), output)
+    give(report(load(file, warn=warn), _ENDINGS[output.suffix]), output)
     typer.echo(str(output))

@@ -4,13 +4,17 @@ A `Judgement` is measured once and bound to the digests of the exact text, value
 `Verdict` is derived from it and the weights by `assess`, so moving a weight needs no model.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from math import exp, log
+from operator import mul
+from typing import TypeVar
 
 from msgspec import Struct
 
 from core.domain.values import Probability, Profile
+
+_Answer = TypeVar("_Answer")
 
 AT_STAKE = 0.5
 """A value scored below this, and switched on, is at stake."""
@@ -27,7 +31,10 @@ class Risk(StrEnum):
     @property
     def order(self) -> int:
         """0 for LOW to 3 for UNJUDGED: what could not be judged comes last."""
-        return list(Risk).index(self)
+        return _ORDER[self]
+
+
+_ORDER = {risk: place for place, risk in enumerate(Risk)}
 
 
 class Recommendation(StrEnum):
@@ -73,17 +80,20 @@ class RiskRule(Struct, frozen=True, kw_only=True):
         danger = self.danger(harm, breaks, weights)
         if danger >= self.high:
             return Risk.HIGH, danger
+        if danger >= self.med:
+            return Risk.MED, danger
         broken = any(
             weights.get(value, 0.0) * chance >= self.violation for value, chance in breaks.items()
         )
-        return (Risk.MED if danger >= self.med or broken else Risk.LOW), danger
+        return (Risk.MED if broken else Risk.LOW), danger
 
     def danger(
         self, harm: float, breaks: Mapping[str, float], weights: Mapping[str, float]
     ) -> float:
         """How likely the action does harm or goes against what counts, 0 to 1."""
-        weighed = [weights.get(value, 0.0) * chance for value, chance in breaks.items()]
-        total = sum(weights.get(value, 0.0) for value in breaks)
+        counts = _counts(weights, breaks)
+        weighed = list(map(mul, counts, breaks.values()))
+        total = sum(counts)
         bounded = min(max(harm, 1e-6), 1 - 1e-6)
         return 1 / (
             1
@@ -173,47 +183,80 @@ UNJUDGED = Verdict(risk=Risk.UNJUDGED)
 """No verdict: never LOW, never approvable."""
 
 
+def _counts(weights: Mapping[str, float], values: Iterable[str]) -> list[float]:
+    """The weight of each of `values`; 0 for one that has none."""
+    try:
+        return list(map(weights.__getitem__, values))
+    except KeyError:
+        return [weights.get(value, 0.0) for value in values]
+
+
 def alignment(scores: Mapping[str, float], weights: Mapping[str, float]) -> float:
     """`r·c / Σc`, 0 to 1; values without a weight count nothing."""
-    total = sum(weights.get(value, 0.0) for value in scores)
-    if total <= 0:
-        return 0.0
-    return min(1.0, sum(score * weights.get(value, 0.0) for value, score in scores.items()) / total)
+    counts = _counts(weights, scores)
+    total = sum(counts)
+    return min(1.0, sum(map(mul, scores.values(), counts)) / total) if total > 0 else 0.0
+
+
+class Weigher:
+    """A profile's weights, ready to look at many judgements through them.
+
+    The caller makes sure that a judgement belongs to the text, values and scenario at hand.
+    """
+
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+        self._weights = profile.weights
+
+    def order(self, judgement: Judgement) -> tuple[int, float]:
+        """`Verdict.order` of the verdict that follows, without the verdict."""
+        risk, _ = self._risk(judgement)
+        if risk is None:
+            return UNJUDGED.order
+        return _ORDER[risk], -alignment(judgement.scores, self._weights)
+
+    def verdict(self, judgement: Judgement) -> Verdict:
+        """The verdict that follows from `judgement`."""
+        risk, harm = self._risk(judgement)
+        if risk is None:
+            return UNJUDGED
+        if judgement.risk and judgement.recommendation:
+            probability = judgement.risk[risk]
+            recommendation = _likeliest(judgement.recommendation)
+        else:
+            probability = 1.0 - harm if risk is Risk.LOW else harm
+            recommendation = _FOLLOWS[risk]
+        issues = tuple(
+            Issue(value.id, f"{value.statement} (respected: {judgement.scores[value.id]:.0%})")
+            for value in self.profile.active
+            if judgement.scores[value.id] < AT_STAKE
+        )
+        return Verdict(
+            risk=risk,
+            risk_probability=probability,
+            harm=harm,
+            scores=judgement.scores,
+            alignment=alignment(judgement.scores, self._weights),
+            recommendation=recommendation,
+            issues=issues,
+            judgement=judgement,
+        )
+
+    def _risk(self, judgement: Judgement) -> tuple[Risk | None, float]:
+        """The risk, and the harm it rests on; no risk where the judgement gives none."""
+        if judgement.scores.keys() != self._weights.keys():
+            return None, 1.0
+        if judgement.risk and judgement.recommendation:
+            return _likeliest(judgement.risk), judgement.harm
+        if judgement.rule:
+            return judgement.rule.level(judgement.harm, judgement.breaks, self._weights)
+        return None, 1.0
+
+
+def _likeliest(answers: Mapping[_Answer, float]) -> _Answer:
+    return max(answers, key=lambda answer: answers[answer])
 
 
 def assess(judgement: Judgement, profile: Profile) -> Verdict:
-    """The verdict that follows from `judgement` under the weights of `profile`.
-
-    The caller makes sure that the judgement belongs to the text, values and scenario at hand.
-    """
-    weights = profile.weights
-    if set(judgement.scores) != set(weights):
-        return UNJUDGED
-    if judgement.risk and judgement.recommendation:
-        harm = judgement.harm
-        risk = max(judgement.risk, key=lambda level: judgement.risk[level])
-        probability = judgement.risk[risk]
-        recommendation = max(
-            judgement.recommendation, key=lambda answer: judgement.recommendation[answer]
-        )
-    elif judgement.rule:
-        risk, harm = judgement.rule.level(judgement.harm, judgement.breaks, weights)
-        probability = 1.0 - harm if risk is Risk.LOW else harm
-        recommendation = _FOLLOWS[risk]
-    else:
-        return UNJUDGED
-    issues = tuple(
-        Issue(value.id, f"{value.statement} (respected: {judgement.scores[value.id]:.0%})")
-        for value in profile.active
-        if judgement.scores[value.id] < AT_STAKE
-    )
-    return Verdict(
-        risk=risk,
-        risk_probability=probability,
-        harm=harm,
-        scores=judgement.scores,
-        alignment=alignment(judgement.scores, weights),
-        recommendation=recommendation,
-        issues=issues,
-        judgement=judgement,
-    )
+    """The verdict that follows from `judgement` under the weights of `profile`."""
+    return Weigher(profile).verdict(judgement)

@@ -1,5 +1,6 @@
 """What a session amounts to: the fold of its events."""
 
+import copy
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -8,7 +9,7 @@ import msgspec
 from core.domain.candidate import Candidate, Revision, Source, Standing
 from core.domain.scenario import Scenario
 from core.domain.values import Profile
-from core.domain.verdict import UNJUDGED, Judgement, Verdict, assess
+from core.domain.verdict import UNJUDGED, Judgement, Verdict, Weigher, assess
 from core.session.events import (
     Approved,
     Chosen,
@@ -52,12 +53,17 @@ class State:
     """By candidate: what was measured last, stale or not."""
     plan: Chosen | None = None
     notes: tuple[str, ...] = ()
-    _derived: dict[str, tuple[Judgement, Profile, Verdict]] = field(
-        default_factory=dict, repr=False, compare=False
-    )
+    judged_at: dict[str, str] = field(default_factory=dict, compare=False)
+    """By candidate: when it was judged last, UTC, ISO 8601."""
+    _bearers: dict[str, list[str]] = field(default_factory=dict, repr=False, compare=False)
+    """By a text's digest: the candidates that have or had it."""
+    _verdicts: dict[str, Verdict] = field(default_factory=dict, repr=False, compare=False)
+    _orders: dict[str, tuple[int, float]] = field(default_factory=dict, repr=False, compare=False)
+    _counting: dict[str, Judgement | None] = field(default_factory=dict, repr=False, compare=False)
+    _ranking: list[str] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        self._digests = (self.profile.digest, self.scenario.digest)
+        self._bind()
 
     def apply(self, record: Record) -> None:
         """Takes one more event in."""
@@ -68,21 +74,26 @@ class State:
             self.models, self.settings = event.models, event.settings
         elif isinstance(event, WeightsSet):
             self.profile = self.profile.with_weights(event.weights)
+            self._weigh()
         elif isinstance(event, ProfileSet):
             self.profile = event.profile
-            self._digests = (self.profile.digest, self.scenario.digest)
+            self._bind()
         elif isinstance(event, ScenarioSet):
             self.scenario = event.scenario
-            self._digests = (self.profile.digest, self.scenario.digest)
+            self._bind()
         elif isinstance(event, Chosen):
             self.plan = event
         elif isinstance(event, Proposed):
             revision = Revision(text=event.text, origin=event.origin, at=record.at)
             self.candidates[event.candidate] = Candidate(id=event.candidate, revisions=(revision,))
+            self._bears(event.candidate, revision)
         elif isinstance(event, Judged):
             judgement = event.judgement
             self.judgements[judgement.text, judgement.profile, judgement.scenario] = judgement
             self.latest[event.candidate] = judgement
+            self.judged_at[event.candidate] = record.at
+            for bearer in (event.candidate, *self._bearers.get(judgement.text, ())):
+                self._forget(bearer)
             self._change(event.candidate, trouble="")
         elif isinstance(event, Noted) and not event.candidate:
             self.notes += (event.text,)
@@ -104,6 +115,7 @@ class State:
                 reason="",
                 trouble="",
             )
+            self._bears(event.candidate, revision)
         elif isinstance(event, Approved):
             self._change(event.candidate, standing=Standing.APPROVED, reason=event.reason)
         elif isinstance(event, Rejected):
@@ -129,18 +141,20 @@ class State:
         return (text_digest, *self._digests)
 
     def verdict(self, candidate: str) -> Verdict:
-        """The verdict on the candidate's current text; stale or `UNJUDGED` where there is none."""
-        current = self.candidates[candidate].current
-        if judgement := self.judgements.get(self.bond(current.digest)):
-            known = self._derived.get(candidate)
-            if known and known[0] is judgement and known[1] is self.profile:
-                return known[2]
-            verdict = assess(judgement, self.profile)
-            self._derived[candidate] = (judgement, self.profile, verdict)
-            return verdict
-        if judgement := self.latest.get(candidate):
-            return msgspec.structs.replace(UNJUDGED, stale=True, judgement=judgement)
-        return UNJUDGED
+        """The verdict on the candidate's current text; stale or `UNJUDGED` where there is none.
+
+        The same object until something changes about it.
+        """
+        known = self._verdicts.get(candidate)
+        if known is None:
+            if judgement := self._judgement(candidate):
+                known = self.weigher.verdict(judgement)
+            elif judgement := self.latest.get(candidate):
+                known = msgspec.structs.replace(UNJUDGED, stale=True, judgement=judgement)
+            else:
+                known = UNJUDGED
+            self._verdicts[candidate] = known
+        return known
 
     def verdict_on(self, revision: Revision) -> Verdict:
         """The verdict on one version of a text, `UNJUDGED` where there is none."""
@@ -149,7 +163,61 @@ class State:
 
     def ranking(self) -> list[str]:
         """Candidate ids, best verdict first: lowest risk, then highest `r·c`, then oldest."""
-        return sorted(self.candidates, key=lambda candidate: self.verdict(candidate).order)
+        if self._ranking is None:
+            self._ranking = sorted(self.candidates, key=self.order)
+        return list(self._ranking)
+
+    def order(self, candidate: str) -> tuple[int, float]:
+        """`Verdict.order` of the candidate's verdict: thousands of them cost no verdict each."""
+        known = self._orders.get(candidate)
+        if known is None:
+            judgement = self._judgement(candidate)
+            known = self.weigher.order(judgement) if judgement else UNJUDGED.order
+            self._orders[candidate] = known
+        return known
+
+    def _judgement(self, candidate: str) -> Judgement | None:
+        """The judgement that counts for the candidate's current text, if there is one."""
+        if candidate not in self._counting:
+            bond = self.bond(self.candidates[candidate].current.digest)
+            self._counting[candidate] = self.judgements.get(bond)
+        return self._counting[candidate]
+
+    def grounds(self, candidate: str) -> tuple[Judgement | None, Judgement | None]:
+        """What the candidate's verdict follows from, the weights apart."""
+        return self._judgement(candidate), self.latest.get(candidate)
+
+    def still(self) -> "State":
+        """This state as it is now, for another thread to read while this one goes on."""
+        still = copy.copy(self)
+        for name in ("candidates", "judgements", "latest", "_verdicts", "_orders", "_counting"):
+            setattr(still, name, dict(getattr(self, name)))
+        return still
+
+    # What of this has to be worked out anew
+
+    def _bears(self, candidate: str, revision: Revision) -> None:
+        """A candidate has another text."""
+        self._bearers.setdefault(revision.digest, []).append(candidate)
+        self._forget(candidate)
+
+    def _forget(self, candidate: str) -> None:
+        """The text of a candidate, or its judgement, is another."""
+        self._counting.pop(candidate, None)
+        self._orders.pop(candidate, None)
+        self._verdicts.pop(candidate, None)
+        self._ranking = None
+
+    def _weigh(self) -> None:
+        """The weights are others."""
+        self.weigher = Weigher(self.profile)
+        self._orders, self._verdicts, self._ranking = {}, {}, None
+
+    def _bind(self) -> None:
+        """Values or scenario are others, so other judgements count."""
+        self._digests = (self.profile.digest, self.scenario.digest)
+        self._counting = {}
+        self._weigh()
 
 
 def fold(records: Iterable[Record]) -> State:

@@ -5,17 +5,26 @@ checked against them when the file is read.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.domain.candidate import Candidate
-from core.domain.verdict import Judgement, Verdict
+from core.domain.verdict import Judgement, Verdict, Weigher
 from core.errors import BadInput, Tampered
-from core.files import SCHEMA, as_table, check_schema, dump_toml, parse_toml, read_text, write_whole
+from core.files import (
+    Warn,
+    check_schema,
+    dump_toml,
+    parse_toml,
+    read_text,
+    unknown_keys,
+    write_whole,
+)
 from core.session.events import FIRST, Record, unseal
 from core.session.session import Session
 from core.session.state import State
+from core.session.upper import Keys, add_foreign, foreign, of_candidate, upper
 
 LARGEST = 256_000_000
 """Bytes that a session file may have."""
@@ -29,55 +38,108 @@ _BLOCK = re.compile(r"^[ \t]*\[\[[ \t]*events[ \t]*\]\]", re.MULTILINE)
 
 
 class Store:
-    """Writes one session to one file, again and again, rendering only what is new."""
+    """Reads and writes one session's file, again and again, rendering only what is new."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.foreign: dict[Keys, Any] = {}
+        """What the file says in keys that are not known here; it stays in the file."""
         self._events: list[str] = []
         self._candidates: dict[str, _Still] = {}
+        self._weigher: Weigher | None = None
 
     def render(self, session: Session) -> str:
         """The file's text."""
         for record in session.records[len(self._events) :]:
             self._events.append(dump_toml({"events": [record.table]}))
-        top = dump_toml(_top(session.state, len(session.records), session.head))
-        return "\n".join([_HEADER, top, *self._rendered_candidates(session.state), *self._events])
+        return "\n".join([self._render_top(session), *self._events])
 
     def save(self, session: Session) -> None:
         """Puts the session on disk, whole."""
         write_whole(self.path, self.render(session))
 
+    def read(self, *, operator: str = "", warn: Warn | None = None) -> Session:
+        """The session in the file. `Tampered` names the first event that does not fit.
+
+        Keys that are not known here are warned about, and kept whenever the session is saved.
+        """
+        where = str(self.path)
+        head, blocks = _split(_text(self.path))
+        records = _records(blocks, where)
+        if not records:
+            check_schema(parse_toml(head, where), where)
+            raise BadInput("there are no events, so this is not a session", where=where)
+        try:
+            session = Session(records, operator=operator)
+        except (ValueError, KeyError) as error:
+            raise Tampered(
+                f"the events do not follow from each other: {error}", where=where
+            ) from None
+        if head.rstrip() != self._render_top(session).rstrip():  # else it says what we would
+            self.foreign = _check_top(parse_toml(head, where), session, where)
+            self._candidates = {} if self.foreign else self._candidates
+        self._events = [f"{block.rstrip()}\n" for block in blocks]
+        if warn:
+            told = [".".join(path) for path in self.foreign]
+            for name in (*told, *_foreign_in_events(records)):
+                warn(f"{where}: the key {name!r} is not known here; it is kept but not used")
+        return session
+
+    def _render_top(self, session: Session) -> str:
+        top = upper(session.state, len(session.records), session.head)
+        mine = {path: value for path, value in self.foreign.items() if path[0] != "candidates"}
+        add_foreign(top, mine)
+        return "\n".join([_HEADER, dump_toml(top), *self._rendered_candidates(session.state)])
+
     def _rendered_candidates(self, state: State) -> Iterator[str]:
         """Each candidate as a table. Only what its weights move is written anew every time."""
+        same_weights = self._weigher is state.weigher or (
+            self._weigher is not None and self._weigher.profile == state.profile
+        )
+        self._weigher = state.weigher
         for candidate in state.candidates.values():
-            verdict = state.verdict(candidate.id)
+            grounds = state.grounds(candidate.id)
             known = self._candidates.get(candidate.id)
-            if (
-                known is None
-                or known.candidate is not candidate
-                or known.judgement is not verdict.judgement
-                or known.stale is not verdict.stale
-            ):
-                known = self._candidates[candidate.id] = _Still.of(candidate, verdict)
-            yield f"[[candidates]]\n{known.first}{_moving(verdict)}\n{known.rest}"
+            if known is None or known.grounds != grounds or known.candidate != candidate:
+                known = _Still.of(candidate, grounds, state.verdict(candidate.id), self.foreign)
+            elif not same_weights:
+                known = known.moved(state.verdict(candidate.id))
+            self._candidates[candidate.id] = known
+            yield known.text
 
 
 class _Still(NamedTuple):
-    """What of a candidate's table stays while only weights change, as TOML."""
+    """A candidate's table as TOML, and what of it stays while only weights change."""
 
     candidate: Candidate
-    judgement: Judgement | None
-    stale: bool
+    grounds: tuple[Judgement | None, Judgement | None]
     first: str
     rest: str
+    text: str = ""
 
     @classmethod
-    def of(cls, candidate: Candidate, verdict: Verdict) -> "_Still":
-        table = _candidate(candidate, verdict)
-        below = {name: table.pop(name) for name in ("scores", "revisions") if name in table}
-        first = dump_toml({name: value for name, value in table.items() if name not in _MOVING})
-        rest = dump_toml({"candidates": [below]}).partition("[[candidates]]\n")[2]
-        return cls(candidate, verdict.judgement, verdict.stale, first, rest)
+    def of(
+        cls,
+        candidate: Candidate,
+        grounds: tuple[Judgement | None, Judgement | None],
+        verdict: Verdict,
+        more: Mapping[Keys, Any],
+    ) -> "_Still":
+        table = of_candidate(candidate, verdict)
+        if more:
+            add_foreign({"candidates": [table]}, more)
+        first = {name: table.pop(name) for name in ("id", "standing", "text")}
+        rest = {name: value for name, value in table.items() if name not in _MOVING}
+        return cls(
+            candidate,
+            grounds,
+            dump_toml(first),
+            dump_toml({"candidates": [rest]}).partition("[[candidates]]\n")[2],
+        ).moved(verdict)
+
+    def moved(self, verdict: Verdict) -> "_Still":
+        """The same candidate under other weights."""
+        return self._replace(text=f"[[candidates]]\n{self.first}{_moving(verdict)}{self.rest}")
 
 
 _MOVING = ("risk", "alignment", "harm", "recommendation", "stale")
@@ -96,10 +158,13 @@ def _moving(verdict: Verdict) -> str:
     return lines
 
 
-def load(path: Path, *, operator: str = "") -> Session:
-    """The session in a file. `Tampered` names the first event that does not fit."""
-    head, blocks = _split(_text(path))
-    where = str(path)
+def load(path: Path, *, operator: str = "", warn: Warn | None = None) -> Session:
+    """The session in a file, as `Store.read` gives it."""
+    return Store(path).read(operator=operator, warn=warn)
+
+
+def _records(blocks: Sequence[str], where: str) -> list[Record]:
+    """The records in the blocks; `Tampered` names the first that does not fit."""
     records: list[Record] = []
     previous = FIRST
     for seq, block in enumerate(blocks, start=1):
@@ -120,22 +185,7 @@ def load(path: Path, *, operator: str = "") -> Session:
             raise Tampered(f"event {seq} ({_kind(block)}) was changed", where=where)
         previous = record.digest
         records.append(record)
-    top = parse_toml(head, where)
-    check_schema(top, where)
-    if not records:
-        raise BadInput("there are no events, so this is not a session", where=where)
-    if (top.get("events_so_far"), top.get("head")) != (len(records), previous):
-        raise Tampered(
-            f"event {len(records) + 1} (unknown) is missing: the file announces "
-            f"{top.get('events_so_far')} events and another last digest",
-            where=where,
-        )
-    try:
-        session = Session(records, operator=operator)
-    except (ValueError, KeyError) as error:
-        raise Tampered(f"the events do not follow from each other: {error}", where=where) from None
-    _check_top(top, session, where)
-    return session
+    return records
 
 
 def _text(path: Path) -> str:
@@ -164,80 +214,45 @@ def _kind(block: str) -> str:
     return found.group(1) if found else "unknown"
 
 
-def _check_top(top: dict[str, Any], session: Session, where: str) -> None:
-    told = _top(session.state, len(session.records), session.head)
-    told["candidates"] = [
-        _candidate(candidate, session.verdict(candidate.id))
-        for candidate in session.candidates.values()
-    ]
-    if not told["candidates"]:
-        del told["candidates"]
+def _check_top(top: dict[str, Any], session: Session, where: str) -> dict[Keys, Any]:
+    """Sees that the upper part says what follows from the events; gives what else it says."""
+    check_schema(top, where)
+    records = session.records
+    if (top.get("events_so_far"), top.get("head")) != (len(records), session.head):
+        raise Tampered(
+            f"event {len(records) + 1} (unknown) is missing: the file announces "
+            f"{top.get('events_so_far')} events and another last digest",
+            where=where,
+        )
+    told = upper(session.state, len(records), session.head)
+    if session.candidates:
+        told["candidates"] = [
+            of_candidate(candidate, session.verdict(candidate.id))
+            for candidate in session.candidates.values()
+        ]
+    more: dict[Keys, Any] = {}
     for part in sorted(told.keys() | top.keys()):
-        ours = part in told or part in ("candidates", "notes", "plan")
-        if ours and told.get(part) != top.get(part):
+        try:
+            more |= foreign(
+                {key: value for key, value in told.items() if key == part},
+                {key: value for key, value in top.items() if key == part},
+            )
+        except ValueError:
             raise Tampered(
                 f"what the upper part says of `{part}` does not follow from the events",
                 where=where,
-            )
+            ) from None
+    return more
 
 
-def _top(state: State, events: int, head: str) -> dict[str, Any]:
-    top: dict[str, Any] = {
-        "schema": SCHEMA,
-        "events_so_far": events,
-        "head": head,
-        "settings": dict(state.settings),
-        "models": as_table(state.models),
-        "profile": as_table(state.profile),
-        "scenario": as_table(state.scenario),
-    }
-    top["scenario"].pop("candidates", None)  # they stand below, with what became of them
-    if state.notes:
-        top["notes"] = list(state.notes)
-    if state.plan:
-        chosen = state.candidates.get(state.plan.candidate)
-        top["plan"] = {"candidate": state.plan.candidate, "why": state.plan.why}
-        if chosen:
-            top["plan"]["text"] = next(
-                (
-                    revision.text
-                    for revision in chosen.revisions
-                    if revision.digest == state.plan.text
-                ),
-                "",
-            )
-    return top
+def _foreign_in_events(records: Sequence[Record]) -> Iterator[str]:
+    """The keys of events that are not known here, each kind of event once."""
+    seen = set()
+    for record in records:
+        for key in unknown_keys(record.table, record.event):
+            if key not in _RECORD and (name := f"{record.table['kind']}.{key}") not in seen:
+                seen.add(name)
+                yield name
 
 
-def _candidate(candidate: Candidate, verdict: Verdict) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "id": candidate.id,
-        "standing": candidate.standing.value,
-        "risk": verdict.risk.value,
-        "text": candidate.text,
-    }
-    if verdict.judgement and not verdict.stale:
-        told |= {
-            "alignment": round(verdict.alignment, 4),
-            "harm": round(verdict.harm, 4),
-            "recommendation": verdict.recommendation.value,
-            "scores": {value: round(score, 4) for value, score in verdict.scores.items()},
-        }
-    elif verdict.stale:
-        told["stale"] = True
-    for name in ("reason", "trouble"):
-        if told_of := getattr(candidate, name):
-            told[name] = told_of
-    if candidate.notes:
-        told["notes"] = list(candidate.notes)
-    told["revisions"] = [
-        {
-            "text": revision.text,
-            "origin": str(revision.origin),
-            "at": revision.at,
-            **({"guidance": revision.guidance} if revision.guidance else {}),
-            "digest": revision.digest,
-        }
-        for revision in candidate.revisions
-    ]
-    return told
+_RECORD = frozenset(("seq", "kind", "at", "by", "previous", "digest"))

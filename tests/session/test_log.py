@@ -165,3 +165,22 @@ def test_times_are_utc_and_names_are_kept() -> None:
 
     assert session.records[0].at == "2026-01-02T03:04:06Z"
     assert {record.by for record in session.records} == {"rosa"}
+
+
+@given(OPERATIONS, OPERATIONS)
+def test_what_a_session_has_worked_out_already_is_what_its_events_amount_to(
+    first: list[Operation], then: list[Operation]
+) -> None:
+    session = after(first)
+    for operation in [*then, lambda s: s.propose("Ring the miller.", Origin(Source.POLICY))]:
+        looked_at = session.state  # the verdicts and ranks that are kept from one look to the next
+        looked_at.ranking()
+        for candidate in session.candidates:
+            session.verdict(candidate)
+        do(session, operation)
+
+    anew = fold(session.records)
+    verdicts = {name: anew.verdict(name) for name in anew.candidates}
+    assert {name: session.verdict(name) for name in session.candidates} == verdicts
+    assert session.state.ranking() == sorted(verdicts, key=lambda name: verdicts[name].order)
+    assert all(session.state.order(name) == verdict.order for name, verdict in verdicts.items())

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from core.domain.verdict import Recommendation, Risk
 from core.errors import BadInput, PlacetError, Tampered
@@ -345,6 +346,80 @@ def test_unknown_keys_in_an_event_are_part_of_the_chain_and_survive(tmp_path: Pa
     assert load(path).records[2].table["more"] == {"nested": [1, 2]}
     path.write_text(path.read_text("utf-8").replace('"calm"', '"angry"'), "utf-8")
     assert "event 3 (noted) was changed" in told(path)
+
+
+def newer(file: Path) -> None:
+    """Puts keys of a newer Placet into the tables of the upper part."""
+    text = file.read_text("utf-8")
+    for was, more in (
+        ("schema = 1\n", 'mood = "calm"\n'),
+        ("[profile]\n", "audited = 2026-11-25\n"),
+        (f'id = "{CONSENT}",', ' colour = "green",'),
+        ("[scenario]\n", "deadline = 3.5\n"),
+        ('id = "c2"\n', 'votes = ["rosa", "ben"]\n'),
+    ):
+        assert was in text
+        text = text.replace(was, was + more, 1)
+    file.write_text(text, "utf-8")
+
+
+def test_unknown_keys_in_the_upper_part_are_warned_about_and_kept_at_the_next_save(
+    file: Path,
+) -> None:
+    newer(file)
+    warned: list[str] = []
+    store = Store(file)
+
+    session = store.read(warn=warned.append)
+    session.note("Taken up again.")
+    session.set_weights({CONSENT: 0.5})
+    store.save(session)
+
+    top = tomllib.loads(file.read_text("utf-8"))
+    assert top["mood"] == "calm"
+    assert str(top["profile"]["audited"]) == "2026-11-25"
+    assert top["profile"]["values"][0]["colour"] == "green"
+    assert top["scenario"]["deadline"] == 3.5
+    assert top["candidates"][1]["votes"] == ["rosa", "ben"]
+    assert len(warned) == 5
+    assert any("'candidates.c2.votes' is not known here" in line for line in warned)
+    assert load(file).state == session.state
+
+
+def test_unknown_keys_go_where_their_table_has_gone(file: Path) -> None:
+    newer(file)
+    store = Store(file)
+    session = store.read()
+    session.set_profile(
+        structs.replace(session.state.profile, values=session.state.profile.values[1:])
+    )
+    store.save(session)
+
+    top = tomllib.loads(file.read_text("utf-8"))
+    assert top["mood"] == "calm"
+    assert all("colour" not in value for value in top["profile"]["values"])
+    assert load(file).state == session.state
+
+
+def test_a_key_of_ours_beside_unknown_ones_is_checked_all_the_same(file: Path) -> None:
+    newer(file)
+    text = file.read_text("utf-8")
+    top, mark, events = text.partition("[[events]]")
+    file.write_text(top.replace('standing = "approved"', 'standing = "pending"') + mark + events)
+
+    assert "what the upper part says of `candidates` does not follow" in told(file)
+
+
+def test_an_event_that_is_there_already_is_never_written_anew(file: Path) -> None:
+    raw = file.read_text("utf-8").replace("\nseq = 2\n", "\n# as somebody left it\nseq  =  2\n")
+    file.write_text(raw, "utf-8")
+    store = Store(file)
+    session = store.read()
+    session.note("One more.")
+    store.save(session)
+
+    assert "# as somebody left it\nseq  =  2\n" in file.read_text("utf-8")
+    assert load(file).state == session.state
 
 
 def test_an_event_of_an_unknown_kind_is_refused_and_named() -> None:

@@ -316,7 +316,7 @@ async def test_blind_mode_hides_verdict_rank_and_order_until_the_decision() -> N
         rows = on.review.rows()
         assert [row.key for row in rows] == ["c1", "c2", "c3", "c4"]
         on.review.set_needle("high")
-        assert on.review.rows() == []
+        assert list(on.review.rows()) == []
         on.review.set_needle("")
         await on.go_to(LOW)
         await on.press("a")

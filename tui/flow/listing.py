@@ -1,8 +1,8 @@
 """The candidates as a list: ranked, filtered, sorted, with what is being written."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 from core.domain.candidate import Candidate
 from core.domain.verdict import UNJUDGED, Verdict
@@ -42,6 +42,30 @@ class Row(NamedTuple):
     """What is being done about it, as one word."""
 
 
+class Rows(Sequence[Row]):
+    """Rows by their keys. Each is made when it is drawn: of thousands, only those in view."""
+
+    def __init__(self, keys: Sequence[str], make: Callable[[str], Row]) -> None:
+        self._keys = keys
+        self._make = make
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    @overload
+    def __getitem__(self, place: int) -> Row: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Row]: ...
+    def __getitem__(self, place: int | slice) -> Row | Sequence[Row]:
+        if isinstance(place, slice):
+            return Rows(self._keys[place], self._make)
+        return self._make(self._keys[place])
+
+    def place(self, key: str) -> int | None:
+        """Where the row of that key is, if it is there."""
+        return self._keys.index(key) if key in self._keys else None
+
+
 def listing(
     state: State,
     *,
@@ -51,13 +75,13 @@ def listing(
     before: Mapping[str, int] | None = None,
     drafts: Mapping[str, str] | None = None,
     doing: Mapping[str, str] | None = None,
-) -> list[Row]:
+) -> Rows:
     """The rows to draw. `before` holds the ranks that counted before the weights changed.
 
     Where any verdict is `hidden`, the list keeps the order of arrival, so that the order gives
     nothing away.
     """
-    drafts, doing = drafts or {}, doing or {}
+    drafts, doing, before = drafts or {}, doing or {}, before or {}
     ranked = state.ranking()
     ranks = {name: place for place, name in enumerate(ranked, start=1)}
     if hidden and order in (Order.RANK, Order.ALIGNMENT):
@@ -66,32 +90,32 @@ def listing(
     if order is Order.STANDING:
         names.sort(key=lambda name: (state.candidates[name].standing.decided, ranks[name]))
     elif order is Order.ALIGNMENT:
-        names.sort(key=lambda name: -state.verdict(name).alignment)
+        names.sort(key=lambda name: state.order(name)[1])
     tokens = needle.lower().split()
-    rows = []
-    for name in names:
-        candidate, verdict = state.candidates[name], state.verdict(name)
-        kept_back = name in hidden
-        told = "" if kept_back else f"{verdict.risk} {'stale' if verdict.stale else ''}"
-        if tokens:
-            hay = f"{name} {candidate.standing.value} {told} {candidate.text}".lower()
-            if not all(token in hay for token in tokens):
-                continue
-        rows.append(
-            Row(
-                key=name,
-                rank=0 if hidden else ranks[name],
-                candidate=candidate,
-                verdict=UNJUDGED if kept_back else verdict,
-                text=drafts.get(name, candidate.text),
-                moved=before[name] - ranks[name] if before and name in before else 0,
-                hidden=kept_back,
-                doing=doing.get(name, ""),
-            )
+    if tokens:
+        names = [name for name in names if _has(state, name, tokens, name in hidden)]
+
+    def row(name: str) -> Row:
+        if name not in state.candidates:
+            return Row(name, 0, None, UNJUDGED, drafts[name], 0, bool(hidden), "writing")
+        candidate, kept_back = state.candidates[name], name in hidden
+        return Row(
+            key=name,
+            rank=0 if hidden else ranks[name],
+            candidate=candidate,
+            verdict=UNJUDGED if kept_back else state.verdict(name),
+            text=drafts.get(name, candidate.text),
+            moved=before[name] - ranks[name] if name in before else 0,
+            hidden=kept_back,
+            doing=doing.get(name, ""),
         )
-    rows += [
-        Row(name, 0, None, UNJUDGED, text, 0, bool(hidden), "writing")
-        for name, text in drafts.items()
-        if name not in state.candidates
-    ]
-    return rows
+
+    return Rows([*names, *(name for name in drafts if name not in state.candidates)], row)
+
+
+def _has(state: State, name: str, tokens: Sequence[str], kept_back: bool) -> bool:
+    """Whether a candidate has all of these words: in its text, its standing or its risk."""
+    candidate, verdict = state.candidates[name], state.verdict(name)
+    told = "" if kept_back else f"{verdict.risk} {'stale' if verdict.stale else ''}"
+    hay = f"{name} {candidate.standing.value} {told} {candidate.text}".lower()
+    return all(token in hay for token in tokens)

@@ -11,11 +11,11 @@ from core.domain.candidate import Candidate, Standing
 from core.domain.scenario import HandedIn, Scenario
 from core.domain.values import Profile, Value
 from core.domain.verdict import Recommendation, Risk, Verdict
-from core.domain.whatif import WhatIf, what_if
+from core.domain.whatif import CONTENDERS, WhatIf, what_if
 from core.errors import Refused
 from core.session.events import Approved, Record, Rejected
 from core.session.session import Session
-from tui.flow.listing import Order, Row, listing
+from tui.flow.listing import Order, Rows, listing
 from tui.flow.looking import Looking
 from tui.flow.news import Change, News, Tone
 from tui.flow.saving import Saver
@@ -127,7 +127,7 @@ class Review:
         self._seen.add(name)
         self.news.changed(Change.CANDIDATES)
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> Rows:
         """The candidates as they are to be listed."""
         drafts: dict[str, str] = {}
         doing: dict[str, str] = {}
@@ -167,7 +167,9 @@ class Review:
 
     def what_if(self, name: str) -> WhatIf | None:
         """The smallest change of one weight that would change something."""
-        verdicts = {found: self.session.verdict(found) for found in self.session.state.ranking()}
+        state = self.session.state
+        looked_at = dict.fromkeys([*state.ranking()[:CONTENDERS], name])
+        verdicts = {found: state.verdict(found) for found in looked_at}
         return what_if(
             {
                 found: verdict.judgement
@@ -180,12 +182,7 @@ class Review:
 
     def judged_at(self, name: str) -> str:
         """When the verdict in view was given, UTC, ISO 8601."""
-        for record in reversed(self.session.records):
-            if getattr(record.event, "candidate", "") == name and hasattr(
-                record.event, "judgement"
-            ):
-                return record.at
-        return ""
+        return self.session.state.judged_at.get(name, "")
 
     def stuck(self) -> list[str]:
         """Candidates still to be decided that have no verdict that counts, and none coming."""
@@ -195,7 +192,7 @@ class Review:
                 name
                 for name, candidate in self.session.candidates.items()
                 if not candidate.standing.decided
-                and self.session.verdict(name).risk is Risk.UNJUDGED
+                and self.session.state.order(name)[0] == Risk.UNJUDGED.order
                 and self.work.busy_with(name) is None
             ]
             self._stuck = (known, found)

@@ -81,7 +81,5 @@ def _still(session: Session) -> Session:
     """The session as it stands, safe to read in another thread while events come in."""
     still = copy.copy(session)
     still.records = list(session.records)
-    still.state = copy.copy(session.state)
-    for name in ("candidates", "judgements", "latest", "_derived"):
-        setattr(still.state, name, dict(getattr(session.state, name)))
+    still.state = session.state.still()
     return still

@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.widgets import Input
 
 from tui.draw import MUTED, STANDING, bar, fit, pad, risk_mark, share
-from tui.flow.listing import Order, Row
+from tui.flow.listing import Order, Row, Rows
 from tui.literal import cut
 from tui.rows import RowList
 
@@ -32,6 +32,11 @@ class CandidateList(RowList[Row]):
     def key_of(self, row: Row) -> str:
         """The candidate's id."""
         return row.key
+
+    def place_of(self, key: str) -> int | None:
+        """Where the candidate is, without making every row."""
+        rows = self.rows
+        return rows.place(key) if isinstance(rows, Rows) else super().place_of(key)
 
     def header(self, width: int) -> Content:
         """What the columns are."""
