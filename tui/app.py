@@ -2,13 +2,15 @@
 
 import gc
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
 from core.config import Config
-from core.session.session import Session
+from core.errors import PlacetError
+from core.session.store import Store
 from tui.flow.engine import EngineLike, Hear, real
 from tui.flow.looking import Looking
 from tui.flow.news import News
@@ -27,9 +29,12 @@ class PlacetApp(App[int]):
     TITLE = "placet"
     ENABLE_COMMAND_PALETTE = True
 
+    review: Review
+    """The session that is open, once its file is read."""
+
     def __init__(
         self,
-        opened: Opened,
+        opened: Opened | Path,
         *,
         policy: str = "",
         judge: str = "",
@@ -40,7 +45,10 @@ class PlacetApp(App[int]):
         engine: Callable[[Hear], EngineLike] = real,
         looking: Callable[[], Looking] = Looking,
     ) -> None:
-        """`engine` and `looking` are what tests put something of their own in for."""
+        """`opened` may be the file of a session, which is read once the screen is there.
+
+        `engine` and `looking` are what tests put something of their own in for.
+        """
         super().__init__()
         self.config = config or Config()
         defaults = self.config.defaults
@@ -51,7 +59,10 @@ class PlacetApp(App[int]):
                 defaults.candidates, defaults.rewrites, defaults.seed if seed is None else seed
             ),
         )
-        self._opened = opened
+        self.failed: PlacetError | None = None
+        """Why the session could not be opened, where that ended the application."""
+        self._opened: Opened | None = None
+        self._file = opened if isinstance(opened, Path) else None
         self._looking = looking
         self.work.first = (policy or defaults.policy, judge or defaults.judge, device, dtype)
         self.set_keymap(keymap(self.config.keys))
@@ -59,50 +70,87 @@ class PlacetApp(App[int]):
             self.register_theme(theme)
         known = self.config.theme in self.available_themes
         self.theme = self.config.theme if known else DARK.name
-        self.review = self._review(opened)
+        if isinstance(opened, Opened):
+            self._take(opened)
 
     def on_mount(self) -> None:
-        """Draws first; the worker starts once there is something to look at."""
-        self.push_screen(ReviewScreen(self.review))
-        self.call_after_refresh(self._begin)
+        """Draws first; worker and reading start once there is something to look at."""
+        if self._file:
+            from tui.screens.opening import OpeningScreen
 
-    def _begin(self) -> None:
+            store = Store(self._file)
+            self.push_screen(OpeningScreen(store))
+            self.call_after_refresh(self._begin, store)
+        else:
+            self.push_screen(ReviewScreen(self.review))
+            self.call_after_refresh(self._begin, None)
+
+    def on_unmount(self) -> None:
+        """Lets others have the session, however this ends."""
+        if self._opened:
+            self.review.saver.free()
+
+    def _begin(self, store: Store | None) -> None:
         gc.freeze()  # what the start made stays until the end
         gc.enable()
-        self.run_worker(self._start(), group="engine")
+        self.run_worker(self._start(store), group="engine")
 
-    async def _start(self) -> None:
+    async def _start(self, store: Store | None) -> None:
         await self.work.start()
-        self.judge_what_came_in()
+        if store:
+            await self._read(store)
+        else:
+            self._begun()
 
-    def _review(self, opened: Opened) -> Review:
-        session: Session = opened.session
-        return Review(
+    async def _read(self, store: Store) -> None:
+        """Reads the session that the application was opened with, and shows it."""
+        from tui.screens.opening import take_up
+
+        try:
+            opened = await take_up(self, store, self.config.operator, self.work.news)
+        except PlacetError as error:
+            self.failed, opened = error, None
+        if opened is None:
+            await self.work.stop()
+            self.exit(1)
+        else:
+            self._take(opened)
+            await self.switch_screen(ReviewScreen(self.review))
+            self._begun()
+
+    def _take(self, opened: Opened) -> None:
+        session = opened.session
+        self._opened = opened
+        self.review = Review(
             session,
             self.work,
-            opened.path or new_path(session.state.scenario),
+            opened.store or Store(new_path(session.state.scenario)),
             looking=self._looking(),
             blind=self.config.blind,
-            resumed=opened.path is not None,
+            resumed=opened.store is not None and not opened.copied,
         )
 
-    def judge_what_came_in(self) -> None:
+    def _begun(self) -> None:
         """Has candidates that came with a new scenario judged; a resumed session is left alone."""
-        if self._opened.path is None and self.review.stuck():
+        if self._opened and self._opened.copied:
+            self.review.saver.ask()
+        elif self._opened and not self._opened.store and self.review.stuck():
             self.review.check()
 
     async def show(self, opened: Opened) -> None:
         """Leaves the session, which is saved, and shows another one."""
-        await self.review.close()
-        self._opened = opened
-        self.review = self._review(opened)
-        self.work.news.last = None
+        await self._close()
+        self._take(opened)
         await self.switch_screen(ReviewScreen(self.review))
-        self.judge_what_came_in()
+        self._begun()
+
+    async def _close(self) -> None:
+        if self._opened:
+            await self.review.close()
 
     async def action_quit(self) -> None:
         """Leaves: what happened is on disk, and the worker has stopped."""
-        await self.review.close()
+        await self._close()
         await self.work.stop()
         self.exit(0)
 
@@ -120,35 +168,3 @@ class PlacetApp(App[int]):
                     )
             yield from screen.pane_commands()
         yield from super().get_system_commands(screen)
-
-
-def run_review(
-    target: str | None = None,
-    *,
-    profile: str = "",
-    policy: str = "",
-    judge: str = "",
-    device: str = "auto",
-    dtype: str = "auto",
-    seed: int = 0,
-) -> int:
-    """Opens the review screen and gives the exit status. Raises `PlacetError` before it opens."""
-    from core.config import load_config
-    from tui.opening import open_target
-
-    config = load_config()
-    opened = open_target(
-        target or config.defaults.scenario,
-        profile or config.defaults.profile,
-        config.operator,
-    )
-    app = PlacetApp(
-        opened,
-        policy=policy,
-        judge=judge,
-        device=device,
-        dtype=dtype,
-        config=config,
-        seed=seed or None,
-    )
-    return app.run() or 0

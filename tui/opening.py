@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core import library, paths
-from core.errors import BadInput
+from core.errors import BadInput, PlacetError
+from core.files import Warn
+from core.session.hold import Held
 from core.session.session import Session
-from core.session.store import load
+from core.session.store import Store
 
 _MARK = "[[events]]"
 
@@ -15,24 +17,54 @@ class Opened(NamedTuple):
     """A session, and where it is kept."""
 
     session: Session
-    path: Path | None
+    store: Store | None
     """`None` for a new session, which has no file yet."""
+    copied: bool = False
+    """Whether it was read from another file than it is kept in from now on."""
 
 
 def open_target(target: str = "", profile: str = "", operator: str = "") -> Opened:
     """The session in a file, or a new one on a scenario's name or file.
 
-    Raises `PlacetError`: a file that is missing, cannot be read, or was tampered with.
+    Raises `PlacetError`: a file that is missing, cannot be read, was tampered with, or is held.
     """
-    path = _session(target)
+    path = session_file(target)
     if path is not None:
-        return Opened(load(path, operator=operator), path)
+        return open_session(Store(path), operator)
     scenario = library.load_scenario(target or library.DEMO)
     values = library.profile_for(scenario, profile)
     return Opened(Session.start(values, scenario, operator=operator), None)
 
 
-def _session(target: str) -> Path | None:
+def open_session(store: Store, operator: str = "", *, warn: Warn | None = None) -> Opened:
+    """The session in a file, which nobody else can open then. `Held` says who has it already."""
+    try:
+        store.hold.take()
+    except Held:
+        raise
+    except PlacetError:
+        pass  # it can be read all the same; saving says what is wrong
+    try:
+        return Opened(store.read(operator=operator, warn=warn), store)
+    except BaseException:
+        store.hold.free()
+        raise
+
+
+def open_copy(store: Store, operator: str = "", *, warn: Warn | None = None) -> Opened:
+    """The session in a file that somebody else has open, kept in a file of its own from now on."""
+    session = store.read(operator=operator, warn=warn)
+    return Opened(session, store.at(_copy_of(store.path)), copied=True)
+
+
+def _copy_of(path: Path) -> Path:
+    number = 1
+    while (found := paths.sessions() / f"{path.stem}-copy-{number}.toml").exists():
+        number += 1
+    return found
+
+
+def session_file(target: str) -> Path | None:
     """The file of the session that `target` names, if it is one."""
     if not target:
         return None

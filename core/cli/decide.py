@@ -60,12 +60,16 @@ def decide(
         raise typer.BadParameter("give a scenario or --demo, one of the two")
     chosen = library.load_scenario(library.DEMO if demo else scenario, warn)
     values = library.profile_for(chosen, profile, warn)
+    keep = Store(session) if session else None
+    if keep:
+        keep.hold.take()
     options = Options(candidates=candidates, rounds=rounds, rewrites=rewrites, seed=seed)
     with Meter() as meter:
         team = load_team(policy, judge, device=device, dtype=dtype, watch=meter.watch)
         decided = run(team, chosen, values, options, watch=meter.watch)
-    if session:
-        Store(session).save(decided)
+    if keep:
+        keep.save(decided)
+        keep.hold.free()
     give(report(decided, format), output)
     if decided.state.plan is None or not decided.state.plan.candidate:
         raise typer.Exit(NOTHING_ACCEPTABLE)

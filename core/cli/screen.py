@@ -22,7 +22,7 @@ def open_screen(
             "the review screen needs a terminal", mend="`placet decide` does without one."
         )
     gc.disable()  # the application turns it on again after the first picture
-    from tui.app import run_review
+    from tui.run import run_review
 
     return run_review(
         target or None,

@@ -4,6 +4,7 @@ A file is always whole (`core.files.write_whole`). The upper part is derived fro
 checked against them when the file is read.
 """
 
+import copy
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from core.files import (
     write_whole,
 )
 from core.session.events import FIRST, Record, unseal
+from core.session.hold import Hold
 from core.session.session import Session
 from core.session.state import State
 from core.session.upper import Keys, add_foreign, foreign, of_candidate, upper
@@ -42,6 +44,10 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.hold = Hold(path)
+        """Whoever goes on writing to the file takes it first."""
+        self.read_so_far = (0, 0)
+        """How many events `read` has checked, and how many there are; for another thread to see."""
         self.foreign: dict[Keys, Any] = {}
         """What the file says in keys that are not known here; it stays in the file."""
         self._events: list[str] = []
@@ -65,7 +71,10 @@ class Store:
         """
         where = str(self.path)
         head, blocks = _split(_text(self.path))
-        records = _records(blocks, where)
+        records: list[Record] = []
+        for record in _records(blocks, where):
+            records.append(record)
+            self.read_so_far = (len(records), len(blocks))
         if not records:
             check_schema(parse_toml(head, where), where)
             raise BadInput("there are no events, so this is not a session", where=where)
@@ -84,6 +93,13 @@ class Store:
             for name in (*told, *_foreign_in_events(records)):
                 warn(f"{where}: the key {name!r} is not known here; it is kept but not used")
         return session
+
+    def at(self, path: Path) -> "Store":
+        """The same file elsewhere: what is rendered already is not rendered again."""
+        other = copy.copy(self)
+        other.path, other.hold = path, Hold(path)
+        other._events, other._candidates = list(self._events), dict(self._candidates)
+        return other
 
     def _render_top(self, session: Session) -> str:
         top = upper(session.state, len(session.records), session.head)
@@ -163,9 +179,8 @@ def load(path: Path, *, operator: str = "", warn: Warn | None = None) -> Session
     return Store(path).read(operator=operator, warn=warn)
 
 
-def _records(blocks: Sequence[str], where: str) -> list[Record]:
+def _records(blocks: Sequence[str], where: str) -> Iterator[Record]:
     """The records in the blocks; `Tampered` names the first that does not fit."""
-    records: list[Record] = []
     previous = FIRST
     for seq, block in enumerate(blocks, start=1):
         try:
@@ -184,8 +199,7 @@ def _records(blocks: Sequence[str], where: str) -> list[Record]:
         if extra:
             raise Tampered(f"event {seq} ({_kind(block)}) was changed", where=where)
         previous = record.digest
-        records.append(record)
-    return records
+        yield record
 
 
 def _text(path: Path) -> str:

@@ -1,21 +1,30 @@
 """The worker seen from the screen: cancelled, killed, late; and sessions that go on."""
 
+import os
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from textual.pilot import Pilot
+from textual.screen import Screen
 from textual.widgets import Input
 
 from core.config import Config
-from core.domain.candidate import Standing
+from core.domain.candidate import Origin, Source, Standing
 from core.engine.protocol import Align, Load, Propose, Ready, Trouble
 from core.errors import BadInput
 from core.session.events import ModelUsed
-from core.session.store import load
+from core.session.hold import Held, Hold
+from core.session.store import Store, load
 from core.watch import Growing, Progress, Rewritten, Written
-from tests.tui.driving import Clock, Desk, desk
-from tests.tui.fake import TEXTS
+from tests.tui.driving import PATIENCE, Clock, Desk, desk, dump
+from tests.tui.fake import TEXTS, FakeEngine
+from tui.app import PlacetApp
+from tui.dialogs import Confirm
 from tui.keymap import keymap
 from tui.opening import open_target
+from tui.screens.review import ReviewScreen
 
 
 async def test_echo_announces_itself() -> None:
@@ -225,3 +234,114 @@ async def test_the_real_worker_is_started_anew_after_a_kill() -> None:
         await on.until(lambda: len(app.review.session.candidates) == 4 and not app.work.jobs)
         assert not app.work.trouble
         await app.work.stop()
+
+
+def kept(path: Path) -> str:
+    """A small session in a file; gives its last digest."""
+    session = open_target().session
+    session.propose(TEXTS[0], Origin(Source.POLICY, "fake"))
+    Store(path).save(session)
+    return session.head
+
+
+async def reading(app: PlacetApp, pilot: Pilot[Any], kind: type[Screen[Any]]) -> None:
+    """Waits until a screen of that kind is on top."""
+    end = time.monotonic() + PATIENCE
+    while not isinstance(app.screen, kind):
+        assert time.monotonic() < end, f"{kind.__name__} never came: {app.screen}"
+        await pilot.pause(0.02)
+
+
+async def test_a_session_is_read_once_the_screen_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    head = kept(path)
+    app = PlacetApp(path, engine=FakeEngine)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await reading(app, pilot, ReviewScreen)
+        assert head in [record.digest for record in app.review.session.records]
+        assert app.review.saver.path == path
+        while app.review.saver.dirty:
+            await pilot.pause(0.02)
+    assert list(tmp_path.iterdir()) == [path], "the file is free again"
+
+
+async def test_a_session_that_cannot_be_read_ends_the_start_with_the_reason(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    kept(path)
+    path.write_text(path.read_text("utf-8").replace("fake", "fade"), "utf-8")
+    app = PlacetApp(path, engine=FakeEngine)
+    async with app.run_test(size=(100, 30)) as pilot:
+        end = time.monotonic() + PATIENCE
+        while app.failed is None:
+            assert time.monotonic() < end
+            await pilot.pause(0.02)
+    assert "event 2 (proposed) was changed" in str(app.failed)
+    assert app.return_value == 1
+
+
+async def test_a_session_that_another_placet_has_open_is_offered_as_a_copy(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    head = kept(path)
+    before = path.read_bytes()
+    other = Hold(path)
+    other.take()
+    app = PlacetApp(path, engine=FakeEngine)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await reading(app, pilot, Confirm)
+        await pilot.pause()
+        shown = "\n".join(dump(app))
+        assert "Another Placet has this session open" in shown
+        assert f"process {os.getpid()}" in shown
+        await pilot.press("tab", "enter")
+        await reading(app, pilot, ReviewScreen)
+        assert head in [record.digest for record in app.review.session.records]
+        app.review.note("Only in the copy.", "")
+        while app.review.saver.dirty:
+            await pilot.pause(0.02)
+        copy = app.review.saver.path
+    assert copy != path
+    assert path.read_bytes() == before
+    assert load(copy).state.notes == ("Only in the copy.",)
+    other.free()
+
+
+async def test_whoever_does_not_want_a_copy_leaves_the_session_alone(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    kept(path)
+    other = Hold(path)
+    other.take()
+    app = PlacetApp(path, engine=FakeEngine)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await reading(app, pilot, Confirm)
+        await pilot.pause()
+        await pilot.press("escape")
+        end = time.monotonic() + PATIENCE
+        while app.return_value is None:
+            assert time.monotonic() < end
+            await pilot.pause(0.02)
+    assert app.return_value == 1
+    with pytest.raises(Held):
+        Hold(path).take()
+    other.free()
+
+
+async def test_unknown_keys_in_a_session_are_named_when_it_is_opened(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    kept(path)
+    path.write_text(path.read_text("utf-8").replace("schema = 1", 'schema = 1\nmood = "calm"', 1))
+    app = PlacetApp(path, engine=FakeEngine)
+    async with app.run_test(size=(140, 30)) as pilot:
+        await reading(app, pilot, ReviewScreen)
+        assert app.work.news.last
+        assert "'mood' is not known here" in app.work.news.last.text
+
+
+async def test_the_session_that_is_open_is_not_opened_twice() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.until(lambda: not on.review.saver.dirty)
+        await on.press("ctrl+o")
+        await on.answered()
+        on.app.screen.query_one("#line", Input).value = str(on.review.saver.path)
+        await on.press("enter")
+        await on.until(lambda: "the session that is open" in on.said)

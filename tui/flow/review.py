@@ -15,6 +15,7 @@ from core.domain.whatif import CONTENDERS, WhatIf, what_if
 from core.errors import Refused
 from core.session.events import Approved, Record, Rejected
 from core.session.session import Session
+from core.session.store import Store
 from tui.flow.listing import Order, Rows, listing
 from tui.flow.looking import Looking
 from tui.flow.news import Change, News, Tone
@@ -57,7 +58,7 @@ class Review:
         self,
         session: Session,
         work: Work,
-        path: Path,
+        store: Store,
         *,
         looking: Looking | None = None,
         blind: bool = False,
@@ -70,16 +71,16 @@ class Review:
         self.blind = blind
         self.order = Order.RANK
         self.needle = ""
-        self.saver = Saver(session, path, lambda: self.news.changed(Change.SAVING))
+        self.saver = Saver(session, store, lambda: self.news.changed(Change.SAVING))
         self._seen: set[str] = set()
         self._before: dict[str, int] = {}
         self._stuck: tuple[object, list[str]] = (None, [])
         if resumed:
             self.saver.opened()
         work.session = session
+        self._end = session.subscribe(self._happened)
         if work.models:
             session.use_models(work.models)
-        self._end = session.subscribe(self._happened)
 
     async def close(self) -> None:
         """Lets go of the session; all of it is on disk then, if that can be."""
@@ -88,6 +89,7 @@ class Review:
             self.work.cancel()
             self.work.leave()
         await self.saver.flush()
+        self.saver.free()
 
     def _happened(self, record: Record) -> None:
         kind = record.event.__struct_config__.tag

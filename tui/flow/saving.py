@@ -15,16 +15,20 @@ from core.session.store import Store
 class Saver:
     """Keeps one session on disk. `changed` is called whenever its state is another."""
 
-    def __init__(self, session: Session, path: Path, changed: Callable[[], None]) -> None:
+    def __init__(self, session: Session, store: Store, changed: Callable[[], None]) -> None:
         self.session = session
-        self.path = path
         self.problem = ""
         """Why the last save failed."""
         self.saved_at: datetime | None = None
-        self._store = Store(path)
+        self._store = store
         self._changed = changed
         self._saved = 0
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._store.path
 
     @property
     def worth_keeping(self) -> bool:
@@ -50,10 +54,14 @@ class Saver:
 
     async def move(self, path: Path) -> None:
         """Saves to another file from now on; `PlacetError` says why that cannot be."""
-        store = Store(path)
+        store = self._store.at(path)
         count = len(self.session.records)
-        await asyncio.to_thread(store.save, _still(self.session))
-        self.path, self._store, self._saved, self.problem = path, store, count, ""
+        if path.resolve() == self.path.resolve():
+            store.hold = self._store.hold
+        await asyncio.to_thread(_save, store, _still(self.session))
+        if store.hold is not self._store.hold:
+            self._store.hold.free()
+        self._store, self._saved, self.problem = store, count, ""
         self.saved_at = datetime.now()
         self._changed()
 
@@ -64,17 +72,27 @@ class Saver:
         if self.dirty:
             await self._run()
 
+    def free(self) -> None:
+        """Lets others have the file."""
+        self._store.hold.free()
+
     async def _run(self) -> None:
         while self.dirty:
             count = len(self.session.records)
             try:
-                await asyncio.to_thread(self._store.save, _still(self.session))
+                await asyncio.to_thread(_save, self._store, _still(self.session))
             except PlacetError as error:
                 self.problem = str(error)
                 break
             self._saved, self.problem, self.saved_at = count, "", datetime.now()
             self._changed()
         self._changed()
+
+
+def _save(store: Store, session: Session) -> None:
+    """Puts the session on disk, unless somebody else has the file."""
+    store.hold.take()
+    store.save(session)
 
 
 def _still(session: Session) -> Session:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from core import library, paths
 from core.domain.scenario import Scenario
 from core.errors import Refused
+from core.session.store import Store
 from tui.dialogs import Ask, Choice, Confirm, Pick
 
 if TYPE_CHECKING:
@@ -81,12 +82,23 @@ def _detail(scenario: Scenario) -> str:
 async def go(screen: "ReviewScreen", target: str) -> None:
     """Leaves this session, which is saved, and opens another one or a scenario."""
     from tui.app import PlacetApp
-    from tui.opening import open_target
+    from tui.opening import Opened, open_target, session_file
+    from tui.screens.opening import take_up
 
-    app = screen.app
+    app, review = screen.app, screen.review
     if not isinstance(app, PlacetApp):
         raise Refused("there is no other session to go to here")
-    opened = open_target(target, operator=screen.review.session.operator)
+    opened: Opened | None
+    if path := session_file(target):
+        if path.resolve() == review.saver.path.resolve():
+            raise Refused("this is the session that is open")
+        review.news.say(f"Reading {path.name} …")
+        opened = await take_up(app, Store(path), review.session.operator, review.news)
+        if opened is None:
+            review.news.say("Nothing was opened.")
+            return
+    else:
+        opened = open_target(target, operator=review.session.operator)
     # Not in a worker of this screen: it ends with the screen.
     app.run_worker(app.show(opened), group="show", exclusive=True)
 

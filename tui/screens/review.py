@@ -5,17 +5,15 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from textual import on
-from textual.app import ComposeResult, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import BindingType
-from textual.containers import Container, Vertical
 from textual.content import Content
-from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from core.domain.whatif import WhatIf
 from core.errors import PlacetError
-from tui.bars import ActivityLine, KeyBar, StatusLine, TabLine
+from tui.bars import TabLine
 from tui.draw import MUTED, lines
 from tui.flow.news import Change, Notice, Tone
 from tui.flow.review import Review
@@ -25,6 +23,7 @@ from tui.panes.scenario import ScenarioPane
 from tui.panes.values import ValueList, ValuesPane
 from tui.panes.verdicts import VerdictPane, View
 from tui.rows import RowList
+from tui.screens.layout import Layout
 
 FRAME = 1 / 15
 """Seconds between two drawings of what streams in."""
@@ -33,13 +32,11 @@ REST = 0.15
 """Seconds that the cursor rests before the *what if* line is worked out."""
 
 
-class ReviewScreen(Screen[None]):
+class ReviewScreen(Layout):
     """What an operator looks at all day."""
 
-    CSS_PATH = "review.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bindings(Place.REVIEW)
     AUTO_FOCUS = "#candidate-list"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012
 
     def __init__(self, review: Review) -> None:
         super().__init__()
@@ -54,22 +51,6 @@ class ReviewScreen(Screen[None]):
         self._what_if: tuple[object, WhatIf | None] = (None, None)
         self._end: Callable[[], None] = lambda: None
         self._at = "candidates"
-
-    def compose(self) -> ComposeResult:
-        """From the top down, and from left to right."""
-        yield StatusLine()
-        yield Static(id="banner", markup=False)
-        yield TabLine(id="tabs")
-        with Container(id="panes"):
-            with Vertical(id="left"):
-                yield ValuesPane(id="values", classes="pane")
-                yield ScenarioPane(id="scenario", classes="pane")
-            with Vertical(id="right"):
-                yield CandidatesPane(id="candidates", classes="pane")
-                yield VerdictPane(id="verdict", classes="pane")
-        with Vertical(id="bottom"):
-            yield ActivityLine()
-            yield KeyBar()
 
     def on_mount(self) -> None:
         """Draws all, and again whenever something changes."""

@@ -1,0 +1,37 @@
+"""The application from its start to its end, for the command line."""
+
+from core.config import load_config
+from tui.app import PlacetApp
+from tui.opening import open_target, session_file
+
+
+def run_review(
+    target: str | None = None,
+    *,
+    profile: str = "",
+    policy: str = "",
+    judge: str = "",
+    device: str = "auto",
+    dtype: str = "auto",
+    seed: int = 0,
+) -> int:
+    """Opens the review screen and gives the exit status.
+
+    Raises `PlacetError` where there is nothing to open, or where what there is cannot be read.
+    """
+    config = load_config()
+    target = target or config.defaults.scenario
+    app = PlacetApp(
+        session_file(target)
+        or open_target(target, profile or config.defaults.profile, config.operator),
+        policy=policy,
+        judge=judge,
+        device=device,
+        dtype=dtype,
+        config=config,
+        seed=seed or None,
+    )
+    status = app.run() or 0
+    if app.failed:
+        raise app.failed
+    return status

@@ -1,0 +1,35 @@
+"""Where the four panes and the lines round them stand."""
+
+from textual.app import ComposeResult
+from textual.containers import Container, Vertical
+from textual.screen import Screen
+from textual.widgets import Static
+
+from tui.bars import ActivityLine, KeyBar, StatusLine, TabLine
+from tui.panes.candidates import CandidatesPane
+from tui.panes.scenario import ScenarioPane
+from tui.panes.values import ValuesPane
+from tui.panes.verdicts import VerdictPane
+
+
+class Layout(Screen[None]):
+    """The panes, empty. Below 110 columns three of them share a place."""
+
+    CSS_PATH = "layout.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012
+
+    def compose(self) -> ComposeResult:
+        """From the top down, and from left to right."""
+        yield StatusLine()
+        yield Static(id="banner", markup=False)
+        yield TabLine(id="tabs")
+        with Container(id="panes"):
+            with Vertical(id="left"):
+                yield ValuesPane(id="values", classes="pane")
+                yield ScenarioPane(id="scenario", classes="pane")
+            with Vertical(id="right"):
+                yield CandidatesPane(id="candidates", classes="pane")
+                yield VerdictPane(id="verdict", classes="pane")
+        with Vertical(id="bottom"):
+            yield ActivityLine()
+            yield KeyBar()
