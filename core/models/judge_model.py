@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core.models.adapters import merge
+from core.models.fused import fuse
 from core.models.readout import LAYOUT_VERSION, Asked, Calibration, Heads, Order, Tokenize, ask
 from core.models.trees import Packed, pack, size
 
@@ -119,12 +120,12 @@ class JudgeModel:
         heads.load_state_dict(
             {name: weight.float() for name, weight in load_file(weights / HEADS).items()}
         )
+        trunk = trunk.to(device, dtype)
+        fuse(trunk.model)
         fitted = dict(card.get("calibration", {}))
         if "respect_bias" in fitted:
             fitted["respect_bias"] = tuple(fitted["respect_bias"])
-        return cls(
-            trunk.to(device, dtype), heads.eval(), load_tokenize(base), Calibration(**fitted), card
-        )
+        return cls(trunk, heads.eval(), load_tokenize(base), Calibration(**fitted), card)
 
     def score(
         self,

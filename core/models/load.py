@@ -31,6 +31,7 @@ from core.models.adapters import merge
 from core.models.base import TextModel
 from core.models.catalog import Kind
 from core.models.causal import CausalModel
+from core.models.fused import fuse
 from core.models.judge_model import JudgeModel
 from core.models.seq2seq import Seq2seqModel
 from core.models.trained import TrainedJudge
@@ -95,7 +96,9 @@ def load_text_model(
             merge(model, adapter)
         if dtype == "int8":
             return quantized(model)
-        return model if dtype == stored else model.to(getattr(torch, dtype))
+        model = model if dtype == stored else model.to(getattr(torch, dtype))
+        fuse(model)
+        return model
 
     writer = weights(formats.write)
     same = formats.read == formats.write

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 from core.errors import BadInput, Cancelled
 from core.models.base import Prompt, Sampling
@@ -74,15 +75,18 @@ class Heard:
     ],
     ids=["usual", "narrow", "whole-vocabulary", "greedy"],
 )
+@pytest.mark.parametrize("name", ["tiny_gpt2", "tiny_llama"])
 def test_a_row_is_the_text_that_transformers_itself_writes(
-    model: CausalModel, seed: int, sampling: Sampling
+    request: pytest.FixtureRequest, name: str, seed: int, sampling: Sampling
 ) -> None:
+    folder = request.getfixturevalue(name)
+    model, plain = causal(folder), AutoModelForCausalLM.from_pretrained(folder, dtype="float32")
     prompt = PROMPTS[seed]
     draft = model.generate([prompt], sampling, [seed], SILENT)[0]
 
     tokens = model._tokens(prompt, sampling.max_tokens)
     torch.manual_seed(seed)
-    written = _generate(model.writer)(
+    written = _generate(plain)(
         torch.tensor([tokens]),
         attention_mask=torch.ones((1, len(tokens)), dtype=torch.long),
         max_new_tokens=sampling.max_tokens,
