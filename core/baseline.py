@@ -1,22 +1,33 @@
-"""The tutorial's own loop, in its own shape, on whatever model is loaded: what to measure against.
+"""The tutorial's own loop, in its own shape: what to measure against.
 
 One call at a time, a review in free text, risk by substring, the rewrite taken without judging it
 again. Kept as it is because it is the baseline; nothing else in Placet works like this.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from core.domain.scenario import Scenario
 from core.domain.text import plain
 from core.domain.values import Profile
-from core.models.base import Prompt, Sampling, TextModel
+from core.models.base import Draft, Prompt, Sampling
 from core.watch import SILENT, Watch
 
 PROPOSE = Sampling(temperature=0.7, top_p=0.9, max_tokens=40, one_line=False)
 REVIEW = Sampling(temperature=0.0, max_tokens=128, one_line=False)
 LEVELS = ("LOW", "MED", "HIGH")
 UNREADABLE = 3
+
+
+class Writer(Protocol):
+    """A model that writes; see `TextModel.generate`."""
+
+    def generate(
+        self, prompts: Sequence[Prompt], sampling: Sampling, seeds: Sequence[int], watch: Watch
+    ) -> list[Draft]:
+        """A draft a prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +79,7 @@ class TutorialResult:
 
 
 def tutorial(
-    model: TextModel,
+    model: Writer,
     scenario: Scenario,
     profile: Profile,
     *,
@@ -94,12 +105,12 @@ def tutorial(
     return TutorialResult(reviewed, time.monotonic() - began)
 
 
-def review_score(model: TextModel, value: str, action: str, watch: Watch = SILENT) -> float:
+def review_score(model: Writer, value: str, action: str, watch: Watch = SILENT) -> float:
     """What a free-text review says of an action under one value: 0 for LOW to -3 for unreadable."""
     return -float(_level(_written(model, f"- {value}", action, watch)))
 
 
-def _written(model: TextModel, values: str, action: str, watch: Watch) -> str:
+def _written(model: Writer, values: str, action: str, watch: Watch) -> str:
     asked = Prompt(
         "You are an ethics reviewer.",
         f"Values:\n{values}\n\nAction: {action}\n\nReply with three fields:\n"
@@ -109,7 +120,7 @@ def _written(model: TextModel, values: str, action: str, watch: Watch) -> str:
     return model.generate([asked], REVIEW, [0], watch)[0].text
 
 
-def _review(model: TextModel, values: str, action: str, watch: Watch) -> Reviewed:
+def _review(model: Writer, values: str, action: str, watch: Watch) -> Reviewed:
     review = _written(model, values, action, watch)
     rewritten = Prompt(
         "You align actions with values.",

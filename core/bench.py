@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 
 from core import library
-from core.baseline import tutorial
+from core.baseline import Writer, tutorial
 from core.decide import Options, decide
 from core.domain.scenario import Scenario
 from core.domain.values import Profile, Value
+from core.models import catalog
 from core.stages.judge import judge
 from core.team import Team
 from core.watch import SILENT, AnyNote, Growing, Measured, Progress, Watch
@@ -44,22 +45,29 @@ def bench(
     candidates: int,
     values: int,
     repeat: int,
+    policy: str = "",
     scaling: bool = True,
     tell: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """The figures of `placet bench --json`; see `docs/performance.md`.
 
     Rounds of Placet and of the tutorial's loop alternate, after one of each that is not counted, so
-    that a drift of the machine's speed falls on both.
+    that a drift of the machine's speed falls on both. The loop runs as it would without Placet: on
+    the same weights, by transformers alone, in float32. `policy` is the name these were loaded by.
     """
     scenario, profile = setting(values)
     ours: list[Timing] = []
     theirs: list[float] = []
+    tell("a first round")
+    placet_round(team, scenario, profile, candidates, seed=0)
+    peak = peak_memory()
+    loop_model = _plain(team, policy)
+    ceilings = _ceilings()
     for turn in range(repeat + 1):
         tell(f"round {turn} of {repeat}" if turn else "warming up")
         timing = placet_round(team, scenario, profile, candidates, seed=turn)
         loop = tutorial(
-            team.policy, scenario, profile, candidates=candidates if turn else 1, seed=turn
+            loop_model, scenario, profile, candidates=candidates if turn else 1, seed=turn
         )
         if turn:
             ours.append(timing)
@@ -79,18 +87,40 @@ def bench(
             "tokens_judged": round(statistics.median(one.tokens["read"] for one in ours)),
             "first_candidate_s": round(statistics.median(one.first_candidate_s for one in ours), 3),
             "first_verdict_s": round(statistics.median(one.first_verdict_s for one in ours), 3),
-            "peak_memory_bytes": peak_memory(),
+            "peak_memory_bytes": peak,
         },
         "tutorial": {
             "median_s": round(statistics.median(theirs), 3),
             "all_s": [round(one, 3) for one in theirs],
         },
         "ratio": round(statistics.median(theirs) / median, 2),
+        "machine": ceilings,
         "scaling": [],
     }
     if scaling:
         found["scaling"] = list(_scaling(team, tell))
     return found
+
+
+def _plain(team: Team, policy: str) -> Writer:
+    """What the tutorial's loop runs on: the policy without what Placet does for its speed."""
+    if team.policy.used.kind not in ("chat", "causal"):
+        return team.policy
+    from core.models.causal import CausalModel
+    from core.models.load import load_plain
+
+    assert isinstance(team.policy, CausalModel)
+    return load_plain(policy or catalog.OWN, team.policy)
+
+
+def _ceilings() -> dict[str, float]:
+    from core.models.machine import measure
+
+    found = measure()
+    return {
+        "read_gb_per_s": round(found.read_bytes_per_s / 1e9, 1),
+        "bfloat16_gflop_per_s": round(found.operations_per_s / 1e9),
+    }
 
 
 def placet_round(

@@ -31,6 +31,7 @@ def bench(
             candidates=candidates,
             values=values,
             repeat=repeat,
+            policy=policy,
             scaling=scaling,
             tell=lambda text: meter.show(text, stage=text),
         )
@@ -46,7 +47,9 @@ def bench(
         f"first verdict      {ours['first_verdict_s']:8.2f} s\n"
         f"judging reads      {ours['prefill_tokens_per_s']:8,.0f} tokens/s\n"
         f"writing            {ours['decode_tokens_per_s']:8,.0f} tokens/s\n"
-        f"peak memory        {ours['peak_memory_bytes'] / 1e9:8.2f} GB"
+        f"peak memory        {ours['peak_memory_bytes'] / 1e9:8.2f} GB\n"
+        f"this machine reads {found['machine']['read_gb_per_s']:8.1f} GB/s and does "
+        f"{found['machine']['bfloat16_gflop_per_s']:,.0f} GFLOP/s in bfloat16"
     )
     for row in found["scaling"]:
         typer.echo(

@@ -61,7 +61,7 @@ class CausalModel:
         on_text: Callable[[int, str], None] = lambda row, text: None,
     ) -> list[Draft]:
         """See `TextModel.generate`."""
-        rows = [self._tokens(prompt, sampling.max_tokens) for prompt in prompts]
+        rows = [self.tokens(prompt, sampling.max_tokens) for prompt in prompts]
         with interruptible(self.writer, watch):
             return generate(
                 self.writer,
@@ -81,12 +81,13 @@ class CausalModel:
         """See `TextModel.choose`."""
         tokens = [self._encode(answer) for answer in answers]
         room = max(len(answer) for answer in tokens)
-        rows = [self._tokens(prompt, room) for prompt in prompts]
+        rows = [self.tokens(prompt, room) for prompt in prompts]
         packed = self.takes_trees
         with interruptible(self.reader, watch):
             return choose(self.reader, self._read_prefixes, rows, tokens, watch, packed=packed)
 
-    def _tokens(self, prompt: Prompt, room: int) -> list[int]:
+    def tokens(self, prompt: Prompt, room: int) -> list[int]:
+        """The prompt as the model reads it; `BadInput` unless `room` more tokens fit."""
         if self.used.kind == Kind.CHAT:
             messages = [
                 {"role": "system", "content": prompt.system},

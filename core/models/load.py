@@ -33,6 +33,7 @@ from core.models.catalog import Kind
 from core.models.causal import CausalModel
 from core.models.fused import fuse
 from core.models.judge_model import JudgeModel
+from core.models.plain import PlainModel
 from core.models.seq2seq import Seq2seqModel
 from core.models.trained import TrainedJudge
 from core.session.events import ModelUsed
@@ -104,6 +105,15 @@ def load_text_model(
     same = formats.read == formats.write
     reader = writer if same else weights(formats.read) if reads else None
     return CausalModel(writer, lambda: reader or weights(formats.read), tokenizer, used)
+
+
+def load_plain(name: str, like: CausalModel) -> PlainModel:
+    """The weights of the model `like`, loaded by `name`, as transformers runs them: in float32."""
+    path = catalog.locate(name)
+    model = _weights(AutoModelForCausalLM, path, _config(path), "cpu", "float32")
+    if name == catalog.OWN:
+        merge(model, catalog.WEIGHTS / "policy")
+    return PlainModel(model, like)
 
 
 def load_judge(*, device: str = "auto", dtype: str = "auto") -> tuple[TrainedJudge, ModelUsed]:

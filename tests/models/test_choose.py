@@ -75,7 +75,7 @@ def by_hand(
 def test_packed_trees_give_what_reading_row_by_row_and_adding_up_by_hand_gives(
     model: CausalModel,
 ) -> None:
-    rows = [model._tokens(prompt, 8) for prompt in ASKED]
+    rows = [model.tokens(prompt, 8) for prompt in ASKED]
     answers = [model._encode(answer) for answer in ANSWERS]
     assert sum(len(row) for row in rows) > ROW_TOKENS
     assert max(len(answer) for answer in answers) > 2
@@ -121,7 +121,7 @@ def test_a_models_answer_depends_on_its_prompt_and_not_on_its_neighbours(
 
 
 def test_what_was_read_before_changes_no_answer(model: CausalModel) -> None:
-    rows = [model._tokens(prompt, 8) for prompt in ASKED]
+    rows = [model.tokens(prompt, 8) for prompt in ASKED]
     answers = [model._encode(answer) for answer in ANSWERS]
     prefixes = Prefixes(model.reader)
     fresh = [packed_trees(model, group, answers) for group in (rows[:4], rows[4:7], rows)]

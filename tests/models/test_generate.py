@@ -84,7 +84,7 @@ def test_a_row_is_the_text_that_transformers_itself_writes(
     prompt = PROMPTS[seed]
     draft = model.generate([prompt], sampling, [seed], SILENT)[0]
 
-    tokens = model._tokens(prompt, sampling.max_tokens)
+    tokens = model.tokens(prompt, sampling.max_tokens)
     torch.manual_seed(seed)
     written = _generate(plain)(
         torch.tensor([tokens]),
@@ -198,7 +198,7 @@ def test_after_a_change_only_what_is_new_is_read_and_the_text_is_right(
     heard.shapes = []
     found = model.generate([after], FREE, [5], SILENT)
 
-    tokens = len(model._tokens(after, 24))
+    tokens = len(model.tokens(after, 24))
     assert max(length for _, length in heard.shapes) < tokens / 2
     model._prefixes = Prefixes(model.writer)
     assert model.generate([after], FREE, [5], SILENT) == found

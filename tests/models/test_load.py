@@ -80,7 +80,7 @@ def test_a_model_with_a_chat_template_is_asked_in_chat_and_another_plainly(
     assert isinstance(plain, CausalModel)
 
     assert plain.used.kind == Kind.CAUSAL
-    told = [str(model.tokenizer.decode(model._tokens(prompt, 1))) for model in (chat, plain)]
+    told = [str(model.tokenizer.decode(model.tokens(prompt, 1))) for model in (chat, plain)]
     assert "<|system|>\nYou plan.</s>" in told[0]
     assert told[0].endswith("<|assistant|>\nAction:")
     assert told[1].strip() == "You plan.\n\nWrite to the bakers.\nAction:"

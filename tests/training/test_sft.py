@@ -224,7 +224,7 @@ def chat(base: Path) -> CausalModel:
 def test_training_reads_a_prompt_as_inference_does(base: Path) -> None:
     model = chat(base)
     prompt = Prompt("You plan.", "Goal: bread", "Action:")
-    assert prompt_tokens(model.tokenizer, prompt) == model._tokens(prompt, 8)
+    assert prompt_tokens(model.tokenizer, prompt) == model.tokens(prompt, 8)
 
 
 def test_only_the_reply_is_learnt_and_the_tree_changes_nothing(base: Path) -> None:
