@@ -8,9 +8,9 @@ one out to leave that engine out. Optional: nothing in Placet needs it.
 
 A round: 8 proposals of 40 tokens for one prompt; 40 questions (8 actions by 5 values), each
 answered by the next token's distribution; 5 actions rewritten 4 times in 40 tokens; 100 questions
-about the rewrites. The actions are fixed, and no row ends early, so that all three do the same
-work. Prompt caching is on everywhere. All engines ask in words: Placet's trained judge, which reads
-several values in one pass through fewer layers, is not used here.
+about the rewrites. The actions are given, others in each round, and no row ends early, so that
+all three do the same work. Prompt caching is on everywhere. All engines ask in words: Placet's
+trained judge, which reads several values in one pass through fewer layers, is not used here.
 """
 
 import argparse
@@ -30,8 +30,11 @@ TOKENS = 40
 Ask = Callable[[list[Any]], object]
 
 
-def work() -> dict[str, Any]:
-    """The prompts of the four phases, as system and user messages with the reply's beginning."""
+def work(turn: int) -> dict[str, Any]:
+    """The prompts of the four phases, as system and user messages with the reply's beginning.
+
+    Scenario and values stay; actions are others in each turn, as they are when people work.
+    """
     from core import library
     from core.stages import prompts
 
@@ -44,7 +47,8 @@ def work() -> dict[str, Any]:
         for candidate in found.candidates
         if not candidate.text.startswith("{")
     ]
-    first, rewritten = actions[:8], [f"{actions[row % 8]} ({row})" for row in range(20)]
+    first = [f"Step {turn}.{row}: {actions[row]}" for row in range(8)]
+    rewritten = [f"Plan {turn}.{row}: {actions[row % 8]}" for row in range(20)]
 
     def asked(texts: list[str]) -> list[Any]:
         return [
@@ -161,7 +165,6 @@ def serve(engine: str, gguf: str) -> None:
 
 def rounds(interpreters: dict[str, str], gguf: str, repeat: int) -> Iterator[tuple[str, Any]]:
     """Rounds of all engines in turn; the first of each is not counted."""
-    asked = json.dumps(work()) + "\n"
     running = {
         engine: subprocess.Popen(
             [python, __file__, "--serve", engine, "--gguf", gguf],
@@ -174,6 +177,7 @@ def rounds(interpreters: dict[str, str], gguf: str, repeat: int) -> Iterator[tup
         for engine, python in interpreters.items()
     }
     for turn in range(repeat + 1):
+        asked = json.dumps(work(turn)) + "\n"
         for engine, process in running.items():
             assert process.stdin and process.stdout
             process.stdin.write(asked)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
+import torch
 from msgspec import Struct
 
 from core.models.interrupt import interruptible
@@ -10,7 +11,10 @@ from core.models.judge_model import JudgeModel
 from core.models.readout import Order, action_segment, ask, context_segment, value_segment
 from core.watch import Watch
 
-Tree = tuple[str, list[str]]
+Question = tuple[str, tuple[str, ...]]
+"""An action, and the statements of the values it is read against."""
+
+Tree = tuple[str, list[Question]]
 """A context and some actions in it."""
 
 
@@ -18,9 +22,9 @@ class Measure(Struct, frozen=True):
     """What was read of one action."""
 
     scores: list[float]
-    """For each value, the probability that the action respects it."""
+    """For each value asked about, the probability that the action respects it."""
     breaks: list[float]
-    """For each value, the probability that the action goes against it."""
+    """For each value asked about, the probability that the action goes against it."""
     harm: float
     """The probability that the action does harm, whatever the values."""
 
@@ -52,15 +56,16 @@ class TrainedJudge:
         starts = range(0, max(1, len(words) - size + step), step)
         return [" ".join(words[start : start + size]) for start in starts]
 
-    def tokens(self, context: str, actions: Sequence[str], statements: Sequence[str]) -> int:
-        """Tokens in the tree of one context, these actions, and all values below each."""
-        values = sum(self._length(value_segment(statement)) for statement in statements)
+    def tokens(self, context: str, questions: Sequence[Question]) -> int:
+        """Tokens in the tree of one context, these actions, and the values below each."""
         shared = self._length(context_segment(context)) if context.strip() else 0
-        return shared + sum(self._length(action_segment(action)) + values for action in actions)
+        return shared + sum(
+            self._length(action_segment(action))
+            + sum(self._length(value_segment(statement)) for statement in statements)
+            for action, statements in questions
+        )
 
-    def measure(
-        self, trees: Sequence[Tree], statements: Sequence[str], watch: Watch, *, second: bool
-    ) -> list[list[Measure]]:
+    def measure(self, trees: Sequence[Tree], watch: Watch, *, second: bool) -> list[list[Measure]]:
         """Measures by tree and action; `second` words and orders the same question otherwise.
 
         Raises `Cancelled` between two layers.
@@ -70,22 +75,27 @@ class TrainedJudge:
             ask(
                 self.model.tokenize,
                 context,
-                actions,
-                [statements] * len(actions),
+                [action for action, _ in questions],
+                [statements for _, statements in questions],
                 Order.ACTION_FIRST if second else Order.CONTEXT_FIRST,
                 "Rule" if second else "Value",
             )
-            for context, actions in trees
+            for context, questions in trees
         ]
         with interruptible(self.model.trunk, watch):
             readings = self.model.read(asked)
         found = []
-        for (_, actions), reading in zip(trees, readings, strict=True):
-            shape = (len(actions), len(statements))
-            scores = calibration.score(reading.respect).reshape(shape).tolist()
-            breaks = calibration.respect(reading.respect)[:, 2].reshape(shape).tolist()
+        for (_, questions), reading in zip(trees, readings, strict=True):
+            counts = [len(statements) for _, statements in questions]
+            scores = torch.split(calibration.score(reading.respect), counts)
+            breaks = torch.split(calibration.respect(reading.respect)[:, 2], counts)
             harm = calibration.harm(reading.harm).tolist()
-            found.append([Measure(*row) for row in zip(scores, breaks, harm, strict=True)])
+            found.append(
+                [
+                    Measure(of_action.tolist(), against.tolist(), chance)
+                    for of_action, against, chance in zip(scores, breaks, harm, strict=True)
+                ]
+            )
         return found
 
 

@@ -17,7 +17,10 @@ from core.stages.judge import Row
 from core.watch import Progress, Watch
 
 if TYPE_CHECKING:
-    from core.models.trained import Measure, TrainedJudge
+    from core.models.trained import Measure, Question, TrainedJudge
+
+Part = tuple[int, "Question"]
+"""A row's place, and a window of its action with the statements it is read against."""
 
 TREE_TOKENS = 448
 """Tokens in one tree: context, some actions, their values. Attention grows with their square."""
@@ -29,7 +32,7 @@ WINDOW, STRIDE = 224, 160
 """A longer action is read in windows of so many tokens, a new one every `STRIDE`."""
 
 BORDER = 0.2
-"""Scores this near to a half are read a second time, worded and ordered otherwise."""
+"""Scores this near to a half, and only they, are read again, worded and ordered otherwise."""
 
 
 class HeadsJudge:
@@ -42,25 +45,39 @@ class HeadsJudge:
 
     def measure(self, rows: Sequence[Row], profile: Profile, watch: Watch) -> list[Judgement]:
         """See `Judge.measure`. Actions of any length fit: the worst window counts."""
-        statements = [value.statement for value in profile.values]
+        statements = tuple(value.statement for value in profile.values)
         asked = [
-            (row, part)
+            (row, (part, statements))
             for row, (_, text) in enumerate(rows)
             for part in self.model.windows(text, WINDOW, STRIDE)
         ]
-        found = self._read(rows, asked, statements, watch, second=False)
-        near = [
-            (row, part)
-            for (row, part), measure in zip(asked, found, strict=True)
-            if any(abs(score - 0.5) < BORDER for score in measure.scores)
+        found = self._read(rows, asked, watch, second=False)
+        close = [
+            [place for place, score in enumerate(measure.scores) if abs(score - 0.5) < BORDER]
+            for measure in found
         ]
-        again = dict(zip(near, self._read(rows, near, statements, watch, second=True), strict=True))
+        near = [
+            (row, (part, tuple(statements[place] for place in places)))
+            for (row, (part, _)), places in zip(asked, close, strict=True)
+            if places
+        ]
+        again = iter(self._read(rows, near, watch, second=True))
+        turned = [
+            {
+                place
+                for place, score in zip(places, next(again).scores, strict=True)
+                if (score < 0.5) != (measure.scores[place] < 0.5)
+            }
+            if places
+            else set()
+            for places, measure in zip(close, found, strict=True)
+        ]
         judgements = []
         for row, (scenario, text) in enumerate(rows):
             mine = [
-                (measure, again.get(one))
-                for one, measure in zip(asked, found, strict=True)
-                if one[0] == row
+                (measure, places)
+                for (owner, _), measure, places in zip(asked, found, turned, strict=True)
+                if owner == row
             ]
             ids = [value.id for value in profile.values]
             scores = [min(first.scores[place] for first, _ in mine) for place in range(len(ids))]
@@ -78,10 +95,7 @@ class HeadsJudge:
                     unstable=tuple(
                         name
                         for place, name in enumerate(ids)
-                        if any(
-                            second and (first.scores[place] < 0.5) != (second.scores[place] < 0.5)
-                            for first, second in mine
-                        )
+                        if any(place in places for _, places in mine)
                     ),
                     raw="\n".join(_raw(ids, first) for first, _ in mine),
                 )
@@ -91,25 +105,24 @@ class HeadsJudge:
     def _read(
         self,
         rows: Sequence[Row],
-        asked: Sequence[tuple[int, str]],
-        statements: Sequence[str],
+        asked: "Sequence[Part]",
         watch: Watch,
         *,
         second: bool,
     ) -> "list[Measure]":
         """A measure for each part of an action, in order."""
         found: list[Measure] = []
-        trees = list(self._trees(rows, asked, statements))
+        trees = list(self._trees(rows, asked))
         began, read = time.monotonic(), 0
         for start in range(0, len(trees), BATCH_TREES):
             watch.check()
             batch = trees[start : start + BATCH_TREES]
             found += [
                 measure
-                for tree in self.model.measure(batch, statements, watch, second=second)
+                for tree in self.model.measure(batch, watch, second=second)
                 for measure in tree
             ]
-            read += sum(self.model.tokens(*tree, statements) for tree in batch)
+            read += sum(self.model.tokens(*tree) for tree in batch)
             rate = read / max(time.monotonic() - began, 1e-6)
             left = (len(trees) - start - len(batch)) * read / (start + len(batch)) / rate
             watch.say(
@@ -125,20 +138,17 @@ class HeadsJudge:
         return found
 
     def _trees(
-        self, rows: Sequence[Row], asked: Sequence[tuple[int, str]], statements: Sequence[str]
-    ) -> Iterator[tuple[str, list[str]]]:
+        self, rows: Sequence[Row], asked: "Sequence[Part]"
+    ) -> "Iterator[tuple[str, list[Question]]]":
         """A context with as many of its neighbouring actions as fit into a tree, in order."""
         for context, group in groupby(asked, key=lambda one: rows[one[0]][0].context):
-            actions: list[str] = []
-            for _, part in group:
-                if (
-                    actions
-                    and self.model.tokens(context, [*actions, part], statements) > TREE_TOKENS
-                ):
-                    yield context, actions
-                    actions = []
-                actions.append(part)
-            yield context, actions
+            questions: list[Question] = []
+            for _, question in group:
+                if questions and self.model.tokens(context, [*questions, question]) > TREE_TOKENS:
+                    yield context, questions
+                    questions = []
+                questions.append(question)
+            yield context, questions
 
 
 def _raw(ids: Sequence[str], measure: "Measure") -> str:

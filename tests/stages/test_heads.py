@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from core.domain.scenario import Scenario
 from core.domain.values import Profile, Value
 from core.domain.verdict import Risk, assess
-from core.models.trained import Measure
+from core.models.trained import Measure, Question, Tree
 from core.session.events import ModelUsed
 from core.stages.heads import TREE_TOKENS, HeadsJudge
 from core.stages.judge import judge_rows
@@ -29,31 +29,32 @@ class Words:
 
     def __init__(self) -> None:
         self.trees: list[tuple[str, list[str], bool]] = []
+        self.asked: list[tuple[str, tuple[str, ...], bool]] = []
 
     def windows(self, text: str, window: int, stride: int) -> list[str]:
         words = text.split()
         return [" ".join(words[at : at + window]) for at in range(0, max(len(words), 1), stride)]
 
-    def tokens(self, context: str, actions: Sequence[str], statements: Sequence[str]) -> int:
-        return sum(len(text.split()) for text in [context, *actions]) + 50 * len(actions)
+    def tokens(self, context: str, questions: Sequence[Question]) -> int:
+        words = [context, *(action for action, _ in questions)]
+        return sum(len(text.split()) for text in words) + 50 * len(questions)
 
-    def measure(
-        self,
-        trees: Sequence[tuple[str, list[str]]],
-        statements: Sequence[str],
-        watch: Watch,
-        *,
-        second: bool,
-    ) -> list[list[Measure]]:
-        self.trees += [(context, actions, second) for context, actions in trees]
-        return [[self._one(action, second) for action in actions] for _, actions in trees]
+    def measure(self, trees: Sequence[Tree], watch: Watch, *, second: bool) -> list[list[Measure]]:
+        for context, questions in trees:
+            self.trees.append((context, [action for action, _ in questions], second))
+            self.asked += [(action, statements, second) for action, statements in questions]
+        return [
+            [self._one(action, statements, second) for action, statements in questions]
+            for _, questions in trees
+        ]
 
     @staticmethod
-    def _one(action: str, second: bool) -> Measure:
+    def _one(action: str, statements: Sequence[str], second: bool) -> Measure:
         phone = 0.1 if "telephone" in action else 0.9
         if "maybe" in action:
             phone = 0.55 if not second else 0.45
-        return Measure(scores=[phone, 0.9], breaks=[1 - phone, 0.1], harm=0.1)
+        scores = [phone if "telephone" in statement else 0.9 for statement in statements]
+        return Measure(scores=scores, breaks=[1 - score for score in scores], harm=0.1)
 
 
 def judged(model: Words | None = None) -> HeadsJudge:
@@ -98,7 +99,10 @@ def test_neighbours_in_one_context_share_a_tree_up_to_its_bound() -> None:
     rows = [(SCENARIO, f"Send letter number {number}.") for number in range(30)]
     judged(model).measure(rows, PROFILE, SILENT)
 
-    sizes = [model.tokens(context, actions, []) for context, actions, _ in model.trees]
+    sizes = [
+        model.tokens(context, [(action, ()) for action in actions])
+        for context, actions, _ in model.trees
+    ]
     assert len(sizes) > 1
     assert max(sizes) <= TREE_TOKENS
 
@@ -113,3 +117,17 @@ def test_rows_of_several_contexts_keep_their_order() -> None:
 
     assert [one.scores["phone"] if one else None for one in found].index(0.1) == 4
     assert [one.scenario for one in found if one] == [scenario.digest for scenario, _ in rows]
+
+
+def test_only_the_values_that_are_close_calls_are_read_a_second_time() -> None:
+    model = Words()
+
+    judged(model).measure(
+        [(SCENARIO, "Ring them maybe tomorrow."), (SCENARIO, "Write to all of them.")],
+        PROFILE,
+        SILENT,
+    )
+
+    assert [one for one in model.asked if one[2]] == [
+        ("Ring them maybe tomorrow.", ("Never by telephone.",), True)
+    ]
