@@ -89,12 +89,14 @@ def train_policy(
 @evaluate.command("judge")
 def evaluate_judge(
     files: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
             help="JSON lines with value, context, action, label (keeps, breaks or unrelated; 1 or "
-            "0), or norm, moral_action, immoral_action; or TOML situations."
+            "0), or norm, moral_action, immoral_action; or TOML situations. Without any, the third "
+            "of the corpus that is never trained on.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     as_json: AsJson = False,
     limit: Limit = None,
     compare: Annotated[
@@ -113,7 +115,7 @@ def evaluate_judge(
     """How well the judge tells keeping from breaking on labelled rows, with 95 % intervals."""
     from core.models.load import load_judge
     from core.training import answers, examine, measure
-    from core.training.labelled import read_labelled
+    from core.training.labelled import held_out, read_labelled
 
     if picture:
         _needs("matplotlib")
@@ -124,10 +126,10 @@ def evaluate_judge(
         table: list[measure.Row] = []
         rivals = _rivals(meter) if compare else []
         found: list[answers.Answer] = []
-        for file in files:
-            meter.show(f"judging {file.name}", stage=str(file))
-            named = read_labelled(file, limit)
-            table += examine.labelled_rows(judge.model, file.name, named, rivals)
+        sets = [(file.name, read_labelled(file, limit)) for file in files or ()]
+        for name, named in sets or [("held out", held_out(CORPUS / "judge", limit))]:
+            meter.show(f"judging {name}", stage=name)
+            table += examine.labelled_rows(judge.model, name, named, rivals)
             found += answers.put(judge.model, named) if picture else []
         if picture:
             _draw(picture, found, table)

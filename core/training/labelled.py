@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput
-from core.training.data import Act, Case, Harm, Label, Question, corpus_case, read_situations
+from core.training.data import (
+    Act,
+    Case,
+    Harm,
+    Label,
+    Question,
+    Split,
+    corpus_case,
+    read_corpus,
+    read_situations,
+)
 
 Named = tuple[str, str, Case]
 """Group, domain, and a case with the labels it ought to get."""
@@ -51,6 +61,12 @@ def read_labelled(path: Path, limit: int | None = None) -> list[Named]:
     if not named:
         raise BadInput("there are no rows in it", where=str(path))
     return named[:limit]
+
+
+def held_out(corpus: Path, limit: int | None = None) -> list[Named]:
+    """The third of the corpus that is never trained on."""
+    kept = [one for one in read_corpus(corpus) if one.split is Split.HELD_OUT]
+    return [(one.id, one.domain, corpus_case(one)) for one in kept[:limit]]
 
 
 def _cases(row: dict[str, Any], number: str) -> Iterator[Named]:

@@ -55,6 +55,14 @@ def test_the_judge_is_measured_beside_its_rivals_and_drawn(
 
 
 @pytest.mark.model
+def test_without_files_the_held_out_third_is_judged(placet: Placet) -> None:
+    ran = placet("evaluate", "judge", "--limit", 3, "--json")
+    assert ran.status == 0, ran.err
+    told = {(row["set"], row["figure"]): row for row in json.loads(ran.out)}
+    assert told["held out", "harmful that come out LOW"]["n"] >= 12
+
+
+@pytest.mark.model
 def test_a_picture_of_no_known_kind_is_refused(placet: Placet, rows: Path, tmp_path: Path) -> None:
     ran = placet("evaluate", "judge", rows, "--picture", tmp_path / "judge.pudding")
     assert ran.status == 1
