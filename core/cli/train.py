@@ -104,7 +104,7 @@ def evaluate_judge(
         typer.Option(
             "--compare",
             help="Beside a word list, n-grams, the default model asked in words, and the "
-            "tutorial's review in free text (slow; 100 rows are read by it at most).",
+            "tutorial's review in free text (slow; 40 rows are read by it at most).",
         ),
     ] = False,
     picture: Annotated[
@@ -246,7 +246,7 @@ def _rivals(meter: Meter) -> Any:
         rivals.word_list(),
         rivals.ngrams(rivals.questions(learnt)),
         rivals.prompted(model, meter.watch),
-        rivals.Rival("the tutorial's review in free text", reviewed, most=100),
+        rivals.Rival("the tutorial's review in free text", reviewed, most=40),
     ]
 
 
