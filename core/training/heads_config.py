@@ -51,33 +51,34 @@ class HeadsConfig:
     few, and they start at nought."""
     label_smoothing: float = 0.02
     row_length: int = 256
-    warmup_steps: int = 30
+    warmup_steps: int = 60
     clip: float = 1.0
     """Bound of the gradient's norm."""
-    checkpoint_every: int = 25
+    checkpoint_every: int = 50
     """Steps between checkpoints."""
     threads: int = 2
     stages: tuple[Stage, ...] = field(
         default=(
             Stage(
                 "people",
-                peak_rate=5e-4,
-                end_rate=1e-4,
+                peak_rate=4e-4,
+                end_rate=2e-4,
                 stories=10_000,
-                chemistry=2_000,
-                stop_after=200,
+                chemistry=4_000,
+                tokens_per_step=1024,
+                stop_after=1350,
             ),
             Stage(
                 "agents",
-                peak_rate=5e-4,
+                peak_rate=4e-4,
                 end_rate=0.0,
-                stories=1_600,
-                chemistry=250,
-                others=0.2,
-                corpus_rounds=5,
-                tokens_per_step=1536,
-                stop_after=380,
-                fall_over=380,
+                stories=4_200,
+                chemistry=800,
+                others=0.6,
+                corpus_rounds=3,
+                tokens_per_step=1024,
+                stop_after=1000,
+                fall_over=1000,
             ),
         )
     )
