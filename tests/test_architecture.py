@@ -32,6 +32,7 @@ print(count)
 """
 
 PURE = {
+    "operator",
     "collections", "collections.abc", "dataclasses", "difflib", "enum", "functools", "hashlib",
     "itertools", "json", "math", "msgspec", "re", "typing", "unicodedata",
 }  # fmt: skip
