@@ -1,5 +1,6 @@
 """`placet decide`: a decision without a screen; `placet baseline`: what to compare it with."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -61,15 +62,13 @@ def decide(
     chosen = library.load_scenario(library.DEMO if demo else scenario, warn)
     values = library.profile_for(chosen, profile, warn)
     keep = Store(session) if session else None
-    if keep:
-        keep.hold.take()
     options = Options(candidates=candidates, rounds=rounds, rewrites=rewrites, seed=seed)
-    with Meter() as meter:
-        team = load_team(policy, judge, device=device, dtype=dtype, watch=meter.watch)
-        decided = run(team, chosen, values, options, watch=meter.watch)
-    if keep:
-        keep.save(decided)
-        keep.hold.free()
+    with keep.hold if keep else nullcontext():
+        with Meter() as meter:
+            team = load_team(policy, judge, device=device, dtype=dtype, watch=meter.watch)
+            decided = run(team, chosen, values, options, watch=meter.watch)
+        if keep:
+            keep.save(decided)
     give(report(decided, format), output)
     if decided.state.plan is None or not decided.state.plan.candidate:
         raise typer.Exit(NOTHING_ACCEPTABLE)

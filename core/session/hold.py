@@ -30,6 +30,13 @@ class Hold:
         self.path = path
         self._lock: FileLock | None = None
 
+    def __enter__(self) -> "Hold":
+        self.take()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.free()
+
     def take(self) -> None:
         """Takes the file, unless it is ours already. `Held` says who has it."""
         if self._lock is not None:
@@ -49,7 +56,7 @@ class Hold:
             ) from None
         except OSError as error:
             raise PlacetError(
-                f"the session cannot be kept to this Placet ({error.strerror or error})",
+                f"it cannot be written ({error.strerror or error})",
                 where=str(self.path),
                 mend="Check the rights on the folder, or name another file.",
             ) from None
