@@ -40,6 +40,10 @@ def train_judge(
     config: ConfigFile = None,
     resume: Resume = False,
     steps: Steps = None,
+    begin: Annotated[
+        Path | None,
+        typer.Option(help="Train these weights further.", exists=True, show_default=False),
+    ] = None,
 ) -> None:
     """Train the judge, calibrate it, and write its card with all figures."""
     _needs("peft")
@@ -57,7 +61,7 @@ def train_judge(
                 stage=now.stage,
             )
 
-        heads.train(settings, data, CORPUS / "judge", base, out, resume, tell, steps)
+        heads.train(settings, data, CORPUS / "judge", base, out, resume, tell, steps, begin)
         meter.show("calibrating and measuring", stage="calibrating and measuring")
         table = calibrate.finish(out, base, catalog.DEFAULT, settings, data, CORPUS / "judge")
     give(measure.as_text(table) + "\n", None)
