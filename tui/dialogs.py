@@ -397,4 +397,4 @@ class Show(Dialog[None]):
 
     def action_scroll(self, by: int) -> None:
         """Scrolls the text."""
-        self.query_one("#scroll").scroll_relative(y=by, animate=False, force=True)
+        self.query_one("#scroll").scroll_relative(y=by, animate=False, force=True, immediate=True)

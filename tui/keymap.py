@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
+from typing import Any
 
+from textual.app import App
 from textual.keys import _character_to_key
 
 from core.errors import BadInput
@@ -39,6 +41,13 @@ def keymap(changes: Mapping[str, str]) -> dict[str, str]:
                 mend="Give one of the two another key.",
             )
     return {name: keys[name] for name in changes}
+
+
+def key_of(app: App[Any], name: str) -> str:
+    """The key that a binding has now, as it is shown."""
+    changed = app._keymap.get(name)
+    known = BY_ID[name]
+    return shown(changed) if changed else known.shown_as or shown(known.key)
 
 
 def _clashes(keys: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:

@@ -76,16 +76,16 @@ class ScenarioPane(VerticalScroll, can_focus=True):
 
     def action_down(self) -> None:
         """Scrolls down."""
-        self.scroll_down(animate=False)
+        self.scroll_down(animate=False, immediate=True)
 
     def action_up(self) -> None:
         """Scrolls up."""
-        self.scroll_up(animate=False)
+        self.scroll_up(animate=False, immediate=True)
 
     def action_first(self) -> None:
         """Scrolls to the top."""
-        self.scroll_home(animate=False)
+        self.scroll_home(animate=False, immediate=True)
 
     def action_last(self) -> None:
         """Scrolls to the end."""
-        self.scroll_end(animate=False)
+        self.scroll_end(animate=False, immediate=True)

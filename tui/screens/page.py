@@ -90,4 +90,4 @@ class TextPage(Page[None]):
 
     def action_scroll(self, by: int) -> None:
         """Scrolls."""
-        self.query_one("#body").scroll_relative(y=by, animate=False, force=True)
+        self.query_one("#body").scroll_relative(y=by, animate=False, force=True, immediate=True)

@@ -1,8 +1,8 @@
 """The review screen: four panes over one session. It draws, and hands on what the operator asks."""
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from textual import on
 from textual.app import SystemCommand
@@ -15,15 +15,17 @@ from core.domain.whatif import WhatIf
 from core.errors import PlacetError
 from tui.bars import TabLine
 from tui.draw import MUTED, lines
-from tui.flow.news import Change, Notice, Tone
+from tui.flow.news import Change, Notice
 from tui.flow.review import Review
-from tui.keys import DECISIONS, KEYS, Place, bindings, shown
+from tui.keys import DECISIONS, KEYS, Place, bindings
+from tui.literal import literal
 from tui.panes.candidates import CandidatesPane
 from tui.panes.scenario import ScenarioPane
 from tui.panes.values import ValueList, ValuesPane
 from tui.panes.verdicts import VerdictPane, View
 from tui.rows import RowList
-from tui.screens.layout import Layout
+from tui.screens import telling
+from tui.screens.workplace import Workplace
 
 FRAME = 1 / 15
 """Seconds between two drawings of what streams in."""
@@ -32,19 +34,14 @@ REST = 0.15
 """Seconds that the cursor rests before the *what if* line is worked out."""
 
 
-class ReviewScreen(Layout):
+class ReviewScreen(Workplace):
     """What an operator looks at all day."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(Place.REVIEW)
     AUTO_FOCUS = "#candidate-list"
 
     def __init__(self, review: Review) -> None:
-        super().__init__()
-        self.review = review
-        self.compare: tuple[int, int] | None = None
-        self.raw = False
-        self.drafts: dict[str, Any] = {}
-        """What was typed into dialogs and not sent, by dialog and candidate."""
+        super().__init__(review)
         self._due = Change(0)
         self._timer: Timer | None = None
         self._rest: Timer | None = None
@@ -158,25 +155,12 @@ class ReviewScreen(Layout):
             self.draw_verdict()
 
     def _draw_bars(self) -> None:
-        from tui.screens import telling
-
         telling.bars(self)
 
     def _said(self, notice: Notice) -> None:
         self._draw_bars()
 
     # What to say where there is nothing
-
-    def key_of(self, name: str) -> str:
-        """The key that a binding has now, as it is shown."""
-        changed = self.app._keymap.get(name)
-        found = next(key for key in KEYS if key.id == name)
-        return shown(changed) if changed else found.shown_as or shown(found.key)
-
-    def press(self, name: str, told: str) -> Content:
-        """A key and what it does."""
-        key = Content.styled(f"{self.key_of(name):>5}  ", "bold $footer-key-foreground")
-        return key + Content(told)
 
     def _nothing(self, filtered: bool) -> Content:
         if filtered:
@@ -198,8 +182,6 @@ class ReviewScreen(Layout):
 
     def _no_verdict(self, name: str) -> Content:
         if name and (draft := self.review.draft(name)):
-            from tui.literal import literal
-
             return lines(
                 Content.styled("Being written; it is judged as soon as it is whole.", MUTED),
                 Content(""),
@@ -262,7 +244,8 @@ class ReviewScreen(Layout):
         if name != "verdict":
             self._at_pane(name)
         targets = {"values": "#value-list", "candidates": "#candidate-list"}
-        self.query_one(targets.get(name, f"#{name}")).focus()
+        # At once, so that the next key, however soon, is one of that pane's.
+        self.set_focus(self.query_one(targets.get(name, f"#{name}")))
 
     def _step(self, by: int) -> None:
         names = ["values", "scenario", "candidates", "verdict"]
@@ -282,34 +265,20 @@ class ReviewScreen(Layout):
 
     # What the operator asks for; how it is done stands in the modules beside this one
 
-    def do(self, what: Coroutine[Any, Any, None]) -> None:
-        """Runs something that may ask questions; what is refused is said, never raised."""
-
-        async def run() -> None:
-            try:
-                await what
-            except PlacetError as error:
-                self.refused(error)
-
-        self.run_worker(run(), group="asking")
-
-    def refused(self, error: PlacetError) -> None:
-        """Says what a guard, or a file, does not allow, and what can be done."""
-        told = " ".join(part for part in (f"{error.problem}.", error.mend) if part)
-        if error.where:
-            told = f"{error.where}: {told}"
-        elif not told[1:2].isdigit():  # a candidate's name is written as it is
-            told = told[:1].upper() + told[1:]
-        self.review.news.say(told, Tone.WARNING)
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """No key of this screen works while text is typed in it."""
+        """No decision key works while text is typed here, nor anything while a question is put.
+
+        A dialog takes a moment to open. What is typed ahead of it is meant for it, and must not be
+        read as keys of this screen.
+        """
+        if action != "do":
+            return True
         typing = isinstance(self.focused, Input)
-        return not (typing and action == "do" and parameters[0] in DECISIONS)
+        return not self.asking and not (typing and parameters[0] in DECISIONS)
 
     def action_do(self, what: str) -> None:
         """Does what a key stands for. Whatever a guard refuses is said, and nothing is changed."""
-        from tui.screens import doing
+        from tui.screens import doing  # late: text fields are not needed for the first paint
 
         try:
             doing.DO[what](self)

@@ -1,7 +1,5 @@
 """What the lines at the top and at the bottom of the review screen say."""
 
-from typing import TYPE_CHECKING
-
 from textual.content import Content
 from textual.widgets import Static
 
@@ -10,15 +8,13 @@ from tui.draw import MUTED
 from tui.flow.work import Kind
 from tui.keys import KEYS, Place
 from tui.literal import literal
-
-if TYPE_CHECKING:
-    from tui.screens.review import ReviewScreen
+from tui.screens.workplace import Workplace
 
 _GROUPS = ("", "work", "decide", "look", "go", "file")
 _SHORT = {"values": "panes", "save-as": "save", "statistics": "stats"}
 
 
-def bars(screen: "ReviewScreen") -> None:
+def bars(screen: Workplace) -> None:
     """Draws all of them."""
     _status(screen)
     _banner(screen)
@@ -26,7 +22,7 @@ def bars(screen: "ReviewScreen") -> None:
     keys(screen)
 
 
-def _status(screen: "ReviewScreen") -> None:
+def _status(screen: Workplace) -> None:
     review = screen.review
     saver, work = review.saver, review.work
     if saver.problem:
@@ -78,7 +74,7 @@ def _short(names: list[str]) -> str:
     return " + ".join(name.rsplit("/", 1)[-1] for name in names)
 
 
-def _banner(screen: "ReviewScreen") -> None:
+def _banner(screen: Workplace) -> None:
     review = screen.review
     banner = screen.query_one("#banner", Static)
     told, error = Content(""), False
@@ -103,7 +99,7 @@ def _banner(screen: "ReviewScreen") -> None:
         banner.update(told)
 
 
-def _activity(screen: "ReviewScreen") -> None:
+def _activity(screen: Workplace) -> None:
     review = screen.review
     line = screen.query_one(ActivityLine)
     jobs = list(review.work.jobs.values())
@@ -127,7 +123,7 @@ def _activity(screen: "ReviewScreen") -> None:
     )
 
 
-def _hint(screen: "ReviewScreen") -> Content:
+def _hint(screen: Workplace) -> Content:
     review = screen.review
     total, open_ = review.counts()
     key = Content.styled
@@ -152,7 +148,7 @@ def _hint(screen: "ReviewScreen") -> Content:
     )
 
 
-def keys(screen: "ReviewScreen") -> None:
+def keys(screen: Workplace) -> None:
     """The footer: what works in this pane, then what works everywhere."""
     items = []
     focused = screen.focused
