@@ -28,6 +28,7 @@ class Item(NamedTuple):
     node: DOMNode
     tooltip: str
     group: int
+    """0 for what comes first to mind, 1 for the rest, which is drawn fainter."""
 
 
 class KeyBar(Widget):
@@ -78,7 +79,8 @@ class KeyBar(Widget):
             for place, (_, item) in enumerate(line):
                 text += Content("  " if place else "")
                 text += Content.styled(item.shown, "bold $footer-key-foreground")
-                text += Content.styled(f" {item.label}", "$footer-description-foreground")
+                style = MUTED if item.group else "$footer-description-foreground"
+                text += Content.styled(f" {item.label}", style)
             parts.append(text)
         return Content("\n").join(parts)
 
@@ -164,8 +166,10 @@ class ActivityLine(Widget):
             told += Content.styled(f"   {left:.0f} s left", MUTED)
         if more:
             told += Content.styled(f"   {more} more waiting", MUTED)
-        told += Content.styled(f"   {key}", "bold $footer-key-foreground")
-        self._show(told + Content.styled(" cancels", MUTED))
+        if key:
+            told += Content.styled(f"   {key}", "bold $footer-key-foreground")
+            told += Content.styled(" cancels", MUTED)
+        self._show(told)
 
     def saying(self, notice: Notice | None, hint: Content) -> None:
         """Shows what was said last, or a hint."""

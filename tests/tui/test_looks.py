@@ -46,7 +46,12 @@ async def test_every_key_has_a_name_a_tooltip_and_a_place_in_help_and_palette() 
     async with desk() as on:
         commands = [command.help for command in on.app.get_system_commands(on.screen)]
         for key in KEYS:
-            if key.place in (Place.REVIEW, Place.VALUES, Place.SCENARIO) and key.id not in (
+            if key.place in (
+                Place.REVIEW,
+                Place.VALUES,
+                Place.SCENARIO,
+                Place.LIST,
+            ) and key.id not in (
                 "palette",
                 "quit",
             ):
@@ -59,6 +64,55 @@ async def test_every_key_has_a_name_a_tooltip_and_a_place_in_help_and_palette() 
             assert f"[{key.id}]" in told
         await on.press("escape")
         await on.until(lambda: isinstance(on.app.screen, ReviewScreen))
+
+
+async def test_a_newcomer_finds_the_way_through_a_review_on_the_first_line_of_the_footer() -> None:
+    async with desk(size=(80, 24)) as on:
+        bar = on.screen.query_one(KeyBar)
+        line = on.text().splitlines()[bar.region.y]
+        for told in ("j k move", "g propose", "a approve", "x reject", "r re-align", "u undo"):
+            assert told in line
+        assert "^s save" in line
+        assert "q quit" in line
+
+
+async def test_the_palette_and_the_footer_know_the_keys_of_every_screen() -> None:
+    keys = {"session-verify": "V", "use-judge": "B", "back": "z"}
+    async with desk(config=Config(keys=keys)) as on:
+        for opener, place, told in (
+            ("S", Place.SESSIONS, "V verify"),
+            ("M", Place.MODELS, "B use as judge"),
+        ):
+            await on.press(opener)
+            await on.until(lambda told=told: told in on.text(), told)  # type: ignore[misc]
+            assert "z back" in on.text()
+            commands = [each.help for each in on.app.get_system_commands(on.app.screen)]
+            for key in KEYS:
+                if key.place in (place, Place.PAGE):
+                    assert key.tooltip in commands
+            await on.press("z")
+            await on.until(lambda: isinstance(on.app.screen, ReviewScreen))
+
+
+async def test_every_binding_of_ours_can_be_remapped() -> None:
+    from tui.dialogs import Ask, Confirm, Edit, Pick, Show
+    from tui.panes.scenario import ScenarioPane
+    from tui.panes.values import ValueList
+    from tui.rows import RowList
+    from tui.screens.help import HelpScreen
+    from tui.screens.models import ModelsScreen
+    from tui.screens.opening import OpeningScreen
+    from tui.screens.sessions import SessionsScreen
+    from tui.screens.statistics import StatisticsScreen
+    from tui.scroll import TextScroll
+
+    known = {key.id for key in KEYS}
+    pages = (HelpScreen, ModelsScreen, OpeningScreen, ReviewScreen, SessionsScreen)
+    parts = (RowList, ScenarioPane, StatisticsScreen, TextScroll, ValueList)
+    for kind in (Ask, Confirm, Edit, Pick, Show, *pages, *parts):
+        for binding in kind.__dict__.get("BINDINGS", []):
+            assert binding.id in known, f"{kind.__name__}: {binding}"
+            assert binding.tooltip
 
 
 async def test_every_theme_can_be_looked_at() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from textual import events
 from textual.widgets import Input, TextArea
 
 from core import library
@@ -262,6 +263,17 @@ async def test_the_list_is_sorted_by_other_things() -> None:
             orders.append([row.key for row in on.review.rows()])
         assert orders[0] == ["c1", "c2", "c3", "c4"]
         assert orders[3] == on.session.state.ranking()
+
+
+async def test_of_keys_that_come_at_once_each_scrolls_a_line() -> None:
+    async with desk(size=(80, 24)) as on:
+        await on.propose()
+        await on.press("4")
+        pane = on.screen.query_one(VerdictPane)
+        await on.until(lambda: pane.max_scroll_y >= 5)
+        for _ in range(5):
+            on.app.post_message(events.Key("j", "j"))
+        await on.until(lambda: pane.scroll_offset.y == 5)
 
 
 async def test_versions_are_compared_word_by_word() -> None:

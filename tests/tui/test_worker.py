@@ -204,6 +204,8 @@ async def test_keys_are_remapped_and_shown_as_they_are() -> None:
         ({"approve": "ctrl+i"}, "another key"),
         ({"approve": ""}, "not a key"),
         ({"approve": "j"}, "down"),
+        ({"use-judge": "P"}, "use-policy"),
+        ({"session-verify": "q"}, "back"),
     ],
 )
 def test_clashes_of_keys_are_named_before_the_start(keys: dict[str, str], told: str) -> None:
@@ -211,6 +213,10 @@ def test_clashes_of_keys_are_named_before_the_start(keys: dict[str, str], told: 
         keymap(keys)
     assert told in str(caught.value)
     assert "keys." in str(caught.value)
+
+
+def test_a_key_may_mean_other_things_on_other_screens() -> None:
+    assert keymap({"use-judge": "v", "approve": "P"}) == {"use-judge": "v", "approve": "P"}
 
 
 async def test_the_real_worker_is_started_anew_after_a_kill() -> None:

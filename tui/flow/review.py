@@ -256,7 +256,8 @@ class Review:
         """Asks for a better text; a rejected candidate may come back this way."""
         found = self.session.candidates[name]
         if found.standing is Standing.APPROVED:
-            raise Refused(f"{name} is approved", mend="u takes the approval back first.")
+            undo = self.news.key_of("undo")
+            raise Refused(f"{name} is approved", mend=f"{undo} takes the approval back first.")
         self.work.realign(name, guidance)
 
     def check(self) -> int:

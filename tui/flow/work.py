@@ -161,7 +161,8 @@ class Work:
         session = self._served()
         found = session.candidates[candidate]
         if any(name == candidate for name, _ in self.waiting_for(Kind.ALIGN)):
-            raise Refused(f"{candidate} is being re-aligned already", mend="Escape cancels it.")
+            told = f"{self.news.key_of('cancel')} cancels it."
+            raise Refused(f"{candidate} is being re-aligned already", mend=told)
         verdict = session.verdict(candidate)
         job = self._job(Kind.ALIGN, [found], model=self._policy_name)
         job.guidance = guidance

@@ -167,7 +167,8 @@ async def external_editor(screen: Workplace) -> None:
                 done = subprocess.run([*shlex.split(command), str(path)], check=False)
         except SuspendNotSupported:
             raise Refused(
-                "this terminal cannot hand over to an editor", mend="e edits here."
+                "this terminal cannot hand over to an editor",
+                mend=f"{screen.key_of('scenario-edit')} edits here.",
             ) from None
         except (OSError, ValueError) as error:
             raise Refused(

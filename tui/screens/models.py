@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.widgets import Static
 
@@ -15,6 +15,8 @@ from core.models import catalog
 from tui.draw import MUTED, bar
 from tui.flow.news import Change, Notice, Tone
 from tui.flow.work import Kind, Work
+from tui.keymap import key_of
+from tui.keys import Place, bindings
 from tui.literal import cut, literal
 from tui.rows import RowList
 from tui.screens.page import Page
@@ -104,13 +106,8 @@ class ModelsScreen(Page[None]):
     """Policy and judge."""
 
     HEADING = "Models"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("P", "use('policy')", "use as policy", tooltip="Have this model propose"),
-        Binding("J", "use('judge')", "use as judge", tooltip="Have this model judge"),
-        Binding("enter", "use('both')", "use as both", tooltip="Have this model do both"),
-        Binding("b", "bring", "bring it here", tooltip="Pull the model onto this machine"),
-        Binding("x", "stop", "stop pulling", tooltip="Cancel the pull"),
-    ]
+    PLACES = (Place.MODELS,)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(*PLACES)
 
     def __init__(self, work: Work) -> None:
         super().__init__()
@@ -135,6 +132,10 @@ class ModelsScreen(Page[None]):
         if change & Change.WORK and self.is_attached:
             self._draw()
 
+    @property
+    def _bring(self) -> str:
+        return key_of(self.app, "bring")
+
     def _draw(self) -> None:
         self.query_one(ModelList).show(offers())
         self._detail()
@@ -144,11 +145,11 @@ class ModelsScreen(Page[None]):
         row = self.query_one(ModelList).current
         told = Content("")
         if row and row.here:
-            told = Content.styled("On this machine. ", MUTED) + literal(row.title, MUTED)
+            told = Content.styled("On this machine: ", MUTED) + literal(row.title, MUTED)
         elif row:
             told = Content.styled(
-                f"b brings it from {row.source or 'the Hugging Face Hub'}. Nothing else in Placet "
-                "uses the network.",
+                f"{self._bring} brings it from {row.source or 'the Hugging Face Hub'}. "
+                "Nothing else in Placet uses the network.",
                 MUTED,
             )
         self.query_one("#detail", Static).update(told)
@@ -159,7 +160,9 @@ class ModelsScreen(Page[None]):
         if row is None:
             return
         if not row.here:
-            self.say(Notice(f"{row.name} is not on this machine. b brings it.", Tone.WARNING))
+            self.say(
+                Notice(f"{row.name} is not on this machine. {self._bring} brings it.", Tone.WARNING)
+            )
             return
         now = {name: used.name for name, used in self._work.models.items()}
         wanted = dict(zip(("policy", "judge"), self._work.wanted, strict=True)) | now

@@ -8,6 +8,7 @@ from textual import on
 from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.content import Content
+from textual.dom import DOMNode
 from textual.timer import Timer
 from textual.widgets import Input
 
@@ -17,6 +18,7 @@ from tui.bars import TabLine
 from tui.draw import MUTED, lines
 from tui.flow.news import Change, Notice
 from tui.flow.review import Review
+from tui.keymap import command
 from tui.keys import DECISIONS, KEYS, Place, bindings
 from tui.literal import literal
 from tui.panes.candidates import CandidatesPane
@@ -138,8 +140,7 @@ class ReviewScreen(Workplace):
                 judged_at=_local(review.judged_at(name)) if verdict.judgement else "",
                 compare=self.compare,
                 raw=self.raw,
-                check_key=self.key_of("judge"),
-                blind_key=self.key_of("blind"),
+                key_of=self.key_of,
             ),
             Content(""),
         )
@@ -171,12 +172,13 @@ class ReviewScreen(Workplace):
             )
         if self.review.work.trouble:
             return lines(Content(""), self.press("models", "chooses another model, or brings one"))
+        take_in = self.key_of("scenario-import")
         return lines(
             Content(""),
             Content.styled("  Nothing to decide yet.", MUTED),
             Content(""),
             self.press("propose", "has the model propose actions for this goal"),
-            self.press("scenario", f"then {'I'}: takes in candidates from a file"),
+            self.press("scenario", f"then {take_in}: takes in candidates from a file"),
             self.press("open", "opens another scenario, or a session"),
         )
 
@@ -285,19 +287,18 @@ class ReviewScreen(Workplace):
         except PlacetError as error:
             self.refused(error)
 
-    def pane_commands(self) -> Iterable[SystemCommand]:
-        """The palette's entries for what works in the values and in the scenario."""
-        for place, pane in ((Place.VALUES, "value-list"), (Place.SCENARIO, "scenario")):
-            node = self.query_one(f"#{pane}")
-            for key in KEYS:
-                if key.place is place:
-                    yield SystemCommand(
-                        f"{pane.split('-')[0].capitalize()}: {key.label} ({self.key_of(key.id)})",
-                        key.tooltip,
-                        lambda action=key.action, node=node: self.run_worker(
-                            self.app.run_action(action, node), group="palette"
-                        ),
-                    )
+    def commands(self) -> Iterable[SystemCommand]:
+        """The palette's entries: every key that works on this screen, by its name."""
+        places: dict[Place, tuple[DOMNode, str]] = {
+            Place.REVIEW: (self, ""),
+            Place.VALUES: (self.query_one(ValuesPane).list, "Values"),
+            Place.SCENARIO: (self.query_one(ScenarioPane), "Scenario"),
+            Place.LIST: (self.query_one(CandidatesPane).list, "Candidates"),
+        }
+        for key in KEYS:
+            # The palette is open already, and knows how to quit.
+            if key.place in places and key.id not in ("palette", "quit"):
+                yield command(self, key, *places[key.place])
 
     @on(ValueList.Weigh)
     def _weigh(self, event: ValueList.Weigh) -> None:

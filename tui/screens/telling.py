@@ -6,11 +6,15 @@ from textual.widgets import Static
 from tui.bars import ActivityLine, Item, KeyBar, StatusLine
 from tui.draw import MUTED
 from tui.flow.work import Kind
-from tui.keys import KEYS, Place
+from tui.keys import BY_ID, KEYS, Key, Place
 from tui.literal import literal
+from tui.panes.candidates import CandidatesPane
 from tui.screens.workplace import Workplace
 
-_GROUPS = ("", "work", "decide", "look", "go", "file")
+_GROUPS = ("work", "decide", "look", "go", "file")
+_WAY = ("propose", "approve", "reject", "realign", "undo", "save-as", "quit")
+"""What is enough to get through a review: it comes first, and is on one line of 80."""
+
 _SHORT = {"values": "panes", "save-as": "save", "statistics": "stats"}
 
 
@@ -149,28 +153,53 @@ def _hint(screen: Workplace) -> Content:
 
 
 def keys(screen: Workplace) -> None:
-    """The footer: what works in this pane, then what works everywhere."""
-    items = []
-    focused = screen.focused
-    pane = None
-    if focused is not None:
-        pane = {"value-list": Place.VALUES, "scenario": Place.SCENARIO}.get(focused.id or "")
-    hidden = set()
-    if pane is not None and focused is not None:
-        for key in KEYS:
-            if key.place is pane:
-                told = screen.key_of(key.id)
-                hidden.add(told)
-                items.append(Item(told, key.label, key.action, focused, key.tooltip, 0))
-    for key in KEYS:
-        if key.place is not Place.REVIEW or not key.show:
-            continue
+    """The footer: what works in this pane, the way through a review, then all the rest."""
+    items = [*_of_pane(screen), _moving(screen)]
+    taken = {item.shown for item in items}
+    found = [key for key in KEYS if key.place is Place.REVIEW and _counts_now(screen, key)]
+    found.sort(key=_place)
+    for key in found:
         told = screen.key_of(key.id)
-        if told in hidden:
-            continue
-        if key.id == "cancel" and not (screen.review.work.jobs or screen.review.needle):
-            continue
-        label = _SHORT.get(key.id, key.label)
-        items.append(Item(told, label, key.action, screen, key.tooltip, _GROUPS.index(key.group)))
-    items.sort(key=lambda item: item.group)
+        if told not in taken:
+            told = f"{told} {screen.key_of('next-pane')}" if key.id == "values" else told
+            label = _SHORT.get(key.id, key.label)
+            group = 0 if key.id in _WAY else 1
+            items.append(Item(told, label, key.action, screen, key.tooltip, group))
     screen.query_one(KeyBar).show(tuple(items))
+
+
+def _place(key: Key) -> int:
+    """Where a key stands: those of the way first, the others by what they are for."""
+    return _WAY.index(key.id) if key.id in _WAY else len(_WAY) + _GROUPS.index(key.group)
+
+
+def _of_pane(screen: Workplace) -> list[Item]:
+    """What works in the values, or in the scenario, while they have the focus."""
+    focused = screen.focused
+    pane = {"value-list": Place.VALUES, "scenario": Place.SCENARIO}.get(
+        (focused.id or "") if focused else ""
+    )
+    if focused is None or pane is None:
+        return []
+    return [
+        Item(screen.key_of(key.id), key.label, key.action, focused, key.tooltip, 0)
+        for key in KEYS
+        if key.place is pane
+    ]
+
+
+def _moving(screen: Workplace) -> Item:
+    """Both ways through a list, as one."""
+    key = BY_ID["down"]
+    where = screen.focused or screen.query_one(CandidatesPane).list
+    shown = f"{screen.key_of('down')} {screen.key_of('up')}"
+    return Item(shown, key.label, key.action, where, key.tooltip, 0)
+
+
+def _counts_now(screen: Workplace, key: Key) -> bool:
+    """Whether a key belongs in the footer now: some only where there is something for them."""
+    if key.id == "cancel":
+        return bool(screen.review.work.jobs or screen.review.needle or screen.compare or screen.raw)
+    if key.id in ("older", "newer"):
+        return screen.compare is not None
+    return key.show
