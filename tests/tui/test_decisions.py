@@ -12,6 +12,7 @@ from core.watch import Measured, Written
 from tests.tui.driving import desk
 from tests.tui.fake import TEXTS, judgement
 from tui.dialogs import Ask, Edit
+from tui.flow.listing import Order
 
 LOW, MED, HIGH = "c1", "c2", "c3"
 """What the fake judge thinks of the first three proposals."""
@@ -337,8 +338,12 @@ async def test_blind_mode_hides_verdict_rank_and_order_until_the_decision() -> N
         assert "hidden until you have decided" in shown
         for word in ("LOW", "MED", "HIGH", "advises"):
             assert word not in shown
-        rows = on.review.rows()
-        assert [row.key for row in rows] == ["c1", "c2", "c3", "c4"]
+        for _ in Order:
+            on.review.next_order()
+            assert [row.key for row in on.review.rows()] == ["c1", "c2", "c3", "c4"]
+        on.review.set_weight("consent", 0.2)
+        assert on.said == "consent counts 0.20."
+        on.review.set_weight("consent", 1.0)
         on.review.set_needle("high")
         assert list(on.review.rows()) == []
         on.review.set_needle("")

@@ -7,6 +7,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Static
 
+from core.domain.because import because
 from core.domain.candidate import Candidate, Revision
 from core.domain.diff import Change, word_diff
 from core.domain.values import Profile
@@ -29,6 +30,8 @@ class View(NamedTuple):
     """What has to happen before it can be approved."""
     doing: str = ""
     draft: str = ""
+    weighed: bool = False
+    """Whether `what_if` has been worked out."""
     what_if: WhatIf | None = None
     judged_at: str = ""
     compare: tuple[int, int] | None = None
@@ -176,20 +179,21 @@ def _scores(view: View, width: int) -> list[Content]:
     if unstable:
         parts.append(Content.styled("≈ changed sides when the wording was paraphrased", MUTED))
     parts.append(Content(""))
-    if verdict.judgement and verdict.judgement.explanation:
-        parts.append(literal(verdict.judgement.explanation))
-    if told := what_if_line(view):
-        parts.append(Content.styled("what if  ", MUTED) + told)
+    if verdict.judgement:
+        told = verdict.judgement.explanation or because(verdict.judgement, profile, title_of)
+        parts += [literal(told)] if told else []
+    if view.weighed:
+        parts.append(Content.styled("what if  ", MUTED) + what_if_line(view))
     if parts[-1].plain:
         parts.append(Content(""))
     return parts
 
 
-def what_if_line(view: View) -> Content | None:
+def what_if_line(view: View) -> Content:
     """The smallest change of one weight that would change something, as a sentence."""
     found = view.what_if
     if found is None:
-        return None
+        return Content("No weight by itself would change the advice, or what comes first.")
     way = "up" if found.change > 0 else "down"
     then = (
         f"would make this {RISK[found.risk][1]}"

@@ -104,8 +104,13 @@ class ReviewScreen(Workplace):
         pane.list.hint = self._nothing(bool(total))
         pane.titles(total, open_, len(rows), review.order, review.needle, review.blind)
         pane.list.show(rows)
-        wanted = max(9, min(len(rows) + 4, int(self.size.height * 0.42)))
-        pane.styles.height = None if self.has_class("-narrow") else wanted
+        pane.styles.height = self._height_for(len(rows))
+
+    def _height_for(self, rows: int) -> int | None:
+        """Lines for the list: no more than it needs, so that the verdict has the rest."""
+        if self.has_class("-narrow"):
+            return max(6, min(rows + 3, int(self.size.height * 0.36))) if rows else None
+        return max(9, min(rows + 4, int(self.size.height * 0.42)))
 
     def draw_verdict(self) -> None:
         """Draws the candidate under the cursor in full, and notes that it is in view."""
@@ -136,7 +141,8 @@ class ReviewScreen(Workplace):
                 to_do=review.what_to_do(name),
                 doing=busy.value if busy else "",
                 draft=review.draft(name),
-                what_if=self._what_if[1] if self._what_if[0] == known else None,
+                weighed=self._what_if[0] == known,
+                what_if=self._what_if[1],
                 judged_at=_local(review.judged_at(name)) if verdict.judgement else "",
                 compare=self.compare,
                 raw=self.raw,
