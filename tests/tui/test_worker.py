@@ -12,7 +12,7 @@ from textual.widgets import Input
 
 from core.config import Config
 from core.domain.candidate import Origin, Source, Standing
-from core.engine.protocol import Align, Load, Propose, Ready, Trouble
+from core.engine.protocol import Align, Finished, Load, Propose, Ready, Trouble
 from core.errors import BadInput
 from core.session.events import ModelUsed
 from core.session.hold import Held, Hold
@@ -78,6 +78,33 @@ async def test_models_that_are_missing_are_told_of_with_the_mend() -> None:
         )
         await on.until(lambda: "not on this machine" in on.text())
         assert "Pull it" in on.text()
+        await on.until(
+            lambda: "M chooses a model, or brings one; g or c tries again." in on.text(), "mend"
+        )
+        assert "M  then b: brings the default model" in on.text()
+
+
+async def test_models_that_were_missing_are_asked_for_again() -> None:
+    async with desk(auto=False) as on:
+        missing = "the model x is not on this machine"
+        on.engine.hear(Trouble(job=on.engine.last(Load).job, problem=missing))
+        await on.press("g")
+        again, propose = on.engine.asked[-2:]
+        assert isinstance(again, Load)
+        assert isinstance(propose, Propose)
+        for task in (again, propose):
+            on.engine.hear(Trouble(job=task.job, problem=missing))
+        on.review.work.pull("x")
+        pull = on.engine.asked[-1]
+        on.engine.said(
+            pull, Progress(stage="fetching", done=25_000_000, total=100_000_000, seconds_left=9)
+        )
+        await on.until(lambda: "pulling x: fetching" in on.text())
+        assert "25 of 100" in on.text()
+        on.engine.hear(Finished(job=pull.job))
+        assert isinstance(on.engine.asked[-1], Load)
+        on.engine.answer(on.engine.asked[-1])
+        await on.until(lambda: not on.review.work.trouble)
 
 
 async def test_a_rewrite_that_comes_after_a_decision_changes_nothing() -> None:

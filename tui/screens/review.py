@@ -177,7 +177,14 @@ class ReviewScreen(Workplace):
                 self.press("cancel", "shows all again"),
             )
         if self.review.work.trouble:
-            return lines(Content(""), self.press("models", "chooses another model, or brings one"))
+            return lines(
+                Content(""),
+                Content.styled("  The models are not there.", MUTED),
+                Content(""),
+                self.press("models", f"then {self.key_of('bring')}: brings the default model"),
+                self.press("models", "chooses another one"),
+                self.press("propose", "tries again"),
+            )
         take_in = self.key_of("scenario-import")
         return lines(
             Content(""),
@@ -201,7 +208,9 @@ class ReviewScreen(Workplace):
             Content.styled("Here stand the verdict on the candidate under the cursor,", MUTED),
             Content.styled("its full text and its versions.", MUTED),
             Content(""),
-            self.press("propose", "proposes candidates"),
+            self.press("models", "brings a model, or chooses one")
+            if self.review.work.trouble
+            else self.press("propose", "proposes candidates"),
         )
 
     # Cursor and focus

@@ -7,7 +7,7 @@ from tui.bars import ActivityLine, Item, KeyBar, StatusLine
 from tui.draw import MUTED
 from tui.flow.work import Kind
 from tui.keys import BY_ID, KEYS, Key, Place
-from tui.literal import literal
+from tui.literal import cut, literal
 from tui.panes.candidates import CandidatesPane
 from tui.screens.workplace import Workplace
 
@@ -51,10 +51,9 @@ def _status(screen: Workplace) -> None:
     parts = [policy.device, policy.dtype] if policy else []
     if told := " ".join(part for part in parts if part not in ("", "none")):
         right.append(literal(told, MUTED, one_line=True))
-    pulling = any(job.kind is Kind.PULL for job in work.jobs.values())
     right.append(
         Content.styled("online: pulling", "bold $text-warning")
-        if pulling
+        if work.pulling
         else Content.styled("offline", MUTED)
     )
     if names:
@@ -87,8 +86,8 @@ def _banner(screen: Workplace) -> None:
         told += Content(f"  {screen.key_of('save-as')} saves elsewhere.")
         error = True
     elif review.work.trouble and not review.work.jobs:
-        told = Content("! ") + literal(review.work.trouble, one_line=True)
-        told += Content(f"  {screen.key_of('models')} chooses a model; ")
+        told = literal(cut(f"! {review.work.trouble}", 2 * screen.size.width - 16).rstrip())
+        told += Content(f"\n{screen.key_of('models')} chooses a model, or brings one; ")
         told += Content(f"{screen.key_of('propose')} or {screen.key_of('judge')} tries again.")
         error = True
     elif review.work.echo:
@@ -111,20 +110,9 @@ def _activity(screen: Workplace) -> None:
         line.saying(review.news.last, _hint(screen))
         return
     job = next((job for job in jobs if job.progress), jobs[0])
-    what = "cancelling" if job.cancelling else job.kind.value
-    if job.model and job.kind is Kind.PULL:
-        what += f" {job.model}"
-    done = job.progress
-    if job.kind is Kind.PROPOSE and done and done.stage == "judge":
-        what = Kind.JUDGE.value
-    line.running(
-        what,
-        done.done if done else 0,
-        done.total if done else 0,
-        done.seconds_left if done else 0.0,
-        len(jobs) - 1,
-        screen.key_of("cancel") if any(other.kind is not Kind.LOAD for other in jobs) else "",
-    )
+    stops = any(other.kind is not Kind.LOAD for other in jobs)
+    key = screen.key_of("cancel") if stops else ""
+    line.running(job.told, *job.steps, job.seconds_left, len(jobs) - 1, key)
 
 
 def _hint(screen: Workplace) -> Content:
