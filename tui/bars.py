@@ -154,22 +154,24 @@ class ActivityLine(Widget):
         self._text = Content("")
 
     def running(self, what: str, done: int, total: int, left: float, more: int, key: str) -> None:
-        """Shows a bar."""
-        told = Content.styled(f" {what}", "bold $text-accent")
+        """Shows a bar. Where there is too little room, `what` is cut, and not how to cancel it."""
+        tail = Content("")
         if total:
-            told += Content.assemble(
+            tail += Content.assemble(
                 "  ", bar(done / total, 16), Content.styled("▏", MUTED), f" {done} of {total}"
             )
         else:
-            told += Content.styled(" …", MUTED)
+            tail += Content.styled(" …", MUTED)
         if left >= 1:
-            told += Content.styled(f"   {left:.0f} s left", MUTED)
+            tail += Content.styled(f"   {left:.0f} s left", MUTED)
         if more:
-            told += Content.styled(f"   {more} more waiting", MUTED)
+            tail += Content.styled(f"   {more} more waiting", MUTED)
         if key:
-            told += Content.styled(f"   {key}", "bold $footer-key-foreground")
-            told += Content.styled(" cancels", MUTED)
-        self._show(told)
+            tail += Content.styled(f"   {key}", "bold $footer-key-foreground")
+            tail += Content.styled(" cancels", MUTED)
+        room = self.size.width - tail.cell_length - 1
+        head = cut(what, min(room, cell_len(what)))
+        self._show(Content.styled(f" {head}", "bold $text-accent") + tail)
 
     def saying(self, notice: Notice | None, hint: Content) -> None:
         """Shows what was said last, or a hint."""

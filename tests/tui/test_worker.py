@@ -84,6 +84,22 @@ async def test_models_that_are_missing_are_told_of_with_the_mend() -> None:
         assert "M  then b: brings the default model" in on.text()
 
 
+async def test_once_there_is_something_to_decide_the_hint_says_so() -> None:
+    async with desk() as on:
+        on.review.news.say("x is on this machine.")
+        await on.propose()
+        await on.until(lambda: "4 to decide: a approves the one under the cursor" in on.text())
+
+
+async def test_how_to_cancel_is_in_view_however_long_the_name_of_what_runs_is() -> None:
+    async with desk(auto=False, size=(80, 24)) as on:
+        on.engine.answer(on.engine.asked[0])
+        on.review.work.pull("an-owner-of-models/and-a-model-with-a-name-of-many-words-in-it")
+        note = Progress(stage="converting", done=9, total=10, seconds_left=100)
+        on.engine.said(on.engine.asked[-1], note)
+        await on.until(lambda: "100 s left   esc cancels" in on.text())
+
+
 async def test_models_that_were_missing_are_asked_for_again() -> None:
     async with desk(auto=False) as on:
         missing = "the model x is not on this machine"
