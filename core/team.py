@@ -59,6 +59,7 @@ def load_team(
 def _text_model(name: str, device: str, dtype: str, *, reads: bool) -> TextModel:
     if name == catalog.ECHO:
         return Echo()
+    catalog.locate(name)  # what is missing is said at once, not after seconds of imports
     from core.models.load import load_text_model  # brings torch, which echo does without
 
     return load_text_model(name, device=device, dtype=dtype, reads=reads)

@@ -17,7 +17,6 @@ from tui.flow.news import News
 from tui.flow.review import Review, new_path
 from tui.flow.work import Defaults, Work
 from tui.keymap import keymap
-from tui.keys import KEYS, Place
 from tui.opening import Opened
 from tui.screens.review import ReviewScreen
 from tui.theme import DARK, THEMES
@@ -155,16 +154,7 @@ class PlacetApp(App[int]):
         self.exit(0)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """The palette: every key of the review screen by its name, then Textual's own."""
-        if isinstance(screen, ReviewScreen):
-            for key in KEYS:
-                if key.place is Place.REVIEW and key.id not in ("palette", "quit"):
-                    yield SystemCommand(
-                        f"{key.label[:1].upper()}{key.label[1:]} ({screen.key_of(key.id)})",
-                        key.tooltip,
-                        lambda action=key.action: self.run_worker(
-                            self.run_action(action, screen), group="palette"
-                        ),
-                    )
-            yield from screen.pane_commands()
+        """The palette: what the keys of the screen do, by name, then Textual's own."""
+        if commands := getattr(screen, "commands", None):
+            yield from commands()
         yield from super().get_system_commands(screen)
