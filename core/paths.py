@@ -33,6 +33,12 @@ def profiles() -> Path:
     return root / "profiles" if root else Path(platformdirs.user_data_dir("placet")) / "profiles"
 
 
+def agents() -> Path:
+    """Moral agents trained on this machine, each in `<profile>/<value>`."""
+    root = home()
+    return root / "agents" if root else Path(platformdirs.user_data_dir("placet")) / "agents"
+
+
 def state() -> Path:
     """Logs and locks."""
     root = home()

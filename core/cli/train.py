@@ -46,11 +46,11 @@ def train_judge(
     ] = None,
 ) -> None:
     """Train the judge, calibrate it, and write its card with all figures."""
-    _needs("peft")
+    needs("peft")
     from core.training import calibrate, heads, measure
     from core.training.heads_config import HeadsConfig
 
-    settings = _config(HeadsConfig, config)
+    settings = config_of(HeadsConfig, config)
     base = catalog.locate(catalog.DEFAULT)
     with Meter() as meter:
 
@@ -72,10 +72,10 @@ def train_policy(
     out: Out, config: ConfigFile = None, resume: Resume = False, steps: Steps = None
 ) -> None:
     """Train the adapter that proposes and rewrites."""
-    _needs("peft")
+    needs("peft")
     from core.training import heads, sft
 
-    settings = _config(sft.SftConfig, config)
+    settings = config_of(sft.SftConfig, config)
     base = catalog.locate(catalog.DEFAULT)
     with Meter() as meter:
 
@@ -122,7 +122,7 @@ def evaluate_judge(
     from core.training.labelled import held_out, read_labelled
 
     if picture:
-        _needs("matplotlib")
+        needs("matplotlib")
 
     with Meter() as meter:
         meter.show("loading the judge", stage="loading the judge")
@@ -274,7 +274,8 @@ def _figure(figure: Any) -> dict[str, Any]:
     }
 
 
-def _config(kind: Any, path: Path | None) -> Any:
+def config_of(kind: Any, path: Path | None) -> Any:
+    """The settings of that kind in a file, or the defaults without one."""
     if path is None:
         return kind()
     try:
@@ -283,7 +284,8 @@ def _config(kind: Any, path: Path | None) -> Any:
         raise BadInput(f"the settings cannot be used ({error})", where=str(path)) from None
 
 
-def _needs(package: str) -> None:
+def needs(package: str) -> None:
+    """Refuses, with the mend, where a package of the extra `train` is missing."""
     if not find_spec(package):
         raise PlacetError(
             f"this needs {package}, of the extra `train`",
