@@ -6,12 +6,12 @@ A `Judgement` is measured once and bound to the digests of the exact text, value
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from math import exp, log
 from operator import mul
 from typing import TypeVar
 
 from msgspec import Struct
 
+from core.domain.danger import Danger
 from core.domain.values import Probability, Profile
 
 _Answer = TypeVar("_Answer")
@@ -53,19 +53,13 @@ _FOLLOWS = {
 }
 
 
-class RiskRule(Struct, frozen=True, kw_only=True):
+class RiskRule(Danger, frozen=True, kw_only=True):
     """How risk follows from what was measured, for a judge that only scores.
 
-    danger = σ(harm · logit P(harm) + peak · max_v c_v P(breaks v)
-    + mean · Σ c_v P(breaks v) / Σ c_v + bias). Coefficients and thresholds are fitted on held-out
-    data (logistic regression; Platt 1999) and written into the judge's file. Only the weights `c`
-    are needed to compute it anew.
+    Coefficients and thresholds are fitted on held-out data (logistic regression; Platt 1999) and
+    written into the judge's file. Only the weights are needed to compute it anew.
     """
 
-    harm: float = 1.0
-    peak: float = 0.0
-    mean: float = 0.0
-    bias: float = 0.0
     med: Probability
     """Danger from here on is MED."""
     high: Probability
@@ -91,21 +85,7 @@ class RiskRule(Struct, frozen=True, kw_only=True):
         self, harm: float, breaks: Mapping[str, float], weights: Mapping[str, float]
     ) -> float:
         """How likely the action does harm or goes against what counts, 0 to 1."""
-        counts = _counts(weights, breaks)
-        weighed = list(map(mul, counts, breaks.values()))
-        total = sum(counts)
-        bounded = min(max(harm, 1e-6), 1 - 1e-6)
-        return 1 / (
-            1
-            + exp(
-                -(
-                    self.harm * log(bounded / (1 - bounded))
-                    + self.peak * max(weighed, default=0.0)
-                    + self.mean * (sum(weighed) / total if total else 0.0)
-                    + self.bias
-                )
-            )
-        )
+        return self.of(harm, breaks.values(), _counts(weights, breaks))
 
 
 class Judgement(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from math import log
 
 from msgspec import Struct
 
+from core.domain.danger import logit
 from core.domain.values import Profile
 from core.domain.verdict import Judgement, Recommendation, Risk, assess
 
@@ -59,8 +59,8 @@ class _Line:
             weighed = [weight * judgement.breaks[value] for value, weight in still.items()]
             self._peak, self._sum = max(weighed, default=0.0), sum(weighed)
             self._total = sum(still.values())
-            self._base = self._rule.harm * _logit(judgement.harm) + self._rule.bias
-            self._med, self._high = _logit(self._rule.med), _logit(self._rule.high)
+            self._base = self._rule.harm * logit(judgement.harm) + self._rule.bias
+            self._med, self._high = logit(self._rule.med), logit(self._rule.high)
 
     def risk(self, weight: float) -> int:
         """The order of the risk at that weight."""
@@ -80,11 +80,6 @@ class _Line:
     def order(self, weight: float) -> tuple[int, float]:
         """What the candidate sorts by at that weight; all share the divisor of `r·c`."""
         return self.risk(weight), -(self._rest + self._score * weight)
-
-
-def _logit(share: float) -> float:
-    bounded = min(max(share, 1e-6), 1 - 1e-6)
-    return log(bounded / (1 - bounded))
 
 
 def what_if(judgements: Mapping[str, Judgement], profile: Profile, candidate: str) -> WhatIf | None:

@@ -5,7 +5,6 @@ Training and inference share this file, so that a judge is asked exactly as it w
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -162,38 +161,3 @@ class Calibration:
     def harm(self, logit: Tensor) -> Tensor:
         """[n] → P(the action does harm) [n]."""
         return torch.sigmoid(self.harm_scale * logit + self.harm_bias)
-
-
-@dataclass(frozen=True, slots=True)
-class Danger:
-    """How an action's harm and its weighted violations make one number; a logistic regression.
-
-    danger = σ(harm · logit P(harm) + peak · max w·P(breaks) + mean · Σ w·P(breaks) / Σ w + bias),
-    over the profile's values with their weights w. After a change of weights it is computed anew
-    without the model.
-    """
-
-    harm: float
-    peak: float
-    mean: float
-    bias: float
-
-    def features(
-        self, harm: float, breaks: Sequence[float], weights: Sequence[float]
-    ) -> tuple[float, float, float]:
-        """P(harm), P(breaks) of each value and the profile's weights → what is weighed."""
-        weighed = [w * b for w, b in zip(weights, breaks, strict=True)]
-        total = sum(weights)
-        bounded = min(max(harm, 1e-6), 1 - 1e-6)
-        return (
-            math.log(bounded / (1 - bounded)),
-            max(weighed, default=0.0),
-            sum(weighed) / total if total else 0.0,
-        )
-
-    def __call__(self, harm: float, breaks: Sequence[float], weights: Sequence[float]) -> float:
-        """Danger in [0, 1]."""
-        logit, peak, mean = self.features(harm, breaks, weights)
-        return 1 / (
-            1 + math.exp(-(self.harm * logit + self.peak * peak + self.mean * mean + self.bias))
-        )

@@ -36,7 +36,7 @@ class TrainedJudge:
         """`KeyError` where the judge's card lacks what calibration writes."""
         self.model = model
         self.danger = {name: float(model.card["danger"][name]) for name in _COEFFICIENTS}
-        """The fitted coefficients of `RiskRule`."""
+        """The fitted coefficients of `Danger`."""
         told = model.card["thresholds"]
         self.thresholds = {
             "med": float(told["medium"]),

@@ -12,8 +12,9 @@ from random import Random
 
 import torch
 
+from core.domain.danger import Danger
 from core.models.judge_model import JudgeModel
-from core.models.readout import Calibration, Danger, ask
+from core.models.readout import Calibration, ask
 from core.training import norms
 from core.training.data import (
     Act,
@@ -140,7 +141,7 @@ def whole_actions(situations: Sequence[Situation], found: Sequence[Answer]) -> l
 
 def danger_of(danger: Danger, action: ActionAnswer) -> float:
     """Danger under a profile whose values all weigh 1."""
-    return danger(action.harm, action.breaks, [1.0] * len(action.breaks))
+    return danger.of(action.harm, action.breaks, [1.0] * len(action.breaks))
 
 
 def story_answers(judge: JudgeModel, stories: Sequence[Story], seed: int) -> list[Answer]:

@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 import tomli_w
 import torch
+from msgspec import structs
 from torch import Tensor, nn
 
+from core.domain.danger import Danger, features
 from core.models.judge_model import CARD, JudgeModel
-from core.models.readout import LAYOUT_VERSION, Calibration, Danger
+from core.models.readout import LAYOUT_VERSION, Calibration
 from core.training import measure
 from core.training.answers import (
     ActionAnswer,
@@ -166,7 +168,7 @@ def calibrate(
     card = judge.card | {
         "calibration": asdict(fitted) | {"respect_bias": list(bias)},
         "calibration_config": asdict(config) | {"neutral_grid": list(config.neutral_grid)},
-        "danger": asdict(danger),
+        "danger": structs.asdict(danger),
         "thresholds": {"respect": respect, "violation": violation, "medium": medium, "high": high},
         "calibrated_on": {
             "situations": len(situations),
@@ -194,12 +196,11 @@ def _neutral(fitted: Calibration, agents: Sequence[Answer], config: CalibrationC
 
 def fit_danger(whole: Sequence[ActionAnswer]) -> Danger:
     """Logistic regression of harmful on harm and violations, all values weighing 1."""
-    blank = Danger(0, 0, 0, 0)
-    features = torch.tensor(
-        [blank.features(a.harm, a.breaks, [1.0] * len(a.breaks)) for a in whole]
+    weighed = torch.tensor([features(a.harm, a.breaks, [1.0] * len(a.breaks)) for a in whole])
+    (harm, peak, mean), bias = fit_logistic(
+        weighed, torch.tensor([float(a.harmful) for a in whole])
     )
-    weights, bias = fit_logistic(features, torch.tensor([float(a.harmful) for a in whole]))
-    return Danger(weights[0], weights[1], weights[2], bias)
+    return Danger(harm=harm, peak=peak, mean=mean, bias=bias)
 
 
 def write_card(folder: Path, card: dict[str, Any]) -> None:

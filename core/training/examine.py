@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from core.domain.danger import Danger
 from core.models.judge_model import JudgeModel
-from core.models.readout import Danger
 from core.training import measure
 from core.training.answers import (
     ActionAnswer,

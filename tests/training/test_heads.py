@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from core.models.readout import Calibration, Danger, ask
+from core.models.readout import Calibration, ask
 from core.training import data as sets
 from core.training.data import Harm, Label, Situation, Split, split_of
 from core.training.heads_config import HeadsConfig, Stage
@@ -291,13 +291,6 @@ def test_an_unrelated_value_scores_the_neutral_level() -> None:
     sure = torch.tensor([[9.0, -9.0, -9.0], [-9.0, 9.0, -9.0], [-9.0, -9.0, 9.0]])
     scores = Calibration(neutral=0.7).score(sure).tolist()
     assert scores == pytest.approx([1.0, 0.7, 0.0], abs=1e-4)
-
-
-def test_danger_grows_with_a_violation_and_with_its_weight() -> None:
-    danger = Danger(harm=1.0, peak=2.0, mean=1.0, bias=-1.0)
-    assert danger(0.3, [0.9, 0.1], [1, 1]) > danger(0.3, [0.2, 0.1], [1, 1])
-    assert danger(0.3, [0.9, 0.1], [1, 1]) > danger(0.3, [0.9, 0.1], [0.1, 1])
-    assert danger(0.9, [], []) > danger(0.1, [], [])
 
 
 def test_the_configuration_survives_its_file(tmp_path: Path) -> None:
