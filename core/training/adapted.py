@@ -1,4 +1,4 @@
-"""A causal model with a LoRA adapter to train: bfloat16 weights, float32 copies for the optimiser.
+"""A model with a LoRA adapter to train: bfloat16 weights, float32 copies for the optimiser.
 
 LoRA: Hu et al. 2021.
 """
@@ -19,16 +19,13 @@ LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_
 """The linear layers of a block, by the names that Llama and its kin give them."""
 
 
-class Adapted:
-    """The model in `base` with an adapter on its linear layers, from `first_layer` up."""
+class Adapter:
+    """An adapter on the linear layers of `causal`, a causal model, from `first_layer` up."""
 
-    def __init__(self, base: Path, rank: int, alpha: int, first_layer: int, device: Any) -> None:
-        causal = AutoModelForCausalLM.from_pretrained(
-            base, dtype=torch.bfloat16, attn_implementation="eager", local_files_only=True
-        )  # with a mask of one's own, bfloat16 and a backward pass, sdpa takes twice as long
+    def __init__(self, causal: Any, rank: int, alpha: int, first_layer: int) -> None:
         self.first_layer = first_layer
         self.model: PeftModel = get_peft_model(
-            causal.to(device),
+            causal,
             LoraConfig(
                 r=rank,
                 lora_alpha=alpha,
@@ -62,7 +59,7 @@ class Adapted:
 
     @torch.no_grad()
     def take(self, values: Sequence[Tensor]) -> None:
-        """Takes up copies from a checkpoint."""
+        """Makes the copies, and with them the adapter, what `values` are."""
         for master, value in zip(self.masters, values, strict=True):
             master.copy_(value)
         self.renew()
@@ -73,6 +70,16 @@ class Adapted:
         self.model.peft_config["default"].base_model_name_or_path = base_name
         self.model.save_pretrained(str(folder), save_embedding_layers=False)  # asks no hub
         (folder / "README.md").unlink(missing_ok=True)
+
+
+class Adapted(Adapter):
+    """The model in `base` with an adapter, to be read in trees: with a mask of one's own."""
+
+    def __init__(self, base: Path, rank: int, alpha: int, first_layer: int, device: Any) -> None:
+        causal = AutoModelForCausalLM.from_pretrained(
+            base, dtype=torch.bfloat16, attn_implementation="eager", local_files_only=True
+        )  # with a mask of one's own, bfloat16 and a backward pass, sdpa takes twice as long
+        super().__init__(causal.to(device), rank, alpha, first_layer)
 
 
 def save_whole(path: Path, state: dict[str, Any]) -> None:
@@ -89,9 +96,12 @@ def clipped_step(
     clip: float,
     rate: float,
 ) -> None:
-    """One step of the optimiser at a learning rate, the gradient's norm bounded."""
+    """One step of the optimiser at a learning rate, the gradient's norm bounded.
+
+    A group of the optimiser that says `faster` learns at so many times that rate.
+    """
     nn.utils.clip_grad_norm_(masters, clip)
     for group in optimiser.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("faster", 1.0)
     optimiser.step()
     optimiser.zero_grad()

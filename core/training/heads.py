@@ -18,14 +18,7 @@ from pathlib import Path
 from random import Random
 
 import torch
-from peft import (
-    LoraConfig,
-    PeftModel,
-    get_peft_model,
-    get_peft_model_state_dict,
-    load_peft_weights,
-    set_peft_model_state_dict,
-)
+from peft import get_peft_model_state_dict, load_peft_weights, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -34,6 +27,7 @@ from core.models.readout import Asked, Heads, Tokenize, ask
 from core.models.trees import pack, size
 from core.training import data as sets
 from core.training import people
+from core.training.adapted import Adapter, clipped_step, save_whole
 from core.training.data import Case, Split
 from core.training.heads_config import HeadsConfig, Stage
 
@@ -132,36 +126,21 @@ class Trainer:
         torch.manual_seed(config.seed)
         torch.set_num_threads(config.threads)
         self.config = config
-        self.model: PeftModel = get_peft_model(
+        self.adapted = Adapter(
             load_trunk(base, config.depth, torch.bfloat16),
-            LoraConfig(
-                r=config.rank,
-                lora_alpha=config.alpha,
-                target_modules=[
-                    "q_proj",
-                    "k_proj",
-                    "v_proj",
-                    "o_proj",
-                    "gate_proj",
-                    "up_proj",
-                    "down_proj",
-                ],
-                layers_to_transform=list(range(config.first_layer, config.depth)),
-                task_type="CAUSAL_LM",
-            ),
-            autocast_adapter_dtype=False,
+            config.rank,
+            config.alpha,
+            config.first_layer,
         )
-        self.heads = Heads(self.model.config.hidden_size)
+        self.heads = Heads(self.adapted.model.config.hidden_size)
         nn.init.zeros_(self.heads.respect.weight)
         nn.init.zeros_(self.heads.harm.weight)
         nn.init.zeros_(self.heads.meeting.weight)
         self.dropout = nn.Dropout(config.head_dropout)
-        self.adapter = [p for p in self.model.parameters() if p.requires_grad]
-        self.masters = [p.detach().float().clone().requires_grad_() for p in self.adapter]
         slow = [p for p in self.heads.parameters() if p is not self.heads.meeting.weight]
         self.optimiser = torch.optim.AdamW(
             [
-                {"params": self.masters, "faster": 1.0},
+                {"params": self.adapted.masters, "faster": 1.0},
                 {"params": slow, "faster": 1.0},
                 {"params": [self.heads.meeting.weight], "faster": config.meeting_faster},
             ],
@@ -172,7 +151,7 @@ class Trainer:
     def loss(self, batch: Sequence[Sample]) -> Tensor:
         """Cross-entropy over keeps, unrelated, breaks, plus the weighted harm loss."""
         packed = pack([one.asked.tree for one in batch], self.config.row_length)
-        found = self.dropout(Heads.normed(states(self.model, packed)))
+        found = self.dropout(Heads.normed(states(self.adapted.model, packed)))
         leaves: list[int] = []
         about: list[int] = []
         ends: list[int] = []
@@ -202,28 +181,19 @@ class Trainer:
         """One update; the batch's loss."""
         loss = self.loss(batch)
         loss.backward()  # type: ignore[no-untyped-call]
-        for master, weight in zip(self.masters, self.adapter, strict=True):
-            master.grad = None if weight.grad is None else weight.grad.float()
-            weight.grad = None
-        nn.utils.clip_grad_norm_([*self.masters, *self.heads.parameters()], self.config.clip)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate * group["faster"]
-        self.optimiser.step()
-        self.optimiser.zero_grad()
-        with torch.no_grad():
-            for master, weight in zip(self.masters, self.adapter, strict=True):
-                weight.copy_(master)
+        self.adapted.collect()
+        learning = [*self.adapted.masters, *self.heads.parameters()]
+        clipped_step(self.optimiser, learning, self.config.clip, rate)
+        self.adapted.renew()
         return float(loss.detach())
 
     def save(self, folder: Path) -> None:
         """Adapter in peft's format (bfloat16) and heads, as they ship."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self.model.save_pretrained(str(folder))
+        self.adapted.save(folder, "")
         save_file(
             {name: weight.contiguous() for name, weight in self.heads.state_dict().items()},
             folder / HEADS,
         )
-        (folder / "README.md").unlink(missing_ok=True)
         config = folder / "adapter_config.json"
         told = json.loads(config.read_text(encoding="utf-8")) | {"base_model_name_or_path": None}
         config.write_text(json.dumps(told, indent=2), encoding="utf-8")
@@ -236,42 +206,33 @@ class Trainer:
             ValueError: the weights are of another shape than this configuration's.
         """
         saved = load_peft_weights(str(folder), device="cpu")
-        mine = get_peft_model_state_dict(self.model)
+        mine = get_peft_model_state_dict(self.adapted.model)
         if {name: w.shape for name, w in saved.items()} != {n: w.shape for n, w in mine.items()}:
             raise ValueError(f"{folder}: these weights were trained with another configuration")
-        set_peft_model_state_dict(self.model, saved)
-        for master, weight in zip(self.masters, self.adapter, strict=True):
-            master.copy_(weight)
+        set_peft_model_state_dict(self.adapted.model, saved)
+        self.adapted.take(self.adapted.adapter)
         self.heads.load_state_dict(
             {name: weight.float() for name, weight in load_file(folder / HEADS).items()}
         )
 
     def checkpoint(self, path: Path, stage: int, step: int) -> None:
         """Everything needed to go on, written whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_suffix(".new")
-        torch.save(
+        save_whole(
+            path,
             {
                 "stage": stage,
                 "step": step,
-                "masters": [m.detach() for m in self.masters],
+                "masters": [master.detach() for master in self.adapted.masters],
                 "heads": self.heads.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
                 "random": torch.get_rng_state(),
             },
-            fresh,
         )
-        fresh.replace(path)
 
     def restore(self, path: Path) -> tuple[int, int]:
         """Take up a checkpoint: (stage, step) to go on with."""
         saved = torch.load(path, weights_only=True)
-        with torch.no_grad():
-            for master, weight, value in zip(
-                self.masters, self.adapter, saved["masters"], strict=True
-            ):
-                master.copy_(value)
-                weight.copy_(value)
+        self.adapted.take(saved["masters"])
         self.heads.load_state_dict(saved["heads"])
         self.optimiser.load_state_dict(saved["optimiser"])
         torch.set_rng_state(saved["random"])
@@ -341,8 +302,6 @@ def _run_stage(
     progress: Report,
 ) -> None:
     config = trainer.config
-    trainer.model.train()
-    trainer.dropout.train()
     began, tokens, losses = time.monotonic(), 0, [0.0][:0]
     last = min(len(steps), stage.stop_after or len(steps))
     span = min(len(steps), stage.fall_over or len(steps))

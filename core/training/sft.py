@@ -20,11 +20,10 @@ from typing import Any
 
 import tomli_w
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
-from torch import nn
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from core.models.trees import size
+from core.training.adapted import Adapted, clipped_step, save_whole
 from core.training.heads import Progress, Report
 from core.training.replies import Sample, in_steps, losses, proposing, rewriting
 from core.training.texts import Scene, held_out, read_scenes
@@ -119,94 +118,48 @@ class Trainer:
         torch.manual_seed(config.seed)
         torch.set_num_threads(config.threads)
         self.config = config
-        causal = AutoModelForCausalLM.from_pretrained(
-            base, dtype=torch.bfloat16, attn_implementation="eager"
-        )  # with a mask of one's own, bfloat16 and a backward pass, sdpa takes twice as long
-        self.model: PeftModel = get_peft_model(
-            causal,
-            LoraConfig(
-                r=config.rank,
-                lora_alpha=config.alpha,
-                target_modules=[
-                    *("q_proj", "k_proj", "v_proj", "o_proj"),
-                    *("gate_proj", "up_proj", "down_proj"),
-                ],
-                layers_to_transform=list(
-                    range(config.first_layer, causal.config.num_hidden_layers)
-                ),
-                task_type="CAUSAL_LM",
-            ),
-            autocast_adapter_dtype=False,
-        )
-        self.causal: Any = self.model.get_base_model()
-        self.adapter = [p for p in self.model.parameters() if p.requires_grad]
-        self.masters = [p.detach().float().clone().requires_grad_() for p in self.adapter]
+        self.adapted = Adapted(base, config.rank, config.alpha, config.first_layer, "cpu")
         self.optimiser = torch.optim.AdamW(
-            self.masters, weight_decay=config.weight_decay, betas=(0.9, 0.98)
+            self.adapted.masters, weight_decay=config.weight_decay, betas=(0.9, 0.98)
         )
 
     def step(self, batch: Sequence[Sample], rate: float) -> float:
         """One update; the batch's loss."""
-        self.model.train()
-        loss = losses(self.causal, batch, self.config.row_length).mean()
+        loss = losses(self.adapted.causal, batch, self.config.row_length).mean()
         loss.backward()  # type: ignore[no-untyped-call]
-        for master, weight in zip(self.masters, self.adapter, strict=True):
-            master.grad = None if weight.grad is None else weight.grad.float()
-            weight.grad = None
-        nn.utils.clip_grad_norm_(self.masters, self.config.clip)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        self.optimiser.step()
-        self.optimiser.zero_grad()
-        with torch.no_grad():
-            for master, weight in zip(self.masters, self.adapter, strict=True):
-                weight.copy_(master)
+        self.adapted.collect()
+        clipped_step(self.optimiser, self.adapted.masters, self.config.clip, rate)
+        self.adapted.renew()
         return float(loss.detach())
 
     @torch.inference_mode()
     def loss_on(self, samples: Sequence[Sample]) -> float:
         """Mean loss a reply token, `nan` where there is no sample."""
-        self.model.eval()
         found = [
-            losses(self.causal, batch, self.config.row_length)
+            losses(self.adapted.causal, batch, self.config.row_length)
             for batch in in_steps(samples, 2048)
             if batch
         ]
         return float(torch.cat(found).mean()) if found else math.nan
 
-    def save(self, folder: Path, base_name: str) -> None:
-        """The adapter in peft's format, bfloat16."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self.model.peft_config["default"].base_model_name_or_path = base_name
-        self.model.save_pretrained(str(folder), save_embedding_layers=False)  # asks no hub
-        (folder / "README.md").unlink(missing_ok=True)
-
     def checkpoint(self, path: Path, epoch: int, step: int, looks: Sequence[Held]) -> None:
         """Everything needed to go on, written whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_suffix(".new")
-        torch.save(
+        save_whole(
+            path,
             {
                 "epoch": epoch,
                 "step": step,
                 "looks": [asdict(look) for look in looks],
-                "masters": [master.detach() for master in self.masters],
+                "masters": [master.detach() for master in self.adapted.masters],
                 "optimiser": self.optimiser.state_dict(),
                 "random": torch.get_rng_state(),
             },
-            fresh,
         )
-        fresh.replace(path)
 
     def restore(self, path: Path) -> tuple[int, int, list[Held]]:
         """Take up a checkpoint: (epoch, step in it) to go on with, and the losses so far."""
         saved = torch.load(path, weights_only=True)
-        with torch.no_grad():
-            for master, weight, value in zip(
-                self.masters, self.adapter, saved["masters"], strict=True
-            ):
-                master.copy_(value)
-                weight.copy_(value)
+        self.adapted.take(saved["masters"])
         self.optimiser.load_state_dict(saved["optimiser"])
         torch.set_rng_state(saved["random"])
         looks = [Held(**look) for look in saved["looks"]]
@@ -283,7 +236,7 @@ def train(
                     break
         epoch, first = epoch + 1, 0
     trainer.restore(folder / BEST)
-    trainer.save(out, base_name)
+    trainer.adapted.save(out, base_name)
     _write_card(out, config, base_name, learnt, kept, looks)
     return out
 
