@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from core.cli.output import Meter, warn
-from core.models import catalog, fetch
+from core.models import catalog, fetch, manifest
 
 app = typer.Typer(help="Models on this machine.", no_args_is_help=True)
 
@@ -57,7 +57,7 @@ def pull(
 def verify(name: Optional = catalog.DEFAULT) -> None:
     """Read all weights again and compare their digest with the one noted when they came."""
     with Meter() as meter:
-        digest = fetch.verify(name, meter.transfer)
+        digest = manifest.verify(name, meter.transfer)
     typer.echo(f"ok  {name}  sha256 {digest}")
 
 

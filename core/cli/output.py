@@ -13,7 +13,7 @@ from core.domain.text import plain
 from core.errors import BadInput
 from core.files import write_whole
 from core.models.catalog import ECHO
-from core.models.fetch import Transfer
+from core.models.transfer import Transfer
 from core.session.report import ECHO_WARNING
 from core.team import Team
 from core.watch import AnyNote, Progress, Watch

@@ -21,7 +21,7 @@ from core.errors import PlacetError
 from core.watch import AnyNote, Progress, Watch
 
 if TYPE_CHECKING:
-    from core.models.fetch import Transfer
+    from core.models.transfer import Transfer
 
 log = logging.getLogger("placet.pull")
 

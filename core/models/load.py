@@ -66,7 +66,7 @@ def load_text_model(
     """
     path = catalog.locate(name)
     if path.is_file():
-        from core.models.fetch import converted  # the one loader that may write to the disk
+        from core.models.convert import converted  # the one loader that may write to the disk
 
         path = converted(path)
     _check_files(path)

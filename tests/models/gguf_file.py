@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.models.fetch import GGUF_NAME
+from core.models.default_model import GGUF_NAME
 
 WIDTH, HEADS, LAYERS, FEED = 32, 4, 1, 64
 

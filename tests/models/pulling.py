@@ -9,13 +9,14 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from core.models import fetch
+from core.models.transfer import Transfer
 
 copytree = shutil.copytree
 log = Path(sys.argv[2])
 someone_waits = log.with_suffix(".waiting")
 
 
-def told(transfer: fetch.Transfer) -> None:
+def told(transfer: Transfer) -> None:
     """Leaves a mark where this process waits for the other."""
     if transfer.stage.startswith("waiting"):
         someone_waits.touch()

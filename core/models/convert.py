@@ -1,0 +1,70 @@
+"""A GGUF file → a folder with float32 safetensors, whole or not at all."""
+
+import os
+import shutil
+from pathlib import Path
+
+from core import paths
+from core.errors import ModelProblem
+from core.models import manifest
+from core.models.disk import alone, disk_error, room_for
+from core.models.manifest import sha256
+from core.models.transfer import Say, ticking
+
+CONVERTED_PER_S = 5_000_000
+"""Bytes of GGUF that are converted in a second, roughly."""
+
+
+def converted(gguf: Path, say: Say = lambda transfer: None) -> Path:
+    """The folder with the safetensors made from a GGUF file, made on first use."""
+    if gguf.suffix != ".gguf":
+        raise ModelProblem("this is neither a model's folder nor a GGUF file", where=str(gguf))
+    digest = sha256([gguf], say)
+    target = paths.models() / f"{gguf.stem}-{digest[:12]}"
+    with alone(target, say):
+        if not (target / "config.json").is_file():
+            room_for(gguf.stat().st_size * 7, target.parent)
+            convert(gguf, target, {"source": gguf.name, "gguf": digest}, say)
+    return target
+
+
+def convert(
+    gguf: Path, target: Path, told: dict[str, str], say: Say, tokenizer_sha256: str = ""
+) -> None:
+    """GGUF → a folder with float32 safetensors, put in place by one rename."""
+    os.environ["TQDM_DISABLE"] = "1"
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    half = target.with_name(f".{target.name}.half")
+    shutil.rmtree(half, ignore_errors=True)
+    try:
+        with ticking("converting to safetensors", gguf.stat().st_size / CONVERTED_PER_S, say):
+            tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+            model = AutoModelForCausalLM.from_pretrained(
+                gguf.parent,
+                gguf_file=gguf.name,
+                dtype=torch.float32,
+                quantization_config=GgufConfig(dequantize=True),
+            )
+            model.save_pretrained(half)
+            tokenizer.save_pretrained(half)
+        found = manifest.write(half, told, say)
+        if tokenizer_sha256 and found != tokenizer_sha256:
+            raise ModelProblem(
+                "the tokenizer in this GGUF file is not the one it should yield",
+                where=str(gguf),
+                mend="Another version of transformers may read it otherwise; use the locked one.",
+            )
+        half.rename(target)
+    except OSError as error:
+        raise disk_error(error, half) from None
+    except (ValueError, KeyError, NotImplementedError, RuntimeError) as error:
+        raise ModelProblem(
+            f"this GGUF file cannot be converted ({str(error).splitlines()[0][:200]})",
+            where=str(gguf),
+        ) from None
+    finally:
+        shutil.rmtree(half, ignore_errors=True)

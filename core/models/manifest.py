@@ -1,0 +1,76 @@
+"""The record beside a model's weights: where they came from, and their digests."""
+
+import hashlib
+import json
+import time
+from pathlib import Path
+
+from core.errors import BadInput, ModelProblem
+from core.models import catalog
+from core.models.transfer import Say, moved
+
+MANIFEST = "placet.json"
+
+
+def write(folder: Path, told: dict[str, str], say: Say) -> str | None:
+    """Records the digests of the model in `folder` beside what is told of it.
+
+    Gives the tokenizer's, as `tokenizer_digest` does.
+    """
+    tokenizer = tokenizer_digest(folder)
+    manifest = {**told, "digest": _weights_digest(folder, say), "tokenizer": tokenizer}
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
+    return tokenizer
+
+
+def verify(name: str, say: Say = lambda transfer: None) -> str:
+    """Reads all weights of a pulled model; gives their digest; `ModelProblem` if changed."""
+    folder = catalog.locate(name)
+    if folder.is_file():
+        raise BadInput("a GGUF file is checked when it is read", where=str(folder))
+    manifest = folder / MANIFEST
+    try:
+        told = json.loads(manifest.read_text("utf-8"))
+    except (OSError, ValueError):
+        raise ModelProblem(
+            "there is no record to compare with: Placet did not bring this model",
+            where=str(manifest),
+        ) from None
+    found = _weights_digest(folder, say)
+    if found != told.get("digest"):
+        raise ModelProblem(
+            "the weights are not those that were brought",
+            where=str(folder),
+            mend=f"`placet models remove {name}`, then pull it again.",
+        )
+    if told.get("tokenizer") not in (None, tokenizer_digest(folder)):
+        raise ModelProblem("the tokenizer is not the one that was brought", where=str(folder))
+    return found
+
+
+def tokenizer_digest(folder: Path) -> str | None:
+    """SHA-256 over vocabulary and merges, however they are laid out; None without such a file."""
+    try:
+        model = json.loads((folder / "tokenizer.json").read_text("utf-8"))["model"]
+    except (OSError, ValueError, KeyError):
+        return None
+    kept = {"vocab": model.get("vocab"), "merges": model.get("merges")}
+    canonical = json.dumps(kept, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _weights_digest(folder: Path, say: Say) -> str:
+    return sha256(sorted(folder.glob("*.safetensors")), say)
+
+
+def sha256(files: list[Path], say: Say) -> str:
+    """The digest of all these files, one after the other."""
+    digest = hashlib.sha256()
+    total, done, began = sum(path.stat().st_size for path in files), 0, time.monotonic()
+    for path in files:
+        with path.open("rb") as file:
+            while block := file.read(1 << 22):
+                digest.update(block)
+                done += len(block)
+                say(moved("checking", done, total, began))
+    return digest.hexdigest()
