@@ -5,56 +5,37 @@ job ends with `Finished` or `Trouble`, and `stop` returns within a second.
 """
 
 import asyncio
-import contextlib
 import logging
-import os
 import signal
 import sys
-from asyncio import SubprocessTransport as Transport
-from asyncio.subprocess import PIPE, SubprocessStreamProtocol
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import TypeVar
 
-import msgspec
 from msgspec import structs
 
-from core.engine.process import ending, log_path
+from core.engine.child import PATIENCE, Child
+from core.engine.job import Job, call
 from core.engine.protocol import (
     VERSION,
-    Align,
     Cancel,
     Finished,
     Hello,
-    Judge,
     Load,
-    Propose,
-    Pull,
     Ready,
     Reply,
     Request,
     Stop,
+    Task,
     Trouble,
-    decode_reply,
-    encode,
 )
 
 log = logging.getLogger("placet.engine")
-
-T = TypeVar("T")
-
-Task = Load | Propose | Judge | Align | Pull
-"""A request that takes time."""
 
 WORKER = (sys.executable, "-P", "-m", "core.engine.worker")
 """How the worker is started. `-P`: a folder named `core` where the operator stands is not ours."""
 
 LONGEST_LINE = 64 * 2**20
 """Bytes of a reply; of a longer one only the loss is reported."""
-
-PATIENCE = 0.3
-"""Seconds that the worker has for ending by itself, and again after each stronger hint."""
 
 _ANEW = "Ask again: the next request starts it anew, with the same models."
 
@@ -67,67 +48,6 @@ class Life(StrEnum):
     IDLE = "idle"
     BUSY = "busy"
     CRASHED = "crashed"
-
-
-class Job:
-    """A request under way. Iterate over it for its replies, or await `ended` for the last one."""
-
-    def __init__(self, request: Task, on_reply: Callable[[Reply], None] | None = None) -> None:
-        """With `on_reply`, replies go there and are not kept for iterating."""
-        self.request = request
-        self.end: Finished | Trouble | None = None
-        """How it ended, once it has."""
-        self._on_reply = on_reply
-        self._replies: deque[Reply] = deque()
-        self._news = asyncio.Event()
-
-    @property
-    def id(self) -> str:
-        """What its replies carry in `job`."""
-        return self.request.job
-
-    async def ended(self) -> Finished | Trouble:
-        """Waits for the end, and gives it."""
-        while self.end is None:
-            self._news.clear()
-            await self._news.wait()
-        return self.end
-
-    async def __aiter__(self) -> AsyncIterator[Reply]:
-        """Its replies as they come, `Finished` or `Trouble` last. For one reader."""
-        while True:
-            while self._replies:
-                reply = self._replies.popleft()
-                yield reply
-                if isinstance(reply, Finished | Trouble):
-                    return
-            if self.end is not None:
-                return
-            self._news.clear()
-            await self._news.wait()
-
-    def hear(self, reply: Reply) -> None:
-        """Takes in a reply about this job."""
-        if isinstance(reply, Finished | Trouble):
-            self.end = reply
-        if self._on_reply:
-            _call(self._on_reply, reply)
-        else:
-            self._replies.append(reply)
-        self._news.set()
-
-
-class _Pipes(SubprocessStreamProtocol):
-    """A worker's pipes, and word of its death even where a child of its own holds them open."""
-
-    def __init__(self, longest_line: int) -> None:
-        super().__init__(limit=longest_line, loop=asyncio.get_running_loop())
-        self.dead = asyncio.Event()
-
-    def process_exited(self) -> None:
-        """Called by the loop."""
-        super().process_exited()
-        self.dead.set()
 
 
 class Engine:
@@ -164,16 +84,14 @@ class Engine:
         self._stopped = False
         self._runner: asyncio.Task[None] | None = None
         self._born = asyncio.Event()
-        self._process: Transport | None = None
-        self._stdin: asyncio.StreamWriter | None = None
+        self._child: Child | None = None
         self._greeted = False
-        self._complaint = ""
         self._unsent: list[Task] = []
 
     @property
     def pid(self) -> int | None:
         """The worker's process id, while there is one."""
-        return self._process.get_pid() if self._process else None
+        return self._child.pid if self._child else None
 
     @property
     def jobs(self) -> tuple[Job, ...]:
@@ -196,7 +114,7 @@ class Engine:
         self._jobs[job.id] = job
         if self._stopped:
             self._tell(Trouble(job=job.id, problem="the worker was stopped"))
-        elif self._process:
+        elif self._child:
             self._send(job.request)
             self._see()
         else:
@@ -209,7 +127,7 @@ class Engine:
         name = job if isinstance(job, str) else job.id
         if name not in self._jobs:
             return
-        if self._process:
+        if self._child:
             self._send(Cancel(job=name))
         else:
             self._unsent = [request for request in self._unsent if request.job != name]
@@ -225,9 +143,8 @@ class Engine:
         await self._born.wait()
         self._send(Stop())
         for harder in (None, signal.SIGTERM, signal.SIGKILL):
-            if harder and self._process:
-                with contextlib.suppress(ProcessLookupError):
-                    self._process.send_signal(harder)
+            if harder and self._child:
+                self._child.signal(harder)
             if (await asyncio.wait({runner}, timeout=PATIENCE))[0]:
                 return
         runner.cancel()
@@ -239,7 +156,7 @@ class Engine:
         """Has a worker started, if there is none."""
         if self._runner is None:
             self._born.clear()
-            self._greeted, self._complaint = False, ""
+            self._greeted = False
             self._runner = asyncio.create_task(self._run(), name="worker")
             self._live(Life.STARTING)
 
@@ -254,22 +171,13 @@ class Engine:
         except Exception as error:
             log.exception("the worker was lost")
             how = f"{type(error).__name__}: {error}"
-        self._process, self._stdin, self._runner, self._unsent = None, None, None, []
+        self._child, self._runner, self._unsent = None, None, []
         self._born.set()
         self._settle(how)
 
     async def _serve(self) -> str:
         """Starts a worker, hears it until it ends, and gives how it ended."""
-        worker, pipes = await asyncio.get_running_loop().subprocess_exec(
-            lambda: _Pipes(self._longest_line),
-            *self._argv,
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-            env={**os.environ, "PYTHONPATH": _where_we_look(), **self._environ},
-        )
-        assert pipes.stdin and pipes.stdout and pipes.stderr
-        self._process, self._stdin = worker, pipes.stdin
+        self._child = await Child.start(self._argv, self._environ, self._longest_line)
         if self._loaded and not (self._unsent and isinstance(self._unsent[0], Load)):
             reload = Job(self._named(structs.replace(self._loaded, job="")))
             self._jobs = {reload.id: reload, **self._jobs}
@@ -278,42 +186,7 @@ class Engine:
             self._send(request)
         self._unsent = []
         self._born.set()
-        last_words: deque[str] = deque(maxlen=20)
-        dying = asyncio.create_task(pipes.dead.wait())
-        hearing = asyncio.create_task(self._hear(pipes.stdout))
-        overhearing = asyncio.create_task(_overhear(pipes.stderr, last_words))
-        try:
-            await asyncio.wait({dying, hearing}, return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait({dying, hearing}, timeout=PATIENCE)
-            if not dying.done():
-                log.error("the worker closed its pipe and stayed; it is killed")
-                worker.kill()
-                await dying
-            await asyncio.wait({overhearing}, timeout=PATIENCE)
-        finally:
-            for task in (dying, hearing, overhearing):
-                task.cancel()
-            worker.close()
-        how = self._complaint or ending(worker.get_returncode() or 0)
-        return f"{how}: {last_words[-1]}" if last_words else how
-
-    async def _hear(self, lines: asyncio.StreamReader) -> None:
-        """Takes in replies until the worker has no more. A line that is none is reported."""
-        while True:
-            try:
-                line = await lines.readline()
-                if not line:
-                    return
-                self._tell(decode_reply(line))
-            except (msgspec.MsgspecError, ValueError) as error:
-                log.warning("not a reply: %s", error)
-                self._tell(
-                    Trouble(
-                        problem=f"a reply of the worker could not be read ({error})",
-                        mend=f"If something is missing, ask again. The log is {log_path()}.",
-                    )
-                )
-            await asyncio.sleep(0)
+        return await self._child.hear(self._tell)
 
     def _settle(self, how: str) -> None:
         """Says of every job left that the worker is gone."""
@@ -343,19 +216,19 @@ class Engine:
         return structs.replace(request, job=f"j{self._count}")
 
     def _send(self, request: Request) -> None:
-        if self._stdin:
-            self._stdin.write(encode(request))
+        if self._child:
+            self._child.send(request)
 
     def _tell(self, reply: Reply) -> None:
         """Takes in a reply and passes it on."""
         job = self._jobs.get(getattr(reply, "job", ""))
         match reply:
             case Hello() if reply.version != VERSION:
-                self._complaint = (
-                    f"it speaks version {reply.version} of the protocol, and this Placet {VERSION}"
-                )
-                if self._process:
-                    self._process.kill()
+                if self._child:
+                    self._child.kill(
+                        f"it speaks version {reply.version} of the protocol, "
+                        f"and this Placet {VERSION}"
+                    )
             case Hello():
                 self._greeted = True
             case Ready() if job and isinstance(job.request, Load):
@@ -368,36 +241,14 @@ class Engine:
     def _pass_on(self, reply: Reply, job: Job | None) -> None:
         if job:
             job.hear(reply)
-        _call(self._on_reply, reply)
+        call(self._on_reply, reply)
 
     def _see(self) -> None:
         """Draws from jobs and greeting what a worker that is there is doing."""
-        if self._process and self._greeted:
+        if self._child and self._greeted:
             self._live(Life.BUSY if self._jobs else Life.IDLE)
 
     def _live(self, life: Life) -> None:
         if life is not self.life:
             self.life = life
-            _call(self._on_life, life)
-
-
-async def _overhear(lines: asyncio.StreamReader, last_words: deque[str]) -> None:
-    """Keeps what the worker writes before it has a log, or without one."""
-    while block := await lines.read(1 << 16):
-        for line in block.decode("utf-8", "replace").splitlines():
-            if line.strip():
-                log.warning("the worker wrote: %s", line)
-                last_words.append(line.strip()[:200])
-
-
-def _where_we_look() -> str:
-    """Our own way of finding modules, for a worker that does not look where it was started."""
-    return os.pathsep.join(path for path in sys.path if path)
-
-
-def _call(callback: Callable[[T], None], told: T) -> None:
-    """Tells a subscriber; its mistakes stay its own."""
-    try:
-        callback(told)
-    except Exception:
-        log.exception("a subscriber failed over %s", type(told).__name__)
+            call(self._on_life, life)

@@ -88,7 +88,10 @@ class Stop(Message, frozen=True, kw_only=True, tag="stop"):
     """Stop the worker."""
 
 
-Request = Load | Propose | Judge | Align | Pull | Cancel | Stop
+Task = Load | Propose | Judge | Align | Pull
+"""A request that takes time: a job."""
+
+Request = Task | Cancel | Stop
 
 
 # The worker answers

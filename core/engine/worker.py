@@ -33,6 +33,7 @@ from core.engine.protocol import (
     Ready,
     Request,
     Stop,
+    Task,
     Trouble,
     Vitals,
     decode_request,
@@ -44,9 +45,6 @@ if TYPE_CHECKING:
     from core.team import Team
 
 log = logging.getLogger("placet.worker")
-
-Task = Load | Propose | Judge | Align | Pull
-"""A request that takes time."""
 
 PULSE = 0.5
 """Seconds between two `Vitals`."""

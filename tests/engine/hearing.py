@@ -8,7 +8,8 @@ from pathlib import Path
 
 from core.domain.scenario import Scenario
 from core.domain.values import Profile, Value
-from core.engine.client import Engine, Job, Life
+from core.engine.client import Engine, Life
+from core.engine.job import Job
 from core.engine.protocol import Finished, Load, Propose, Ready, Reply, Said, Trouble
 from core.watch import Growing
 

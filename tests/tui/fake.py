@@ -17,12 +17,12 @@ from core.engine.protocol import (
     Ready,
     Reply,
     Said,
+    Task,
     Trouble,
     Vitals,
 )
 from core.session.events import ModelUsed
 from core.watch import Growing, Measured, Progress, Rewritten, Written
-from tui.flow.engine import Task
 
 RULE = RiskRule(harm=1.0, peak=0.0, mean=0.0, bias=0.0, med=0.45, high=0.75)
 

@@ -3,10 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from core.engine.protocol import Align, Judge, Load, Propose, Pull, Reply
-
-Task = Load | Propose | Judge | Align | Pull
-"""A request that is a job."""
+from core.engine.protocol import Reply, Task
 
 Hear = Callable[[Reply], None]
 """Takes in every reply, on the event loop."""

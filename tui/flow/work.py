@@ -18,6 +18,7 @@ from core.engine.protocol import (
     Ready,
     Reply,
     Said,
+    Task,
     Trouble,
     Vitals,
 )
@@ -26,7 +27,7 @@ from core.session.events import ModelUsed
 from core.session.session import Session
 from core.stages.align import Case
 from core.watch import AnyNote, Dropped, Growing, Measured, Progress, Rewritten, Written
-from tui.flow.engine import EngineLike, Hear, Task
+from tui.flow.engine import EngineLike, Hear
 from tui.flow.news import Change, News, Tone
 
 
