@@ -10,9 +10,8 @@ LoRA: Hu et al. 2021. The read-out is at a middle layer, where linear probes are
 from __future__ import annotations
 
 import json
-import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -24,29 +23,13 @@ from torch import Tensor, nn
 
 from core.models.judge_model import HEADS, load_tokenize, load_trunk, states
 from core.models.readout import Asked, Heads, Tokenize, ask
-from core.models.trees import pack, size
+from core.models.trees import Tree, pack, size
 from core.training import data as sets
 from core.training import people
 from core.training.adapted import Adapter, clipped_step, save_whole
 from core.training.data import Case, Split
 from core.training.heads_config import HeadsConfig, Stage
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What a running training tells."""
-
-    stage: str
-    step: int
-    steps: int
-    loss: float
-    """Mean over the steps since the last report."""
-    tokens_per_second: float
-    seconds_left: float
-    """For this stage, at the speed so far."""
-
-
-Report = Callable[[Progress], None]
+from core.training.steps import Progress, Report, in_steps, rate_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +41,11 @@ class Sample:
     """One a question, in order; see `Label`."""
     harm: tuple[tuple[int, float, float], ...]
     """(place of the action, target, weight) where harm is known."""
+
+    @property
+    def tree(self) -> Tree:
+        """What is asked, as tokens."""
+        return self.asked.tree
 
 
 def build_cases(stage: Stage, data: Path, corpus: Path, rng: Random) -> list[Case]:
@@ -105,20 +93,6 @@ def sample(case: Case, tokenize: Tokenize) -> Sample:
     return Sample(asked, labels, harm)
 
 
-def in_steps(samples: Sequence[Sample], tokens: int) -> list[list[Sample]]:
-    """Neighbours together, about `tokens` tokens a step."""
-    steps: list[list[Sample]] = [[]]
-    filled = 0
-    for one in samples:
-        length = size(one.asked.tree)
-        if steps[-1] and filled + length > tokens:
-            steps.append([])
-            filled = 0
-        steps[-1].append(one)
-        filled += length
-    return steps
-
-
 class Trainer:
     """The adapter, the heads, and an optimiser over float32 copies of the bfloat16 adapter."""
 
@@ -150,7 +124,7 @@ class Trainer:
 
     def loss(self, batch: Sequence[Sample]) -> Tensor:
         """Cross-entropy over keeps, unrelated, breaks, plus the weighted harm loss."""
-        packed = pack([one.asked.tree for one in batch], self.config.row_length)
+        packed = pack([one.tree for one in batch], self.config.row_length)
         found = self.dropout(Heads.normed(states(self.adapted.model, packed)))
         leaves: list[int] = []
         about: list[int] = []
@@ -161,7 +135,7 @@ class Trainer:
             leaves += [start + leaf for leaf in asked]
             about += [start + action for action in actions]
             ends += [start + one.asked.actions[i] for i, _, _ in one.harm]
-            start += len(one.asked.tree)
+            start += len(one.tree)
         labels = torch.tensor([label for one in batch for label in one.labels])
         loss = nn.functional.cross_entropy(
             self.heads.respect_logits(found[leaves], found[about]),
@@ -239,16 +213,6 @@ class Trainer:
         return int(saved["stage"]), int(saved["step"])
 
 
-def rate_at(stage: Stage, step: int, steps: int, warmup: int) -> float:
-    """Linear warm-up, then a cosine from the peak down to the end rate."""
-    if step < warmup:
-        return stage.peak_rate * (step + 1) / warmup
-    done = (step - warmup) / max(1, steps - warmup)
-    return stage.end_rate + (stage.peak_rate - stage.end_rate) * 0.5 * (
-        1 + math.cos(math.pi * done)
-    )
-
-
 def train(
     config: HeadsConfig,
     data: Path,
@@ -306,7 +270,8 @@ def _run_stage(
     last = min(len(steps), stage.stop_after or len(steps))
     span = min(len(steps), stage.fall_over or len(steps))
     for step in range(first, last):
-        losses.append(trainer.step(steps[step], rate_at(stage, step, span, config.warmup_steps)))
+        rate = rate_at(stage.peak_rate, stage.end_rate, step, span, config.warmup_steps)
+        losses.append(trainer.step(steps[step], rate))
         tokens += _tokens(steps[step])
         done = step + 1
         if done % 5 == 0 or done == last:
@@ -321,7 +286,7 @@ def _run_stage(
 
 
 def _tokens(batch: Iterable[Sample]) -> int:
-    return sum(size(one.asked.tree) for one in batch)
+    return sum(size(one.tree) for one in batch)
 
 
 __all__ = [
@@ -331,5 +296,6 @@ __all__ = [
     "Stage",
     "Trainer",
     "build_cases",
+    "in_steps",
     "train",
 ]

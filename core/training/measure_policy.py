@@ -27,7 +27,8 @@ from core.models.causal import CausalModel
 from core.stages import align as aligning
 from core.stages import prompts, propose
 from core.stages.judge import Judge, judge
-from core.training.replies import Sample, in_steps, losses
+from core.training.replies import Sample, losses
+from core.training.steps import in_steps
 from core.training.texts import Scene, Wish
 from core.training.wording import Topics, distance, distinct_2, stems
 from core.watch import SILENT, Watch

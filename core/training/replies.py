@@ -5,7 +5,7 @@ All replies to one scenario share its prompt in one tree (see `core.models.trees
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerBase
 
 from core.models.base import Prompt
 from core.models.causal import as_text
-from core.models.trees import Node, Tree, pack, size
+from core.models.trees import Node, Tree, pack
 from core.stages import prompts
 from core.training.texts import Scene, Wish
 
@@ -66,19 +66,6 @@ def rewriting(tokenizer: PreTrainedTokenizerBase, scene: Scene, wishes: Sequence
             for one in wishes
         ],
     )
-
-
-def in_steps(samples: Iterable[Sample], tokens: int) -> list[list[Sample]]:
-    """Neighbours together, about `tokens` tokens a step."""
-    steps: list[list[Sample]] = [[]]
-    filled = 0
-    for one in samples:
-        if steps[-1] and filled + size(one.tree) > tokens:
-            steps.append([])
-            filled = 0
-        steps[-1].append(one)
-        filled += size(one.tree)
-    return steps
 
 
 def losses(causal: Any, batch: Sequence[Sample], row_length: int = 384) -> Tensor:

@@ -24,8 +24,8 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from core.models.trees import size
 from core.training.adapted import Adapted, clipped_step, save_whole
-from core.training.heads import Progress, Report
-from core.training.replies import Sample, in_steps, losses, proposing, rewriting
+from core.training.replies import Sample, losses, proposing, rewriting
+from core.training.steps import Progress, Report, in_steps, rate_at
 from core.training.texts import Scene, held_out, read_scenes
 
 CARD = "policy.toml"
@@ -166,15 +166,6 @@ class Trainer:
         return int(saved["epoch"]), int(saved["step"]), looks
 
 
-def rate_at(config: SftConfig, step: int, steps: int) -> float:
-    """Linear warm-up, then a cosine from the peak down to the end rate."""
-    if step < config.warmup_steps:
-        return config.peak_rate * (step + 1) / config.warmup_steps
-    done = min(1.0, (step - config.warmup_steps) / max(1, steps - config.warmup_steps))
-    fall = config.peak_rate - config.end_rate
-    return config.end_rate + fall * 0.5 * (1 + math.cos(math.pi * done))
-
-
 def train(
     config: SftConfig,
     corpus: Path,
@@ -214,13 +205,14 @@ def train(
         began, tokens, recent = time.monotonic(), 0, list[float]()
         for step in range(first, len(steps)):
             at = epoch * len(steps) + step
-            rate = rate_at(config, at, config.epochs * len(steps))
+            whole = config.epochs * len(steps)
+            rate = rate_at(config.peak_rate, config.end_rate, at, whole, config.warmup_steps)
             recent.append(trainer.step(steps[step], rate))
             tokens += sum(size(one.tree) for one in steps[step])
             done = step + 1
             if done % 5 == 0 or done == len(steps):
                 seconds = time.monotonic() - began
-                left = seconds / (done - first) * (config.epochs * len(steps) - at - 1)
+                left = seconds / (done - first) * (whole - at - 1)
                 mean = sum(recent) / len(recent)
                 progress(
                     Progress(f"epoch {epoch + 1}", done, len(steps), mean, tokens / seconds, left)

@@ -314,14 +314,6 @@ def test_the_same_seed_gives_the_same_adapter_and_a_resumed_one_too(
     adapters.merge(LlamaForCausalLM.from_pretrained(base), tmp_path / "again")
 
 
-def test_the_rate_warms_up_and_falls() -> None:
-    config = sft.SftConfig(warmup_steps=4)
-    rates = [sft.rate_at(config, step, 40) for step in range(40)]
-    assert rates[0] < rates[3] == config.peak_rate
-    assert rates[4:] == sorted(rates[4:], reverse=True)
-    assert rates[-1] < 2 * config.end_rate
-
-
 def test_a_setting_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "sft.toml"
     path.write_text("learning_speed = 3\n", "utf-8")
