@@ -1,4 +1,4 @@
-"""The policy's adapter: merged as peft merges it, trained on replies only, measured fairly."""
+"""The policy's adapter: trained on replies only, measured fairly."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,6 @@ from tokenizers.pre_tokenizers import Split
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from core.domain.scenario import Scenario
-from core.errors import ModelProblem
 from core.models import adapters
 from core.models.base import Draft, Prompt
 from core.models.catalog import Kind
@@ -27,7 +26,7 @@ from core.training.wording import Topics, distance, distinct_2
 from tests.fakes import FakeJudge, FakeModel
 from tests.nouns import judgement
 
-peft = pytest.importorskip("peft")
+pytest.importorskip("peft")
 sft = pytest.importorskip("core.training.sft")
 
 pytestmark = pytest.mark.filterwarnings(
@@ -113,105 +112,6 @@ def corpus(tmp_path: Path) -> Path:
         text = "".join(json.dumps(row) + "\n" for row in rows)
         (tmp_path / f"{name}.jsonl").write_text(text, "utf-8")
     return tmp_path
-
-
-def adapter(base: Path, folder: Path, **options: Any) -> Any:
-    """A LoRA adapter with weights that are not zero, saved; the model around it."""
-    torch.manual_seed(1)
-    model = peft.get_peft_model(
-        LlamaForCausalLM.from_pretrained(base),
-        peft.LoraConfig(task_type="CAUSAL_LM", **options),
-    )
-    for name, weight in model.named_parameters():
-        if "lora_" in name:
-            torch.nn.init.normal_(weight, std=0.3)
-    model.save_pretrained(str(folder))
-    return model
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "down_proj"]},
-        {"r": 4, "lora_alpha": 8, "use_rslora": True, "target_modules": "all-linear"},
-        {
-            "r": 2,
-            "lora_alpha": 3,
-            "target_modules": ["v_proj", "up_proj"],
-            "layers_to_transform": [1, 2],
-            "rank_pattern": {"up_proj": 5},
-            "alpha_pattern": {"layers.2.self_attn.v_proj": 7},
-        },
-    ],
-    ids=["plain", "rank-stabilised", "some-layers-and-patterns"],
-)
-def test_an_adapter_is_merged_as_peft_merges_it(
-    base: Path, tmp_path: Path, options: dict[str, Any]
-) -> None:
-    theirs = adapter(base, tmp_path, **options).merge_and_unload().state_dict()
-    untouched = LlamaForCausalLM.from_pretrained(base).state_dict()
-    ours = LlamaForCausalLM.from_pretrained(base)
-    adapters.merge(ours, tmp_path)
-    merged = ours.state_dict()
-    assert merged.keys() == theirs.keys()
-    assert any(not torch.equal(merged[name], untouched[name]) for name in merged)
-    for name, weight in merged.items():
-        assert torch.allclose(weight, theirs[name], atol=1e-6), name
-
-
-def test_an_adapter_for_another_model_changes_nothing(base: Path, tmp_path: Path) -> None:
-    adapter(base, tmp_path, r=2, target_modules=["q_proj"])
-    config = LlamaConfig(
-        vocab_size=128,
-        hidden_size=16,
-        intermediate_size=48,
-        num_hidden_layers=3,
-        num_attention_heads=2,
-    )
-    other = LlamaForCausalLM(config)
-    before = {name: weight.clone() for name, weight in other.state_dict().items()}
-    with pytest.raises(ModelProblem, match="adapter"):
-        adapters.merge(other, tmp_path)
-    assert all(torch.equal(before[name], weight) for name, weight in other.state_dict().items())
-
-
-@pytest.mark.parametrize(
-    ("change", "problem"),
-    [
-        ({"peft_type": "IA3"}, "kind"),
-        ({"use_dora": True}, "use_dora"),
-        ({"bias": "all"}, "biases"),
-        ({"modules_to_save": ["lm_head"]}, "modules_to_save"),
-        ({"r": 0}, "positive number"),
-        ({"lora_alpha": "many"}, "positive number"),
-    ],
-)
-def test_an_adapter_of_another_kind_is_refused(
-    base: Path, tmp_path: Path, change: dict[str, Any], problem: str
-) -> None:
-    adapter(base, tmp_path, r=2, target_modules=["q_proj"])
-    path = tmp_path / adapters.CONFIG
-    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | change), "utf-8")
-    with pytest.raises(ModelProblem, match=problem):
-        adapters.merge(LlamaForCausalLM.from_pretrained(base), tmp_path)
-
-
-@pytest.mark.parametrize("name", [adapters.CONFIG, adapters.WEIGHTS])
-@pytest.mark.parametrize("damage", ["missing", "cut short"])
-def test_a_damaged_adapter_names_its_file(
-    base: Path, tmp_path: Path, name: str, damage: str
-) -> None:
-    adapter(base, tmp_path, r=2, target_modules=["q_proj"])
-    whole = adapters.digest(tmp_path)
-    path = tmp_path / name
-    content = path.read_bytes()
-    path.unlink()
-    if damage == "cut short":
-        path.write_bytes(content[: len(content) // 2])
-        assert adapters.digest(tmp_path) != whole
-    with pytest.raises(ModelProblem) as caught:
-        adapters.merge(LlamaForCausalLM.from_pretrained(base), tmp_path)
-    assert name in caught.value.where
 
 
 def chat(base: Path) -> CausalModel:

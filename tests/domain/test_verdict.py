@@ -1,0 +1,159 @@
+"""The verdict that follows from what was measured and from the weights."""
+
+from math import exp, log
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.domain.verdict import (
+    UNJUDGED,
+    Recommendation,
+    Risk,
+    RiskRule,
+    alignment,
+    assess,
+)
+from tests.nouns import (
+    CALL,
+    CONSENT,
+    HONESTY,
+    LETTER,
+    PROFILE,
+    RULE,
+    SCENARIO,
+    judgement,
+    measured,
+)
+
+SCORES = st.floats(0, 1)
+
+
+def test_what_could_not_be_judged_comes_last_and_is_never_acceptable() -> None:
+    levels = sorted(Risk, key=lambda level: level.order)
+
+    assert levels == [Risk.LOW, Risk.MED, Risk.HIGH, Risk.UNJUDGED]
+    assert not UNJUDGED.acceptable
+    assert UNJUDGED.recommendation is Recommendation.REJECT
+
+
+def test_alignment_is_r_times_c_over_the_sum_of_c() -> None:
+    assert alignment({"a": 0.9, "b": 0.3}, {"a": 1.0, "b": 0.5}) == pytest.approx(1.05 / 1.5)
+
+
+def test_a_value_without_a_weight_does_not_count() -> None:
+    assert alignment({"a": 0.2, "b": 0.9}, {"a": 0.0, "b": 0.4}) == pytest.approx(0.9)
+    assert alignment({"a": 0.2}, {"a": 0.0}) == 0.0
+
+
+@given(st.dictionaries(st.sampled_from("abcdef"), st.tuples(SCORES, SCORES), min_size=1))
+def test_alignment_is_a_mean_of_the_scores(pairs: dict[str, tuple[float, float]]) -> None:
+    scores = {name: score for name, (score, _) in pairs.items()}
+    weights = {name: weight for name, (_, weight) in pairs.items()}
+    found = alignment(scores, weights)
+
+    counting = [score for name, score in scores.items() if weights[name] > 0]
+    if sum(weights.values()) > 1e-9:
+        assert min(counting) - 1e-6 <= found <= max(counting) + 1e-6
+
+
+def test_danger_is_a_logistic_sum_of_harm_the_worst_violation_and_their_mean() -> None:
+    rule = RiskRule(harm=1.5, peak=2.0, mean=-1.0, bias=0.25, med=0.3, high=0.7)
+    found = rule.danger(0.2, {CONSENT: 0.9, HONESTY: 0.6}, PROFILE.weights)
+
+    logit = 1.5 * log(0.2 / 0.8) + 2.0 * 0.9 - 1.0 * (0.9 + 0.3) / 1.5 + 0.25
+    assert found == pytest.approx(1 / (1 + exp(-logit)))
+
+
+@pytest.mark.parametrize("harm", [0.0, 1.0])
+def test_danger_stays_a_probability_though_harm_is_certain_or_ruled_out(harm: float) -> None:
+    danger = RULE.danger(harm, {CONSENT: 1.0}, {CONSENT: 0.0})
+
+    assert 0.0 <= danger <= 1.0
+    assert (danger > 0.5) == (harm > 0.5)
+
+
+@pytest.mark.parametrize(
+    ("consent", "risk", "advice"),
+    [
+        (0.9, Risk.LOW, Recommendation.APPROVE),
+        (0.6, Risk.MED, Recommendation.MODIFY),
+        (0.1, Risk.HIGH, Recommendation.REJECT),
+    ],
+)
+def test_where_a_judge_only_scores_risk_follows_from_the_rule(
+    consent: float, risk: Risk, advice: Recommendation
+) -> None:
+    verdict = assess(measured(CALL, {CONSENT: consent, HONESTY: 0.9}), PROFILE)
+
+    assert (verdict.risk, verdict.recommendation) == (risk, advice)
+
+
+def test_where_a_judge_answers_by_itself_its_likeliest_answer_counts() -> None:
+    verdict = assess(judgement(LETTER, Risk.MED, Recommendation.APPROVE), PROFILE)
+
+    assert (verdict.risk, verdict.risk_probability) == (Risk.MED, 0.8)
+    assert verdict.recommendation is Recommendation.APPROVE
+    assert verdict.acceptable
+
+
+def test_a_judge_that_says_high_and_approve_at_once_is_not_acceptable() -> None:
+    assert not assess(judgement(CALL, Risk.HIGH, Recommendation.APPROVE), PROFILE).acceptable
+
+
+def test_a_judgement_over_other_values_is_unjudged() -> None:
+    for scores in ({CONSENT: 0.9}, {CONSENT: 0.9, HONESTY: 0.9, "other": 0.9}):
+        assert assess(judgement(LETTER, scores=scores), PROFILE) == UNJUDGED
+
+
+def test_a_judgement_with_neither_an_answer_nor_a_rule_is_unjudged() -> None:
+    found = msgspec.structs.replace(judgement(LETTER), risk={})
+
+    assert assess(found, PROFILE).risk is Risk.UNJUDGED
+
+
+def test_issues_name_the_weighted_values_that_are_likely_not_respected() -> None:
+    found = judgement(CALL, Risk.HIGH, scores={CONSENT: 0.2, HONESTY: 0.3})
+
+    issues = assess(found, PROFILE).issues
+    assert [issue.value for issue in issues] == [CONSENT, HONESTY]
+    assert "Write only to people" in issues[0].text
+    assert "20%" in issues[0].text
+    assert [issue.value for issue in assess(found, PROFILE.with_weights({HONESTY: 0})).issues] == [
+        CONSENT
+    ]
+
+
+@given(SCORES, SCORES, SCORES, SCORES, SCORES)
+def test_more_weight_on_the_worst_violation_never_lowers_the_risk(
+    consent: float, honesty: float, harm: float, less: float, more: float
+) -> None:
+    less, more = sorted((less, more))
+    if more == 0.0:
+        return
+    found = measured(LETTER, {CONSENT: consent, HONESTY: honesty}, harm)
+
+    low, high = (
+        assess(found, PROFILE.with_weights({CONSENT: weight})).risk.order for weight in (less, more)
+    )
+    assert low <= high
+
+
+def test_a_judgement_is_about_one_text_one_profile_and_one_scenario() -> None:
+    found = judgement(LETTER)
+
+    assert found.profile == PROFILE.digest
+    assert found.scenario == SCENARIO.digest
+    assert found.text != judgement(LETTER + " ").text
+
+
+def test_a_broken_value_makes_it_med_however_harmless_and_only_while_it_counts() -> None:
+    rule = RiskRule(harm=0.0, bias=-5.0, med=0.3, high=0.7, violation=0.6)
+    weighing = {CONSENT: 1.0, HONESTY: 0.5}
+
+    assert rule.level(0.0, {CONSENT: 0.7, HONESTY: 0.7}, weighing)[0] is Risk.MED
+    assert rule.level(0.0, {CONSENT: 0.5, HONESTY: 0.9}, weighing)[0] is Risk.LOW
+    assert (
+        rule.level(0.0, {CONSENT: 0.7, HONESTY: 0.7}, {CONSENT: 0.0, HONESTY: 0.5})[0] is Risk.LOW
+    )
