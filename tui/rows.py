@@ -18,6 +18,20 @@ from tui.keys import Place, bindings
 T = TypeVar("T")
 
 
+class AtLine(Message):
+    """Something happened at the line `key` of a list."""
+
+    def __init__(self, rows: "RowList[Any]", key: str) -> None:
+        self.rows = rows
+        self.key = key
+        super().__init__()
+
+    @property
+    def control(self) -> "RowList[Any]":
+        """The list."""
+        return self.rows
+
+
 class RowList(ScrollView, Generic[T], can_focus=True):
     """Lines of type `T`, one cell high each, with the cursor on one of them.
 
@@ -39,31 +53,11 @@ class RowList(ScrollView, Generic[T], can_focus=True):
 
     cursor: reactive[int] = reactive(0, repaint=False)
 
-    class Moved(Message):
+    class Moved(AtLine):
         """The cursor is on another line, or the line under it is another."""
 
-        def __init__(self, rows: "RowList[Any]", key: str) -> None:
-            self.rows = rows
-            self.key = key
-            super().__init__()
-
-        @property
-        def control(self) -> "RowList[Any]":
-            """The list."""
-            return self.rows
-
-    class Chosen(Message):
+    class Chosen(AtLine):
         """A line was chosen with enter or a double click."""
-
-        def __init__(self, rows: "RowList[Any]", key: str) -> None:
-            self.rows = rows
-            self.key = key
-            super().__init__()
-
-        @property
-        def control(self) -> "RowList[Any]":
-            """The list."""
-            return self.rows
 
     def __init__(self, *, id: str) -> None:
         """Nothing to show yet."""
