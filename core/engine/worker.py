@@ -38,7 +38,7 @@ from core.engine.protocol import (
     decode_request,
 )
 from core.errors import Cancelled, ModelProblem
-from core.watch import AnyNote, Measured, Progress, Watch, Written
+from core.watch import AnyNote, Measured, Watch
 
 if TYPE_CHECKING:
     from core.team import Team
@@ -206,30 +206,20 @@ class Worker:
         from core.stages.propose import propose
 
         models = self._ready()
-        new: dict[int, str] = {}
 
-        def judge_new() -> None:
+        def judge_new(new: dict[int, str]) -> None:
             if task.judged and new:
                 self._measure(task, tuple(new.values()), tuple(new), watch)
-            new.clear()
 
-        def say(note: AnyNote) -> None:
-            watch.say(note)
-            if isinstance(note, Written):
-                new[note.row] = note.text
-            elif isinstance(note, Progress) and note.stage == "propose":
-                judge_new()
-
-        proposals = propose(
+        return propose(
             models.policy,
             task.scenario,
             count=task.count,
             seed=task.seed,
             avoid=task.avoid,
-            watch=Watch(say, watch.is_cancelled),
-        )
-        judge_new()
-        return proposals.notice
+            on_round=judge_new,
+            watch=watch,
+        ).notice
 
     def _measure(
         self, task: Propose | Judge, texts: Sequence[str], rows: Sequence[int], watch: Watch
