@@ -287,6 +287,17 @@ def more(screen: "ReviewScreen") -> None:
     propose(screen)
 
 
+def agents(screen: "ReviewScreen") -> None:
+    """Has the moral agents answer."""
+    work = screen.review.work
+    if any(job.kind is Kind.CONSULT for job in work.jobs.values()):
+        raise Refused(
+            "the agents are being asked already",
+            mend=f"{screen.key_of('cancel')} cancels that.",
+        )
+    work.consult()
+
+
 def judge(screen: "ReviewScreen") -> None:
     """Has everything judged that needs it."""
     many = screen.review.check()
@@ -350,6 +361,7 @@ def cancel(screen: "ReviewScreen") -> None:
 DO: dict[str, Callable[["ReviewScreen"], None]] = {
     "propose": propose,
     "more": more,
+    "agents": agents,
     "judge": judge,
     "approve": approve,
     "reject": reject,

@@ -129,6 +129,13 @@ def statistics(screen: "ReviewScreen") -> None:
     screen.app.push_screen(StatisticsScreen(screen.review.session))
 
 
+def speak_for(screen: "ReviewScreen") -> None:
+    """Shows whom each agent speaks for, and what it says."""
+    from tui.screens.speaking import SpeakingScreen
+
+    screen.app.push_screen(SpeakingScreen(screen.review.session, screen.key_of("agents")))
+
+
 def help_(screen: "ReviewScreen") -> None:
     """Shows all keys."""
     from tui.screens.help import HelpScreen
@@ -142,5 +149,6 @@ DO: dict[str, Callable[["ReviewScreen"], None]] = {
     "sessions": sessions,
     "models": models,
     "statistics": statistics,
+    "speak_for": speak_for,
     "help": help_,
 }
