@@ -118,9 +118,7 @@ def _consult(session: Session, team: Team, voices: Voices, options: Options, wat
 
     def heard(note: AnyNote) -> None:
         if isinstance(note, Advised):
-            name = session.propose(note.text, note.origin)
-            if note.remark:
-                session.note(note.remark, name)
+            session.propose(note.text, note.origin)
         watch.say(note)
 
     notice = consult(

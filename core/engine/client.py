@@ -25,6 +25,7 @@ from core.engine.protocol import (
     VERSION,
     Align,
     Cancel,
+    Consult,
     Finished,
     Hello,
     Judge,
@@ -44,7 +45,7 @@ log = logging.getLogger("placet.engine")
 
 T = TypeVar("T")
 
-Task = Load | Propose | Judge | Align | Pull
+Task = Load | Propose | Consult | Judge | Align | Pull
 """A request that takes time."""
 
 WORKER = (sys.executable, "-P", "-m", "core.engine.worker")

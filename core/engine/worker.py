@@ -24,6 +24,7 @@ from core.engine.protocol import (
     VERSION,
     Align,
     Cancel,
+    Consult,
     Finished,
     Hello,
     Judge,
@@ -38,14 +39,15 @@ from core.engine.protocol import (
     decode_request,
 )
 from core.errors import Cancelled, ModelProblem
-from core.watch import AnyNote, Measured, Watch
+from core.watch import Advised, AnyNote, Measured, Watch
 
 if TYPE_CHECKING:
+    from core.models.base import Voices
     from core.team import Team
 
 log = logging.getLogger("placet.worker")
 
-Task = Load | Propose | Judge | Align | Pull
+Task = Load | Propose | Consult | Judge | Align | Pull
 """A request that takes time."""
 
 PULSE = 0.5
@@ -70,6 +72,7 @@ class Worker:
         self._busy = threading.Event()
         self._models: Team | None = None
         self._loaded: Load | None = None
+        self._voices: Voices | None = None
 
     # What the threads do
 
@@ -169,6 +172,8 @@ class Worker:
                     self._load(task, watch)
                 case Propose():
                     return Finished(job=task.job, notice=self._propose(task, watch))
+                case Consult():
+                    return Finished(job=task.job, notice=self._consult(task, watch))
                 case Judge():
                     self._measure(task, task.texts, range(len(task.texts)), watch)
                 case Align():
@@ -195,7 +200,7 @@ class Worker:
             self._models = load_team(
                 task.policy, task.judge, device=task.device, dtype=task.dtype, watch=watch
             )
-            self._loaded = asked
+            self._loaded, self._voices = asked, None
         self._wire.send(Ready(job=task.job, models=self._models.used))
 
     def _propose(self, task: Propose, watch: Watch) -> str:
@@ -221,8 +226,46 @@ class Worker:
             watch=watch,
         ).notice
 
+    def _consult(self, task: Consult, watch: Watch) -> str:
+        """Has the agents answer, then judges what they said; gives what the operator should know.
+
+        The agents' model is brought into memory when they are first asked.
+        """
+        from core.stages.consult import consult
+        from core.team import load_voices
+
+        models, asked = self._ready(), self._loaded
+        if self._voices is None and asked is not None:
+            self._voices = load_voices(asked.policy, device=asked.device, dtype=asked.dtype)
+        assert self._voices is not None
+        used = models.used | self._voices.used(task.profile)
+        self._wire.send(Ready(job=task.job, models=used))
+        new: dict[int, str] = {}
+
+        def say(note: AnyNote) -> None:
+            watch.say(note)
+            if isinstance(note, Advised):
+                new[note.row] = note.text
+
+        notice = consult(
+            self._voices,
+            models.judge,
+            task.scenario,
+            task.profile,
+            seed=task.seed,
+            avoid=task.avoid,
+            watch=Watch(say, watch.is_cancelled),
+        )
+        if new:
+            self._measure(task, tuple(new.values()), tuple(new), watch)
+        return notice
+
     def _measure(
-        self, task: Propose | Judge, texts: Sequence[str], rows: Sequence[int], watch: Watch
+        self,
+        task: Propose | Consult | Judge,
+        texts: Sequence[str],
+        rows: Sequence[int],
+        watch: Watch,
     ) -> None:
         """Judges `texts`; what is said about the n-th is said about row `rows[n]`."""
         from core.stages.judge import judge

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from core.engine.protocol import Align, Judge, Load, Propose, Pull, Reply
+from core.engine.protocol import Align, Consult, Judge, Load, Propose, Pull, Reply
 
-Task = Load | Propose | Judge | Align | Pull
+Task = Load | Propose | Consult | Judge | Align | Pull
 """A request that is a job."""
 
 Hear = Callable[[Reply], None]

@@ -133,6 +133,13 @@ def statistics(screen: Workplace) -> None:
     screen.app.push_screen(StatisticsScreen(screen.review.session))
 
 
+def speak_for(screen: Workplace) -> None:
+    """Shows whom each agent speaks for, and what it says."""
+    from tui.screens.speaking import SpeakingScreen
+
+    screen.app.push_screen(SpeakingScreen(screen.review.session, screen.key_of("agents")))
+
+
 def help_(screen: Workplace) -> None:
     """Shows all keys."""
     from tui.screens.help import HelpScreen
@@ -146,5 +153,6 @@ DO: dict[str, Callable[[Workplace], None]] = {
     "sessions": sessions,
     "models": models,
     "statistics": statistics,
+    "speak_for": speak_for,
     "help": help_,
 }
