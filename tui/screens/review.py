@@ -176,7 +176,7 @@ class ReviewScreen(Workplace):
                 Content.styled("  No candidate has all these words.", MUTED),
                 self.press("cancel", "shows all again"),
             )
-        if self.review.work.trouble:
+        if self.review.work.trouble and not self.review.work.jobs:
             return lines(
                 Content(""),
                 Content.styled("  The models are not there.", MUTED),
