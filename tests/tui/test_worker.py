@@ -296,7 +296,7 @@ def kept(path: Path) -> str:
 async def reading(app: PlacetApp, pilot: Pilot[Any], kind: type[Screen[Any]]) -> None:
     """Waits until a screen of that kind is on top."""
     end = time.monotonic() + PATIENCE
-    while not isinstance(app.screen, kind):
+    while not (isinstance(app.screen, kind) and app.screen.children):
         assert time.monotonic() < end, f"{kind.__name__} never came: {app.screen}"
         await pilot.pause(0.02)
 
