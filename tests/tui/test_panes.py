@@ -64,6 +64,14 @@ async def test_weights_move_with_keys_and_rank_anew_without_a_model() -> None:
         assert len(on.engine.asked) == asked
 
 
+async def test_of_keys_that_come_at_once_each_moves_a_weight() -> None:
+    async with desk() as on:
+        await on.press("1")
+        for _ in range(4):
+            on.app.post_message(events.Key("left", None))
+        await on.until(lambda: weights(on)["consent"] == 0.8)
+
+
 async def test_what_changed_place_is_shown() -> None:
     async with desk(crowded(9)) as on:
         before = on.session.state.ranking()

@@ -139,14 +139,12 @@ class CandidatesPane(Vertical):
 
     def compose(self) -> ComposeResult:
         """The filter is out of sight until it is asked for."""
-        yield FilterLine(
+        field = FilterLine(
             id="filter", placeholder="filter: words, a risk or a standing", compact=True
         )
+        field.display = False
+        yield field
         yield CandidateList()
-
-    def on_mount(self) -> None:
-        """No filter to begin with."""
-        self.query_one("#filter").display = False
 
     @property
     def list(self) -> CandidateList:

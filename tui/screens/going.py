@@ -92,6 +92,12 @@ async def go(screen: Workplace, target: str) -> None:
     app, review = screen.app, screen.review
     if not isinstance(app, Host):
         raise Refused("there is no other session to go to here")
+    await review.saver.flush()
+    if review.saver.dirty:
+        raise Refused(
+            "this session is not saved, and would be lost",
+            mend=f"{screen.key_of('save-as')} saves it elsewhere first.",
+        )
     opened: Opened | None
     if path := session_file(target):
         if path.resolve() == review.saver.path.resolve():
