@@ -64,27 +64,41 @@ def decide(
         profile, scenario, models=models, settings=options.settings, operator=operator
     )
     timings: dict[str, float] = {}
+    with _timed(timings, "judge_s"):
+        _judge(session, team, list(session.candidates), watch)
     with _timed(timings, "propose_s"):
-        _propose(session, team, options, watch)
+        _propose(session, team, options, timings, watch)
     if options.agents and team.voices:
+        there = set(session.candidates)
         with _timed(timings, "advise_s"):
             _consult(session, team, team.voices, options, watch)
-    with _timed(timings, "judge_s"):
-        _judge(session, team, watch)
+        with _timed(timings, "judge_s"):
+            _judge(session, team, [one for one in session.candidates if one not in there], watch)
     with _timed(timings, "align_s"):
         for turn in range(options.rounds):
             if not _align(session, team, options, turn, watch):
                 break
-    _choose(session, {**timings, "total_s": round(sum(timings.values()), 3)})
+    timings["total_s"] = sum(timings.values())
+    _choose(session, {name: round(seconds, 3) for name, seconds in timings.items()})
     return session
 
 
-def _propose(session: Session, team: Team, options: Options, watch: Watch) -> None:
+def _propose(
+    session: Session, team: Team, options: Options, timings: dict[str, float], watch: Watch
+) -> None:
+    """Adds proposals, and judges what is there after each round of writing."""
     count = options.candidates
     if count is None:
         count = 0 if session.candidates else DEFAULT_CANDIDATES
     if count == 0:
         return
+
+    def judge_new(new: dict[int, str]) -> None:
+        origin = Origin(Source.POLICY, team.policy.name)
+        ids = [session.propose(text, origin) for text in new.values()]
+        with _timed(timings, "judge_s"):
+            _judge(session, team, ids, watch)
+
     there = [candidate.text for candidate in session.candidates.values()]
     found = propose(
         team.policy,
@@ -92,10 +106,9 @@ def _propose(session: Session, team: Team, options: Options, watch: Watch) -> No
         count=count,
         seed=options.seed,
         avoid=there,
+        on_round=judge_new,
         watch=watch,
     )
-    for text in found.texts:
-        session.propose(text, Origin(Source.POLICY, team.policy.name))
     if found.notice:
         session.failed("propose", found.notice)
 
@@ -105,9 +118,7 @@ def _consult(session: Session, team: Team, voices: Voices, options: Options, wat
 
     def heard(note: AnyNote) -> None:
         if isinstance(note, Advised):
-            name = session.propose(note.text, note.origin)
-            if note.remark:
-                session.note(note.remark, name)
+            session.propose(note.text, note.origin)
         watch.say(note)
 
     notice = consult(
@@ -123,8 +134,7 @@ def _consult(session: Session, team: Team, voices: Voices, options: Options, wat
         session.failed("advise", notice)
 
 
-def _judge(session: Session, team: Team, watch: Watch) -> None:
-    ids = list(session.candidates)
+def _judge(session: Session, team: Team, ids: list[str], watch: Watch) -> None:
     if not ids:
         return
     texts = [session.candidates[candidate].text for candidate in ids]
@@ -201,6 +211,8 @@ def _choose(session: Session, timings: dict[str, float]) -> None:
 
 @contextmanager
 def _timed(timings: dict[str, float], name: str) -> Iterator[None]:
-    began = time.monotonic()
+    """Adds the seconds spent within, but for those that are timed under another name."""
+    began, others = time.monotonic(), sum(timings.values())
     yield
-    timings[name] = round(time.monotonic() - began, 3)
+    others = sum(timings.values()) - others
+    timings[name] = timings.get(name, 0.0) + time.monotonic() - began - others

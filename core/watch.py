@@ -45,8 +45,6 @@ class Advised(Note, frozen=True, kw_only=True, tag="advised"):
     row: int
     text: str
     origin: Origin
-    remark: str = ""
-    """What else there is to know, such as what a synthesis drew on."""
 
 
 class Dropped(Note, frozen=True, kw_only=True, tag="dropped"):

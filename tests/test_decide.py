@@ -80,6 +80,23 @@ def test_without_any_candidate_there_is_no_plan_and_it_is_said_why() -> None:
     assert any(record.table["kind"] == "failed" for record in session.records)
 
 
+def test_what_is_written_is_judged_before_anything_is_written_again() -> None:
+    model = FakeModel([CALL, "", LETTER])
+    reviewer = FakeJudge({CALL: judgement(CALL, Risk.HIGH), LETTER: judgement(LETTER)})
+    when: list[tuple[str, int]] = []
+
+    session = decide(
+        Team(model, reviewer),
+        SCENARIO,
+        PROFILE,
+        Options(candidates=2, rounds=0),
+        watch=Watch(lambda note: when.append((type(note).__name__, len(model.seeds)))),
+    )
+
+    assert [name for name in when if name[0] == "Measured"] == [("Measured", 1), ("Measured", 2)]
+    assert [one.text for one in session.candidates.values()] == [CALL, LETTER]
+
+
 def test_what_the_judge_would_not_approve_is_re_aligned_and_judged_again() -> None:
     session, model, _ = run(
         [CALL, BETTER],

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from textual.app import App, SystemCommand
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from core.config import Config
 from core.errors import PlacetError
@@ -148,7 +148,22 @@ class PlacetApp(App[int]):
             await self.review.close()
 
     async def action_quit(self) -> None:
-        """Leaves: what happened is on disk, and the worker has stopped."""
+        """Leaves, if what happened is on disk; else asks first."""
+        saver = self.review.saver if self._opened else None
+        if saver:
+            await saver.flush()
+        if saver is None or not saver.dirty or isinstance(self.screen, ModalScreen):
+            await self._leave(True)
+            return
+        from tui.dialogs import Confirm
+
+        told = f"{saver.problem}\n\nWhat is not saved is lost then. Save as keeps it elsewhere."
+        self.push_screen(Confirm("Leave without saving?", told, do="Leave"), self._leave)
+
+    async def _leave(self, yes: bool | None) -> None:
+        """Leaves: the worker has stopped then."""
+        if not yes:
+            return
         await self._close()
         await self.work.stop()
         self.exit(0)

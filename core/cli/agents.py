@@ -1,19 +1,49 @@
-"""`placet train agent, second`: moral agents, and the judge that only watches over them."""
+"""`placet train agent, aggregator, second` and `placet evaluate agents, aggregator`."""
 
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from core import library, paths
+from core.cli.options import Seed
 from core.cli.output import Meter, give
-from core.cli.train import CORPUS, ConfigFile, Resume, config_of, needs
-from core.domain.values import Value
-from core.errors import BadInput
+from core.cli.train import CORPUS, AsJson, ConfigFile, Limit, Resume, config_of, needs
+from core.domain.values import Profile, Value
+from core.errors import BadInput, ModelProblem
+from core.models import agents as known
 from core.models import catalog
+from core.models.base import AGGREGATOR
+
+if TYPE_CHECKING:
+    from core.models.voices import AdapterVoices
+    from core.training.answering import Write
+    from core.training.questions import Question
 
 Data = Annotated[Path, typer.Option(help="Folder with the data sets; see docs/cmva.md.")]
+OptionalData = Annotated[
+    Path | None,
+    typer.Option("--data", help="Folder with the data sets, for their held-out questions."),
+]
+ProfileName = Annotated[str, typer.Option("--profile", help="A name or a file.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder for adapter, log and card. Default: where `placet decide --agents` looks "
+        "for it.",
+        show_default=False,
+    ),
+]
+Answers = Annotated[
+    Path | None,
+    typer.Option(help="Keep what was answered here, and take it from there (JSON lines)."),
+]
+Picture = Annotated[Path | None, typer.Option(help="Draw it (SVG or PNG).", show_default=False)]
 SECOND = catalog.WEIGHTS / "second"
 FOUNDATIONS = "moral-foundations"
 
@@ -21,17 +51,8 @@ FOUNDATIONS = "moral-foundations"
 def train_agent(
     value: Annotated[str, typer.Option(help="Id of the value in its profile.")],
     data: Data,
-    profile: Annotated[
-        str, typer.Option(help="Profile that has the value: a name or a file.")
-    ] = FOUNDATIONS,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder for adapter, log and card. Default: where `placet decide --agents` "
-            "looks for it.",
-            show_default=False,
-        ),
-    ] = None,
+    profile: ProfileName = FOUNDATIONS,
+    out: Out = None,
     config: ConfigFile = None,
     resume: Resume = False,
     limit: Annotated[
@@ -55,7 +76,7 @@ def train_agent(
     name, chosen = _value(profile, value)
     questions = read_questions(data)
     base = catalog.locate(catalog.DEFAULT)
-    folder = out or paths.agents() / name / value
+    folder = out or known.own(name, value)
     with Meter() as meter:
         meter.show("loading the judges", stage="loading the judges")
         judge, _ = load_judge()
@@ -91,6 +112,163 @@ def train_agent(
     give("\n".join([*lines, f"{card['steps']} updates{ended}: {folder}"]) + "\n", None)
 
 
+def train_aggregator(
+    data: Data,
+    profile: ProfileName = FOUNDATIONS,
+    out: Out = None,
+    config: ConfigFile = None,
+    resume: Resume = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Bound the steps of an epoch.", show_default=False)
+    ] = None,
+) -> None:
+    """Train the aggregator: one answer from the profile and the moral agents' answers.
+
+    The agents of the profile answer first; their answers are kept beside the adapter.
+    """
+    needs("peft")
+    from core.stages.advise import SAMPLING
+    from core.training import aggregator
+    from core.training.answering import answer_all
+    from core.training.heads import Progress
+    from core.training.questions import read_questions
+
+    settings = config_of(aggregator.AggregatorConfig, config)
+    chosen = library.load_profile(profile)
+    learnt, _ = read_questions(data)
+    folder = out or paths.agents() / AGGREGATOR
+    keep = folder / aggregator.ANSWERS
+    if keep.exists() and not resume:
+        keep.unlink()
+    with Meter() as meter:
+        _, speakers = _speakers(chosen, meter)
+
+        def answers(questions: Sequence[str]) -> Mapping[str, Sequence[str]]:
+            return answer_all(
+                speakers, questions, SAMPLING, 1, keep=keep, tell=_teller(meter), watch=meter.watch
+            )
+
+        def tell(now: Progress) -> None:
+            meter.show(f"{now.stage} {now.step}/{now.steps} · loss {now.loss:.3f}", stage=now.stage)
+
+        card = aggregator.train(
+            settings,
+            learnt,
+            answers,
+            chosen,
+            catalog.locate(catalog.DEFAULT),
+            folder,
+            catalog.DEFAULT,
+            resume=resume,
+            progress=tell,
+            limit=limit,
+        )
+    give(f"held-out loss {card['held_out_loss']:.3f}: {folder}\n", None)
+
+
+def evaluate_agents(
+    data: OptionalData = None,
+    profile: ProfileName = FOUNDATIONS,
+    as_json: AsJson = False,
+    limit: Limit = None,
+    seed: Seed = 0,
+    answers: Answers = None,
+    picture: Picture = None,
+) -> None:
+    """How far each agent's answers conform to its value, beside the base model's.
+
+    On our own questions and, with --data, on the held-out ones of the data sets as well.
+    """
+    from core.models.load import load_judge
+    from core.models.second import SecondJudge
+    from core.training import measure_agents as measure
+
+    if picture:
+        needs("matplotlib")
+    chosen = library.load_profile(profile)
+    kept, own = _questions(data)
+    questions = [one.text for one in (*own, *kept)][:limit]
+    with Meter() as meter:
+        voices, speakers = _speakers(chosen, meter)
+        judge, _ = load_judge()
+        second = SecondJudge.load(catalog.locate(catalog.DEFAULT), SECOND)
+        found = measure.measure_agents(
+            speakers,
+            measure.speaker(voices, None),
+            judge,
+            second,
+            questions,
+            chosen,
+            seed=seed,
+            keep=answers,
+            tell=_teller(meter),
+            watch=meter.watch,
+        )
+    if picture:
+        from core.training.agent_pictures import agents_picture
+
+        _draw(picture, lambda path: agents_picture(path, found))
+    told = json.dumps(measure.as_json(found), indent=2) if as_json else measure.as_table(found)
+    give(told + "\n", None)
+
+
+def evaluate_aggregator(
+    data: OptionalData = None,
+    profile: ProfileName = FOUNDATIONS,
+    samples: Annotated[
+        int, typer.Option(min=1, max=64, help="Syntheses, of which the best is kept.")
+    ] = 8,
+    as_json: AsJson = False,
+    limit: Limit = None,
+    seed: Seed = 0,
+    answers: Answers = None,
+    picture: Picture = None,
+) -> None:
+    """The aggregator beside the best agent, the base model, and the base model prompted, by r·c.
+
+    With --data also by ROUGE, on the held-out questions that a person answered.
+    """
+    needs("rouge_score")
+    from core.models.load import load_judge
+    from core.training import measure_aggregator as measure
+    from core.training.measure_agents import speaker
+
+    if picture:
+        needs("matplotlib")
+    chosen = library.load_profile(profile)
+    kept, own = _questions(data)
+    cases = measure.cases_of(kept, own, chosen)[:limit]
+    folder = known.aggregator()
+    if folder is None:
+        raise ModelProblem(
+            "there is no aggregator",
+            where=str(paths.agents() / AGGREGATOR),
+            mend="`placet train aggregator --data DIR` trains one.",
+        )
+    with Meter() as meter:
+        voices, speakers = _speakers(chosen, meter)
+        judge, _ = load_judge()
+        methods, steering = measure.measure_aggregator(
+            speakers,
+            speaker(voices, None),
+            speaker(voices, folder),
+            judge,
+            cases,
+            samples=samples,
+            seed=seed,
+            keep=answers,
+            tell=_teller(meter),
+            watch=meter.watch,
+        )
+    if picture:
+        from core.training.agent_pictures import aggregator_picture
+
+        _draw(picture, lambda path: aggregator_picture(path, methods))
+    found = measure.as_json(methods, steering) if as_json else {}
+    told = json.dumps(found, indent=2) if as_json else measure.as_table(methods, steering)
+    give(told + "\n", None)
+
+
 def train_second(data: Data, out: Annotated[Path, typer.Option(help="Folder.")] = SECOND) -> None:
     """Fit the second judge: never a reward, only a check on the agents. Takes some minutes."""
     needs("peft")
@@ -107,6 +285,41 @@ def train_second(data: Data, out: Annotated[Path, typer.Option(help="Folder.")] 
         for name, one in card["measured_on"].items()
     ]
     give("\n".join([*lines, str(out)]) + "\n", None)
+
+
+def _questions(data: Path | None) -> tuple[list[Question], list[Question]]:
+    """The held-out questions of the data sets, if they are named, and our own."""
+    from core.training.questions import own_questions, read_questions
+
+    return read_questions(data)[1] if data else [], own_questions()
+
+
+def _speakers(profile: Profile, meter: Meter) -> tuple[AdapterVoices, dict[str, Write]]:
+    """The model that speaks, and the agents of the profile's values."""
+    from core.models.load import load_voices
+    from core.models.voices import AdapterVoices
+    from core.training.measure_agents import speaker
+
+    folders = known.agents_of(profile)
+    meter.show("loading the model", stage="loading the model")
+    voices = AdapterVoices(load_voices())
+    return voices, {who: speaker(voices, folder) for who, folder in folders.items()}
+
+
+def _teller(meter: Meter) -> Callable[[str, int, int], None]:
+    def tell(who: str, done: int, of: int) -> None:
+        meter.show(f"{who}: {done} of {of}", stage=who)
+
+    return tell
+
+
+def _draw(picture: Path, draw: Callable[[Path], None]) -> None:
+    try:
+        draw(picture)
+    except (OSError, ValueError) as error:
+        raise BadInput(
+            f"the picture cannot be written ({error})", where=str(picture), mend="Name it .svg."
+        ) from None
 
 
 def _value(profile: str, value: str) -> tuple[str, Value]:

@@ -5,7 +5,7 @@ import time
 
 from core.engine import protocol
 from core.engine.process import Wire
-from core.watch import AnyNote, Dropped, Growing, Progress, Rewritten, Written
+from core.watch import Advised, AnyNote, Dropped, Growing, Progress, Rewritten, Written
 
 _RATE = 0.05
 """Seconds between two growing texts or two steps of progress."""
@@ -39,7 +39,7 @@ class Notes:
                 self._held[note.row] = note
                 self.tick()
             else:
-                if isinstance(note, Written | Dropped | Rewritten):
+                if isinstance(note, Written | Advised | Dropped | Rewritten):
                     self._held.pop(note.row, None)
                 self.flush()
                 self._send(note)

@@ -16,7 +16,7 @@ from core.session.events import ModelUsed
 from core.stages.align import Case
 from core.watch import AnyNote
 
-VERSION = 1
+VERSION = 2
 
 
 class Message(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
@@ -49,6 +49,17 @@ class Propose(Message, frozen=True, kw_only=True, tag="propose"):
     """Texts that exist already and are not to be repeated."""
     judged: bool = True
     """Judge each one as soon as it is written."""
+
+
+class Consult(Message, frozen=True, kw_only=True, tag="consult"):
+    """Ask the moral agents and the aggregator. A job; a row an agent, then the synthesis."""
+
+    job: str = ""
+    profile: Profile
+    scenario: Scenario
+    seed: int
+    avoid: tuple[str, ...] = ()
+    """Texts that exist already and are not to be repeated."""
 
 
 class Judge(Message, frozen=True, kw_only=True, tag="judge"):
@@ -88,7 +99,7 @@ class Stop(Message, frozen=True, kw_only=True, tag="stop"):
     """Stop the worker."""
 
 
-Task = Load | Propose | Judge | Align | Pull
+Task = Load | Propose | Consult | Judge | Align | Pull
 """A request that takes time: a job."""
 
 Request = Task | Cancel | Stop
@@ -108,7 +119,7 @@ class Ready(Message, frozen=True, kw_only=True, tag="ready"):
     """The models are in memory."""
 
     models: dict[str, ModelUsed]
-    """By role: `policy` and `judge`."""
+    """By role: `policy` and `judge`, and the agents once they were asked."""
     job: str = ""
     """The job that asked for them."""
 

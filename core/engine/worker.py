@@ -24,6 +24,7 @@ from core.engine.protocol import (
     VERSION,
     Align,
     Cancel,
+    Consult,
     Finished,
     Hello,
     Judge,
@@ -39,9 +40,10 @@ from core.engine.protocol import (
     decode_request,
 )
 from core.errors import Cancelled, ModelProblem
-from core.watch import AnyNote, Measured, Progress, Watch, Written
+from core.watch import Advised, AnyNote, Measured, Watch
 
 if TYPE_CHECKING:
+    from core.models.base import Voices
     from core.team import Team
 
 log = logging.getLogger("placet.worker")
@@ -68,6 +70,7 @@ class Worker:
         self._busy = threading.Event()
         self._models: Team | None = None
         self._loaded: Load | None = None
+        self._voices: Voices | None = None
 
     # What the threads do
 
@@ -167,6 +170,8 @@ class Worker:
                     self._load(task, watch)
                 case Propose():
                     return Finished(job=task.job, notice=self._propose(task, watch))
+                case Consult():
+                    return Finished(job=task.job, notice=self._consult(task, watch))
                 case Judge():
                     self._measure(task, task.texts, range(len(task.texts)), watch)
                 case Align():
@@ -193,7 +198,7 @@ class Worker:
             self._models = load_team(
                 task.policy, task.judge, device=task.device, dtype=task.dtype, watch=watch
             )
-            self._loaded = asked
+            self._loaded, self._voices = asked, None
         self._wire.send(Ready(job=task.job, models=self._models.used))
 
     def _propose(self, task: Propose, watch: Watch) -> str:
@@ -204,33 +209,61 @@ class Worker:
         from core.stages.propose import propose
 
         models = self._ready()
-        new: dict[int, str] = {}
 
-        def judge_new() -> None:
+        def judge_new(new: dict[int, str]) -> None:
             if task.judged and new:
                 self._measure(task, tuple(new.values()), tuple(new), watch)
-            new.clear()
 
-        def say(note: AnyNote) -> None:
-            watch.say(note)
-            if isinstance(note, Written):
-                new[note.row] = note.text
-            elif isinstance(note, Progress) and note.stage == "propose":
-                judge_new()
-
-        proposals = propose(
+        return propose(
             models.policy,
             task.scenario,
             count=task.count,
             seed=task.seed,
             avoid=task.avoid,
+            on_round=judge_new,
+            watch=watch,
+        ).notice
+
+    def _consult(self, task: Consult, watch: Watch) -> str:
+        """Has the agents answer, then judges what they said; gives what the operator should know.
+
+        The agents' model is brought into memory when they are first asked.
+        """
+        from core.stages.consult import consult
+        from core.team import load_voices
+
+        models, asked = self._ready(), self._loaded
+        if self._voices is None and asked is not None:
+            self._voices = load_voices(asked.policy, device=asked.device, dtype=asked.dtype)
+        assert self._voices is not None
+        used = models.used | self._voices.used(task.profile)
+        self._wire.send(Ready(job=task.job, models=used))
+        new: dict[int, str] = {}
+
+        def say(note: AnyNote) -> None:
+            watch.say(note)
+            if isinstance(note, Advised):
+                new[note.row] = note.text
+
+        notice = consult(
+            self._voices,
+            models.judge,
+            task.scenario,
+            task.profile,
+            seed=task.seed,
+            avoid=task.avoid,
             watch=Watch(say, watch.is_cancelled),
         )
-        judge_new()
-        return proposals.notice
+        if new:
+            self._measure(task, tuple(new.values()), tuple(new), watch)
+        return notice
 
     def _measure(
-        self, task: Propose | Judge, texts: Sequence[str], rows: Sequence[int], watch: Watch
+        self,
+        task: Propose | Consult | Judge,
+        texts: Sequence[str],
+        rows: Sequence[int],
+        watch: Watch,
     ) -> None:
         """Judges `texts`; what is said about the n-th is said about row `rows[n]`."""
         from core.stages.judge import judge

@@ -74,7 +74,7 @@ class Prefixes:
             length = common_prefix([known, tokens])
             if length > shared and (self.parts or known == tokens):
                 shared, best = length, layers
-        cut = [(keys[:, :, :shared], values[:, :, :shared]) for keys, values in best or []]
+        cut: Layers = [(keys[:, :, :shared], values[:, :, :shared]) for keys, values in best or []]
         if shared < len(tokens):
             cache = cache_of(cut)
             self.model(

@@ -35,11 +35,11 @@ class Synthesis(Struct, frozen=True, kw_only=True):
     problem: str = ""
 
     @property
-    def remark(self) -> str:
-        """The provenance as a sentence."""
-        parts = [f"{who} {share:.0%}" for who, share in self.drew_on.items() if share]
-        drew = f"Words shared with the agents: {', '.join(parts)}" if parts else "No agent's words"
-        return f"{drew}; with none of them: {self.own:.0%}."
+    def sources(self) -> str:
+        """Whose words it shares, the most first: "care 60%, fairness 20%, own 30%"."""
+        ranked = sorted(self.drew_on.items(), key=lambda one: -one[1])
+        parts = [f"{who} {share:.0%}" for who, share in ranked if share]
+        return ", ".join([*parts, f"own {self.own:.0%}"])
 
 
 def aggregate(

@@ -40,6 +40,6 @@ def consult(
             told.append(found.problem)
             watch.say(Dropped(row=row, why=found.problem))
         else:
-            origin = Origin(Source.AGGREGATOR)
-            watch.say(Advised(row=row, text=found.text, origin=origin, remark=found.remark))
+            origin = Origin(Source.AGGREGATOR, found.sources)
+            watch.say(Advised(row=row, text=found.text, origin=origin))
     return "; ".join(told)

@@ -33,7 +33,7 @@ TREE_TOKENS = 256
 WINDOW, STRIDE = 224, 160
 """A longer action is read in windows of so many tokens, a new one every `STRIDE`."""
 
-BORDER = 0.2
+BORDER = 0.15
 """Scores this near to a half, and only they, are read again, worded and ordered otherwise."""
 
 

@@ -1,7 +1,7 @@
 """Propose: candidate actions for a goal in a context."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from core.domain.scenario import Scenario
@@ -49,12 +49,14 @@ def propose(
     count: int,
     seed: int,
     avoid: Sequence[str] = (),
+    on_round: Callable[[dict[int, str]], None] = lambda new: None,
     watch: Watch = SILENT,
 ) -> Proposals:
     """`count` actions sampled in one batch; what cannot be used is sampled again, `ROUNDS` times.
 
-    A row's text depends on the seed and the row only. Raises `Cancelled` between tokens and
-    `BadInput` where goal and context do not fit into the model's window.
+    `on_round` gets what each round brought, by row, before the next begins. A row's text depends on
+    the seed and the row only. Raises `Cancelled` between tokens and `BadInput` where goal and
+    context do not fit into the model's window.
     """
     prompt = prompts.proposal(scenario)
     asked = f"{scenario.goal} {scenario.context}"
@@ -70,13 +72,16 @@ def propose(
 
         seeds = [seed * 1_000_003 + attempt * 1009 + row for row in rows]
         drafts = model.generate([prompt] * len(rows), SAMPLING, seeds, watch, grown)
+        new: dict[int, str] = {}
         for row, draft in zip(rows, drafts, strict=True):
-            text, problem = usable(draft, asked, [*found.values(), *avoid])
+            text, problem = usable(draft, asked, [*found.values(), *new.values(), *avoid])
             if problem:
                 why[row] = problem
             else:
-                found[row] = text
+                new[row] = text
                 watch.say(Written(row=row, text=text))
+        found |= new
+        on_round(new)
         watch.say(Progress(stage="propose", done=len(found), total=count))
     for row in range(count):
         if row not in found:

@@ -79,6 +79,10 @@ class SftConfig:
         """
         return cls(**tomllib.loads(path.read_text(encoding="utf-8")))
 
+    def rate_at(self, step: int, steps: int) -> float:
+        """Learning rate of a step of so many."""
+        return rate_at(self.peak_rate, self.end_rate, step, steps, self.warmup_steps)
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -206,8 +210,7 @@ def train(
         for step in range(first, len(steps)):
             at = epoch * len(steps) + step
             whole = config.epochs * len(steps)
-            rate = rate_at(config.peak_rate, config.end_rate, at, whole, config.warmup_steps)
-            recent.append(trainer.step(steps[step], rate))
+            recent.append(trainer.step(steps[step], config.rate_at(at, whole)))
             tokens += sum(size(one.tree) for one in steps[step])
             done = step + 1
             if done % 5 == 0 or done == len(steps):

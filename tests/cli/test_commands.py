@@ -39,6 +39,31 @@ def started(*arguments: object, cwd: Path = ROOT) -> "subprocess.Popen[str]":
 # Decide
 
 
+def test_decide_asks_the_agents_and_says_whose_each_candidate_is(placet: Placet) -> None:
+    ran = placet(
+        "decide", "--demo", "--agents", "--candidates", 1, "--rounds", 0, "--policy", "echo",
+        "--format", "json",
+    )  # fmt: skip
+
+    origins = [one["origin"].split(":")[0] for one in json.loads(ran.out)["candidates"]]
+    assert origins.count("agent") >= 3 and "policy" in origins
+    plain = placet("decide", "--demo", "--agents", "--candidates", 1, "--policy", "echo")
+    assert "agent: consent" in plain.out
+
+
+def test_agents_that_are_not_there_are_told_of_with_the_mend(
+    placet: Placet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.models import agents
+    from core.models.echo import EchoVoices
+
+    monkeypatch.setattr(EchoVoices, "speakers", lambda self, profile: agents.agents_of(profile))
+    ran = placet("decide", "--demo", "--agents", "--policy", "echo")
+
+    assert ran.status == 1 and not ran.out
+    assert "placet train agent --value" in ran.err and "Traceback" not in ran.err
+
+
 def test_the_demo_is_decided_and_the_report_alone_is_on_standard_output(placet: Placet) -> None:
     ran = placet("decide", "--demo", "--policy", "echo", "--seed", 7)
 

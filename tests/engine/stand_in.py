@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from core.engine import worker
 from core.errors import ModelProblem
 from core.models.base import Draft, Prompt, Sampling
-from core.models.echo import Echo
+from core.models.echo import Echo, EchoVoices
 from core.session.events import ModelUsed
 from core.stages.judge import Judge, PromptedJudge
 from core.watch import SILENT, Progress, Watch
@@ -125,6 +125,7 @@ def main() -> None:
     """The worker, with other models."""
     module = types.ModuleType("core.team")
     module.load_team = load_team  # type: ignore[attr-defined]
+    module.load_voices = lambda policy, **_: EchoVoices()  # type: ignore[attr-defined]
     sys.modules["core.team"] = module
     worker.main()
 

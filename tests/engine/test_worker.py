@@ -11,9 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from core.domain.candidate import Origin, Source
 from core.engine import protocol
 from core.engine.protocol import Cancel, Finished, Hello, Judge, Load, Ready, Said, Trouble, Vitals
-from core.watch import Growing, Measured, Progress, Written
+from core.watch import Advised, Growing, Measured, Progress, Written
 from tests.engine.hearing import DEADLINE, PROFILE, SCENARIO, STAND_IN, propose
 from tests.nasty import SPOKEN
 
@@ -104,6 +105,21 @@ def test_proposals_are_written_and_then_judged_under_the_same_rows(pipes: Pipes)
     written = {note.row: note.text for note in notes if isinstance(note, Written)}
     measured = {note.row for note in notes if isinstance(note, Measured) and note.judgement}
     assert written and set(written) == measured
+
+
+def test_agents_answer_and_are_judged_under_the_same_rows(pipes: Pipes) -> None:
+    consult = protocol.Consult(job="b", profile=PROFILE, scenario=SCENARIO, seed=1)
+    pipes.say(Load(job="a", policy="echo", judge="echo"), consult)
+    pipes.end("a")
+    heard = pipes.end("b")
+    notes = [reply.note for reply in heard if isinstance(reply, Said)]
+    advised = {note.row: note for note in notes if isinstance(note, Advised)}
+    measured = {note.row for note in notes if isinstance(note, Measured) and note.judgement}
+    assert set(advised) == {0, 1, 2} == measured
+    assert advised[0].origin == Origin(Source.AGENT, "fees")
+    assert advised[2].origin.source is Source.AGGREGATOR
+    ready = [reply for reply in heard if isinstance(reply, Ready)]
+    assert {"policy", "judge", "agent fees", "aggregator"} <= set(ready[0].models)
 
 
 def test_rows_that_came_to_nothing_do_not_shift_the_verdicts(pipes: Pipes) -> None:

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+from core.domain.candidate import Origin, Source
 from core.domain.scenario import Scenario
 from core.domain.text import digest
 from core.domain.values import Profile
 from core.domain.verdict import Judgement, RiskRule
 from core.engine.protocol import (
     Align,
+    Consult,
     Finished,
     Judge,
     Load,
@@ -22,7 +24,7 @@ from core.engine.protocol import (
     Vitals,
 )
 from core.session.events import ModelUsed
-from core.watch import Growing, Measured, Progress, Rewritten, Written
+from core.watch import Advised, Growing, Measured, Progress, Rewritten, Written
 
 RULE = RiskRule(harm=1.0, peak=0.0, mean=0.0, bias=0.0, med=0.45, high=0.75)
 
@@ -129,6 +131,8 @@ class FakeEngine:
                 self.hear(Vitals(memory_bytes=912_000_000, tokens_per_s=312))
             case Propose():
                 self.propose(task)
+            case Consult():
+                self.consult(task)
             case Judge():
                 self.judge(task)
             case Align():
@@ -155,6 +159,15 @@ class FakeEngine:
         for row, text in enumerate(texts):
             self.said(task, Written(row=row, text=text))
         for row, text in enumerate(texts):
+            found = judgement(text, task.profile, task.scenario)
+            self.said(task, Measured(row=row, judgement=found))
+
+    def consult(self, task: Consult) -> None:
+        """An answer a value that counts, then a synthesis."""
+        origins = [Origin(Source.AGENT, value.id) for value in task.profile.active]
+        for row, origin in enumerate([*origins, Origin(Source.AGGREGATOR, "own 100%")]):
+            text = f"What {origin.name} wants is that somebody asks first."
+            self.said(task, Advised(row=row, text=text, origin=origin))
             found = judgement(text, task.profile, task.scenario)
             self.said(task, Measured(row=row, judgement=found))
 

@@ -1,8 +1,11 @@
 """Measures the screen in a real terminal (a pty): `python -m tests.tui.measure`; prints JSON.
 
 first_paint_ms: from the start of the process to the first bytes of the screen's frame, its title
-among them. key_to_paint_ms: from a key to the next bytes, while the worker generates. exit_ms: from
-`q` in mid-generation to the end of the process. `--candidates N` opens a session of N candidates.
+among them. key_to_paint_ms: from a key to the bytes of what it changes (the name of the candidate
+that the cursor has moved to, the number of the weight), not just to any bytes; once while nothing
+runs, once while the worker generates. exit_ms: from `q` in mid-generation to the end of the
+process. `--candidates N` opens a session of N candidates; save_ms is then how long the screen takes
+to say that a decision in it is on disk.
 """
 
 import argparse
@@ -10,6 +13,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import select
 import statistics
 import struct
@@ -20,8 +24,17 @@ import termios
 import time
 from pathlib import Path
 
-KEYS = (b"j", b"k", b"4", b"3", b"j", b"k", b"1", b"-", b"+", b"3")
-"""What an operator presses: moving, looking, weighing."""
+KEYS = (b"j", b"k", b"j", b"k", b"1", b"-", b"-", b"+", b"+", b"3")
+"""What an operator presses: moving, weighing, going from pane to pane."""
+
+HOME = b"\x1b[H"
+"""The first line of the list."""
+
+CURSOR = re.compile(rb"4 Verdict \xc2\xb7 (c\d+)")
+WEIGHT = re.compile(rb"Consent[^\r\n]{0,400}? (\d\.\d\d)")
+"""What tells that a move, or a change of the first weight, is painted: it is not as before."""
+
+EFFECT = {b"j": CURSOR, b"k": CURSOR, b"-": WEIGHT, b"+": WEIGHT}
 
 SETTLED = 0.08
 """Seconds of silence after which a painting is over."""
@@ -68,13 +81,19 @@ class Terminal:
             pass
 
     def press(self, key: bytes) -> float:
-        """Sends a key and gives the seconds until something is painted."""
+        """Sends a key and gives the seconds until its effect is painted; any paint will do for
+        keys whose effect no text tells of."""
         self.drain(0.004, 0.02)
-        begun = time.perf_counter()
+        effect = EFFECT.get(key)
+        before = effect.findall(self.seen)[-1:] if effect else []
+        start, begun = len(self.seen), time.perf_counter()
         os.write(self.master, key)
-        if not self.read(2.0):
-            raise TimeoutError(f"nothing was painted after {key!r}")
-        return time.perf_counter() - begun
+        while time.perf_counter() - begun < 2.0:
+            came = self.read(2.0)
+            found = effect.findall(self.seen, start)[-1:] if effect else []
+            if found not in ([], before) or (came and not effect):
+                return time.perf_counter() - begun
+        raise TimeoutError(f"nothing was painted after {key!r}: {self.seen[start:][-600:]!r}")
 
     def close(self) -> None:
         """Ends it, however it is."""
@@ -124,13 +143,16 @@ def measure(policy: str, judge: str, many: int, size: tuple[int, int]) -> dict[s
         terminal.drain(0.3)
         terminal.press(b"g")
         terminal.drain(0.3, 5.0 if policy == "echo" else 20.0)
-        terminal.press(b"3")
+        os.write(terminal.master, b"3" + HOME)
+        terminal.drain(0.3)
         quiet = [terminal.press(key) for key in KEYS * 3]
         busy: list[float] = []
         generating = 0
         while len(busy) < 120 and generating < 12:
             generating += 1
-            terminal.press(b"g")
+            os.write(terminal.master, HOME)
+            terminal.drain(0.05, 0.5)
+            os.write(terminal.master, b"g")
             for key in KEYS:
                 busy.append(terminal.press(key))
                 time.sleep(0.03)

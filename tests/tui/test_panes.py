@@ -64,6 +64,14 @@ async def test_weights_move_with_keys_and_rank_anew_without_a_model() -> None:
         assert len(on.engine.asked) == asked
 
 
+async def test_of_keys_that_come_at_once_each_moves_a_weight() -> None:
+    async with desk() as on:
+        await on.press("1")
+        for _ in range(4):
+            on.app.post_message(events.Key("left", None))
+        await on.until(lambda: weights(on)["consent"] == 0.8)
+
+
 async def test_what_changed_place_is_shown() -> None:
     async with desk(crowded(9)) as on:
         before = on.session.state.ranking()
@@ -391,3 +399,30 @@ def _as_it_is(app: object) -> object:
 
 def test_a_session_stays_importable_without_textual() -> None:
     assert Session.__module__ == "core.session.session"
+
+
+async def test_agents_answer_on_a_key_and_the_table_says_whose_answer_it_is() -> None:
+    async with desk() as on:
+        await on.press("w")
+        await on.until(lambda: on.session.candidates and not on.review.work.jobs, "answers")
+        await on.settle()
+        origins = [str(one.origin) for one in on.session.candidates.values()]
+        active = [value.id for value in on.review.profile.active]
+        assert origins == [*(f"agent: {name}" for name in active), "aggregator: own 100%"]
+        assert f"{active[0]}: What" in on.text() and "synthesis: What" in on.text()
+        assert all(on.session.verdict(name).judgement for name in on.session.candidates)
+
+
+async def test_speak_for_shows_each_agent_beside_the_synthesis() -> None:
+    async with desk() as on:
+        await on.press("f")
+        await on.until(lambda: "no answer yet; w asks" in on.text())
+        await on.press("escape", "w")
+        await on.until(lambda: on.session.candidates and not on.review.work.jobs, "answers")
+        await on.press("f")
+        first = on.review.profile.active[0].id
+        await on.until(lambda: f"What {first} wants" in on.text())
+        assert "Synthesis" in on.text() and "shares its words with: own 100%" in on.text()
+        assert "r·c" in on.text()
+        await on.press("escape")
+        await on.until(lambda: on.app.screen is on.screen)

@@ -195,6 +195,18 @@ async def test_a_folder_that_cannot_be_written_is_told_of_and_nothing_is_lost(
         await on.propose()
         await on.until(lambda: "No space left" in on.text())
         assert "not saved" in on.text()
+        await on.press("q")
+        await on.answered()
+        assert isinstance(on.dialog, Confirm)
+        assert on.dialog.heading == "Leave without saving?"
+        await on.press("enter")  # no has the focus
+        await on.closed()
+        assert not on.engine.stopped
+        await on.press("ctrl+o")
+        await on.answered()
+        await on.type("hidden")
+        await on.press("enter")
+        await on.until(lambda: "would be lost" in on.said)
         monkeypatch.undo()
         on.review.note("more", "c1")
         await on.until(lambda: not on.review.saver.dirty)
@@ -296,7 +308,7 @@ def kept(path: Path) -> str:
 async def reading(app: PlacetApp, pilot: Pilot[Any], kind: type[Screen[Any]]) -> None:
     """Waits until a screen of that kind is on top."""
     end = time.monotonic() + PATIENCE
-    while not isinstance(app.screen, kind):
+    while not (isinstance(app.screen, kind) and app.screen.children):
         assert time.monotonic() < end, f"{kind.__name__} never came: {app.screen}"
         await pilot.pause(0.02)
 

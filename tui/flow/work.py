@@ -9,6 +9,7 @@ from itertools import count
 from core.domain.candidate import Candidate, Origin, Source, Standing
 from core.engine.protocol import (
     Align,
+    Consult,
     Finished,
     Hello,
     Judge,
@@ -26,7 +27,7 @@ from core.errors import PlacetError, Refused
 from core.session.events import ModelUsed
 from core.session.session import Session
 from core.stages.align import Case
-from core.watch import AnyNote, Dropped, Growing, Measured, Progress, Rewritten, Written
+from core.watch import Advised, AnyNote, Dropped, Growing, Measured, Progress, Rewritten, Written
 from tui.flow.engine import EngineLike, Hear
 from tui.flow.news import Change, News, Tone
 
@@ -36,6 +37,7 @@ class Kind(Enum):
 
     LOAD = "loading the models"
     PROPOSE = "proposing"
+    CONSULT = "asking the moral agents"
     JUDGE = "judging"
     ALIGN = "re-aligning"
     PULL = "pulling"
@@ -157,6 +159,21 @@ class Work:
                 profile=session.state.profile,
                 scenario=session.state.scenario,
                 count=many or self.defaults.candidates,
+                seed=self.defaults.seed + len(session.candidates),
+                avoid=tuple(candidate.text for candidate in session.candidates.values())[-64:],
+            ),
+        )
+
+    def consult(self) -> None:
+        """Asks the moral agents of the values that count, and the aggregator."""
+        session = self._served()
+        job = self._job(Kind.CONSULT)
+        self._submit(
+            job,
+            Consult(
+                job=job.id,
+                profile=session.state.profile,
+                scenario=session.state.scenario,
                 seed=self.defaults.seed + len(session.candidates),
                 avoid=tuple(candidate.text for candidate in session.candidates.values())[-64:],
             ),
@@ -314,21 +331,24 @@ class Work:
             job.drafts.pop(note.row, None)
             self.news.changed(Change.DRAFTS | Change.CANDIDATES)
         elif isinstance(note, Written):
-            job.drafts.pop(note.row, None)
-            try:
-                job.written[note.row] = session.propose(
-                    note.text, Origin(Source.POLICY, job.model or self._policy_name)
-                )
-            except Refused as error:
-                self.news.say(f"A proposal was dropped: {error.problem}", Tone.WARNING)
+            self._written(session, job, note, Origin(Source.POLICY, job.model or self._policy_name))
+        elif isinstance(note, Advised):
+            self._written(session, job, note, note.origin)
         elif isinstance(note, Measured):
             self._measured(session, job, note)
         elif isinstance(note, Rewritten):
             job.drafts.pop(note.row, None)
             self._rewritten(session, job, note)
 
+    def _written(self, session: Session, job: Job, note: Written | Advised, origin: Origin) -> None:
+        job.drafts.pop(note.row, None)
+        try:
+            job.written[note.row] = session.propose(note.text, origin)
+        except Refused as error:
+            self.news.say(f"A proposal was dropped: {error.problem}", Tone.WARNING)
+
     def _measured(self, session: Session, job: Job, note: Measured) -> None:
-        if job.kind is Kind.PROPOSE:
+        if job.kind in (Kind.PROPOSE, Kind.CONSULT):
             candidate = job.written.get(note.row, "")
         elif job.kind is Kind.JUDGE and note.row < len(job.candidates):
             candidate = job.candidates[note.row]
@@ -392,8 +412,8 @@ class Work:
             for name in job.candidates:
                 if name in self.session.candidates:
                     self.session.failed(job.kind.name.lower(), reply.problem, name)
-            if job.kind is Kind.PROPOSE:
-                self.session.failed("propose", reply.problem)
+            if job.kind in (Kind.PROPOSE, Kind.CONSULT):
+                self.session.failed(job.kind.name.lower(), reply.problem)
         what = f"{job.kind.value.capitalize()} failed" if job else "The worker has a problem"
         self.news.say(f"{what}: {told}", Tone.ERROR)
         self.news.changed(Change.ALL)

@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input
 
+from core.domain.candidate import Candidate, Source
 from tui.draw import MUTED, STANDING, bar, fit, pad, risk_mark, share
 from tui.flow.listing import Order, Row, Rows
 from tui.literal import cut
@@ -69,9 +70,10 @@ class CandidateList(RowList[Row]):
             scored = Content.assemble(
                 f"{share(row.verdict.alignment):>3} ", bar(row.verdict.alignment, bars), "  "
             )
+        speaker = _speaker(row.candidate)
         start = mark + rank + moved + standing + pad(risk, 8) + scored
         room = width - start.cell_length
-        text = row.text
+        text = speaker + row.text
         if row.candidate is None or row.doing == "re-aligning":  # show where it grows
             text = _tail(text, room - 1)
             return (
@@ -85,6 +87,16 @@ class CandidateList(RowList[Row]):
     def empty(self) -> Content:
         """What to press."""
         return self.hint
+
+
+def _speaker(candidate: Candidate | None) -> str:
+    """Whose answer a candidate is, where a moral agent or the aggregator wrote its text."""
+    if candidate is None:
+        return ""
+    origin = candidate.current.origin
+    if origin.source is Source.AGENT:
+        return f"{origin.name}: "
+    return "synthesis: " if origin.source is Source.AGGREGATOR else ""
 
 
 def _tail(text: str, room: int) -> str:
@@ -127,14 +139,12 @@ class CandidatesPane(Vertical):
 
     def compose(self) -> ComposeResult:
         """The filter is out of sight until it is asked for."""
-        yield FilterLine(
+        field = FilterLine(
             id="filter", placeholder="filter: words, a risk or a standing", compact=True
         )
+        field.display = False
+        yield field
         yield CandidateList()
-
-    def on_mount(self) -> None:
-        """No filter to begin with."""
-        self.query_one("#filter").display = False
 
     @property
     def list(self) -> CandidateList:

@@ -38,6 +38,14 @@ class ValueList(RowList[Value]):
             self.weight = weight
             super().__init__()
 
+    class Nudge(Message):
+        """A weight is to be more, or less, than it is by then."""
+
+        def __init__(self, value: str, by: float) -> None:
+            self.value = value
+            self.by = by
+            super().__init__()
+
     class Asked(Message):
         """Something else is to be done about the values."""
 
@@ -81,7 +89,7 @@ class ValueList(RowList[Value]):
     def action_weight(self, steps: int) -> None:
         """Moves the weight."""
         if row := self.current:
-            self.post_message(self.Weigh(row.id, row.weight + steps * STEP))
+            self.post_message(self.Nudge(row.id, steps * STEP))
 
     def action_switch(self) -> None:
         """Switches off, or back on at the weight it had."""

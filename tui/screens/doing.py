@@ -284,6 +284,17 @@ def more(screen: Workplace) -> None:
     propose(screen)
 
 
+def agents(screen: Workplace) -> None:
+    """Has the moral agents answer."""
+    work = screen.review.work
+    if any(job.kind is Kind.CONSULT for job in work.jobs.values()):
+        raise Refused(
+            "the agents are being asked already",
+            mend=f"{screen.key_of('cancel')} cancels that.",
+        )
+    work.consult()
+
+
 def judge(screen: Workplace) -> None:
     """Has everything judged that needs it."""
     many = screen.review.check()
@@ -347,6 +358,7 @@ def cancel(screen: Workplace) -> None:
 DO: dict[str, Callable[[Workplace], None]] = {
     "propose": propose,
     "more": more,
+    "agents": agents,
     "judge": judge,
     "approve": approve,
     "reject": reject,

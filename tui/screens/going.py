@@ -92,6 +92,12 @@ async def go(screen: Workplace, target: str) -> None:
     app, review = screen.app, screen.review
     if not isinstance(app, Host):
         raise Refused("there is no other session to go to here")
+    await review.saver.flush()
+    if review.saver.dirty:
+        raise Refused(
+            "this session is not saved, and would be lost",
+            mend=f"{screen.key_of('save-as')} saves it elsewhere first.",
+        )
     opened: Opened | None
     if path := session_file(target):
         if path.resolve() == review.saver.path.resolve():
@@ -133,6 +139,13 @@ def statistics(screen: Workplace) -> None:
     screen.app.push_screen(StatisticsScreen(screen.review.session))
 
 
+def speak_for(screen: Workplace) -> None:
+    """Shows whom each agent speaks for, and what it says."""
+    from tui.screens.speaking import SpeakingScreen
+
+    screen.app.push_screen(SpeakingScreen(screen.review.session, screen.key_of("agents")))
+
+
 def help_(screen: Workplace) -> None:
     """Shows all keys."""
     from tui.screens.help import HelpScreen
@@ -146,5 +159,6 @@ DO: dict[str, Callable[[Workplace], None]] = {
     "sessions": sessions,
     "models": models,
     "statistics": statistics,
+    "speak_for": speak_for,
     "help": help_,
 }

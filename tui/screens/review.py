@@ -176,7 +176,7 @@ class ReviewScreen(Workplace):
                 Content.styled("  No candidate has all these words.", MUTED),
                 self.press("cancel", "shows all again"),
             )
-        if self.review.work.trouble:
+        if self.review.work.trouble and not self.review.work.jobs:
             return lines(
                 Content(""),
                 Content.styled("  The models are not there.", MUTED),
@@ -316,9 +316,15 @@ class ReviewScreen(Workplace):
                 yield command(self, key, *places[key.place])
 
     @on(ValueList.Weigh)
-    def _weigh(self, event: ValueList.Weigh) -> None:
+    @on(ValueList.Nudge)
+    def _weigh(self, event: ValueList.Weigh | ValueList.Nudge) -> None:
+        weight = (
+            self.review.profile.weights[event.value] + event.by
+            if isinstance(event, ValueList.Nudge)
+            else event.weight
+        )
         try:
-            self.review.set_weight(event.value, event.weight)
+            self.review.set_weight(event.value, weight)
         except PlacetError as error:
             self.refused(error)
 

@@ -1,0 +1,157 @@
+"""The contextual aggregator: an adapter that makes one answer of a profile and agents' answers.
+
+After CMVA-GS (IBM Research 2024): cross-entropy on people's reference answers, the input being the
+question, the profile vector and what each moral agent said. Where nobody said what an answer speaks
+for, all values count alike.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import tomli_w
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from core.domain.values import Profile
+from core.files import write_whole
+from core.stages import prompts
+from core.training.questions import Question
+from core.training.replies import Sample, sample
+from core.training.sft import BEST, LAST, Held, SftConfig, Trainer
+from core.training.steps import Progress, Report, in_steps
+
+CARD = "aggregator.toml"
+ANSWERS = "answers.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class AggregatorConfig:
+    """Every hyper-parameter of the aggregator."""
+
+    questions: int = 1000
+    """Learnt from at most; those whose answer speaks for something known come first."""
+    sft: SftConfig = field(
+        default_factory=lambda: SftConfig(
+            epochs=3, peak_rate=5e-4, evaluate_every=40, held_out=0.1, threads=1
+        )
+    )
+
+    @classmethod
+    def load(cls, path: Path) -> AggregatorConfig:
+        """Read from TOML, the trainer's settings in `[sft]`; what is not named keeps its default.
+
+        Raises:
+            TypeError: the file names a field that does not exist.
+        """
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        told = table.pop("sft", {})
+        return cls(**table, sft=replace(cls().sft, **told))
+
+
+Answers = Callable[[Sequence[str]], Mapping[str, Sequence[str]]]
+"""Questions → by value id the agents' answers to them, in order."""
+
+
+def chosen(questions: Sequence[Question], count: int, seed: int) -> list[Question]:
+    """At most `count` questions with a reference answer, in an order of the seed's."""
+    order = [one for one in questions if one.answer]
+    Random(seed).shuffle(order)
+    order.sort(key=lambda one: not one.weights)
+    return order[:count]
+
+
+def profile_of(question: Question, profile: Profile) -> Profile:
+    """The profile with the weights that the question's answer speaks for."""
+    if not any(question.weights.values()):
+        return profile.with_weights({value.id: 1.0 for value in profile.values})
+    return profile.with_weights(
+        {value.id: question.weights.get(value.id, 0.0) for value in profile.values}
+    )
+
+
+def samples(
+    tokenizer: PreTrainedTokenizerBase,
+    questions: Sequence[Question],
+    answers: Mapping[str, Sequence[str]],
+    profile: Profile,
+) -> list[Sample]:
+    """Each question with profile and answers, and the reference to learn."""
+    made = []
+    for place, one in enumerate(questions):
+        said = {who: texts[place] for who, texts in answers.items() if texts[place]}
+        prompt = prompts.synthesis(one.text, profile_of(one, profile), said)
+        made.append(sample(tokenizer, [(prompt, one.answer)]))
+    return made
+
+
+def train(
+    config: AggregatorConfig,
+    questions: Sequence[Question],
+    answers: Answers,
+    profile: Profile,
+    base: Path,
+    out: Path,
+    base_name: str,
+    *,
+    resume: bool = False,
+    progress: Report = lambda _: None,
+    limit: int | None = None,
+) -> dict[str, Any]:
+    """Trains the adapter, keeps the one with the lowest held-out loss, and gives the card.
+
+    `limit` bounds the steps of an epoch. With `resume` it goes on from the last checkpoint.
+    """
+    settings = config.sft
+    asked = chosen(questions, config.questions, settings.seed)
+    said = answers([one.text for one in asked])
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    made = samples(tokenizer, asked, said, profile)
+    apart = [_apart(one.text, settings.held_out) for one in asked]
+    learnt = [one for one, away in zip(made, apart, strict=True) if not away]
+    kept = [one for one, away in zip(made, apart, strict=True) if away]
+    trainer = Trainer(settings, base)
+    folder = out / "checkpoints"
+    epoch, first, looks = 0, 0, list[Held]()
+    if resume and (folder / LAST).exists():
+        epoch, first, looks = trainer.restore(folder / LAST)
+    while epoch < settings.epochs:
+        order = list(learnt)
+        Random(settings.seed * 1000 + epoch).shuffle(order)
+        steps = in_steps(order, settings.tokens_per_step)[:limit]
+        for number in range(first, len(steps)):
+            at, whole = epoch * len(steps) + number, settings.epochs * len(steps)
+            loss = trainer.step(steps[number], settings.rate_at(at, whole))
+            progress(Progress(f"epoch {epoch + 1}", number + 1, len(steps), loss, 0.0, 0.0))
+            if (number + 1) % settings.evaluate_every == 0 or number + 1 == len(steps):
+                found = trainer.loss_on(kept)
+                looks.append(Held(found, found))
+                progress(Progress("held out", number + 1, len(steps), found, 0.0, 0.0))
+                if min(looks, key=lambda look: look.mean) is looks[-1]:
+                    trainer.checkpoint(folder / BEST, epoch, number + 1, looks)
+                trainer.checkpoint(folder / LAST, epoch, number + 1, looks)
+        epoch, first = epoch + 1, 0
+    trainer.restore(folder / BEST)
+    trainer.adapted.save(out, base_name)
+    card = {
+        "schema": 1,
+        "base": base_name,
+        "profile": profile.name,
+        "questions": {"learnt": len(learnt), "held_out": len(kept)},
+        "held_out_loss": min(look.mean for look in looks),
+        "data": ["Moral Stories as questions (training part), MIT", "the moral agents' answers"],
+        "config": asdict(config),
+    }
+    write_whole(out / CARD, tomli_w.dumps(card))
+    return card
+
+
+def _apart(text: str, share: float) -> bool:
+    """Whether a question decides when to stop instead of being learnt from."""
+    number = int.from_bytes(sha256(f"placet aggregator {text}".encode()).digest()[:4], "big")
+    return number / 2**32 < share

@@ -1,0 +1,75 @@
+"""Answers of many speakers to many questions, written in batches and kept as they come."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from core.files import write_whole
+from core.models.base import Draft, Prompt, Sampling
+from core.stages import prompts
+from core.stages.propose import action_in, usable
+from core.watch import SILENT, Watch
+
+BATCH = 32
+
+Write = Callable[[Sequence[Prompt], Sampling, Sequence[int], Watch], Sequence[Draft]]
+"""A speaker: prompts and seeds → drafts."""
+
+Told = Callable[[str, int, int], None]
+"""Who is speaking, how many answers there are, and how many there will be."""
+
+
+def answer_all(
+    speakers: Mapping[str, Write],
+    questions: Sequence[str],
+    sampling: Sampling,
+    seed: int,
+    *,
+    keep: Path | None = None,
+    tell: Told = lambda who, done, of: None,
+    watch: Watch = SILENT,
+) -> dict[str, list[str]]:
+    """An answer a question by each speaker, in order; empty where one said nothing.
+
+    With `keep` the answers are kept in a file as they come, and those that it holds for the same
+    speaker and question are not asked for again. Raises `Cancelled`.
+    """
+    known = _read(keep) if keep else {}
+    found: dict[str, list[str]] = {}
+    for who, write in speakers.items():
+        missing = [one for one in questions if (who, one) not in known]
+        for start in range(0, len(missing), BATCH):
+            batch = missing[start : start + BATCH]
+            asked = [prompts.advice(one) for one in batch]
+            seeds = [seed * 1_000_003 + questions.index(one) for one in batch]
+            for question, draft in zip(batch, write(asked, sampling, seeds, watch), strict=True):
+                known[who, question] = text_of(draft, question)
+            tell(who, start + len(batch), len(missing))
+            if keep:
+                _write(keep, known)
+        found[who] = [known[who, one] for one in questions]
+    return found
+
+
+def text_of(draft: Draft, question: str) -> str:
+    """What a speaker said: as the product would use it, or as it stands where it would not."""
+    return usable(draft, question, ())[0] or action_in(draft.text) or draft.text.strip()
+
+
+def _read(path: Path) -> dict[tuple[str, str], str]:
+    if not path.exists():
+        return {}
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    return {(row["who"], row["question"]): row["answer"] for row in rows}
+
+
+def _write(path: Path, known: Mapping[tuple[str, str], str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [
+        {"who": who, "question": question, "answer": answer}
+        for (who, question), answer in known.items()
+    ]
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    write_whole(path, text)

@@ -1,0 +1,183 @@
+"""Moral agents beside the base model: how far their answers conform, on questions never learnt.
+
+The reward that trains is the reward that scores, so a second judge's view stands beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from core.domain.values import Profile
+from core.models.base import Draft, Prompt, Sampling
+from core.models.voices import AdapterVoices
+from core.stages.advise import SAMPLING
+from core.training.agents import Scorer, scores
+from core.training.answering import Told, Write, answer_all
+from core.training.guards import Second, apart
+from core.training.measure import Figure, with_interval
+from core.training.wording import distinct_2
+from core.watch import SILENT, Watch
+
+AT_ONCE = 64
+"""Answers judged in one go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conformity:
+    """One value: the base model and its agent, means of probabilities with 95 % intervals."""
+
+    base: Figure
+    agent: Figure
+    second_base: Figure
+    second_agent: Figure
+    gain: Figure
+    """Agent minus base, paired by question."""
+    second_gain: Figure
+    closed: float
+    """Share of the gap between the base model and 1 that the agent closes."""
+    words: tuple[float, float]
+    """Words an answer, base and agent."""
+    distinct_2: tuple[float, float]
+    apart: tuple[float, float]
+    """Distance between the answers to different questions, 0 to 1."""
+    texts: tuple[tuple[str, str, str], ...]
+    """Question, the base model's answer, the agent's."""
+
+
+def speaker(voices: AdapterVoices, folder: Path | None) -> Write:
+    """The base model, or an agent, as `answer_all` asks it."""
+
+    def write(
+        asked: Sequence[Prompt], sampling: Sampling, seeds: Sequence[int], watch: Watch
+    ) -> Sequence[Draft]:
+        return voices.speak_with(folder, asked, sampling, seeds, watch)
+
+    return write
+
+
+def judged(
+    judge: Scorer,
+    asked: Sequence[tuple[str, str]],
+    statements: Sequence[str],
+    tell: Callable[[int, int], None] = lambda done, of: None,
+) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """Questions and answers → probabilities of respecting [answers, statements]; empty ones 0."""
+    found = np.zeros((len(asked), len(statements)))
+    rows = [place for place, (_, answer) in enumerate(asked) if answer]
+    for start in range(0, len(rows), AT_ONCE):
+        part = rows[start : start + AT_ONCE]
+        found[part] = scores(judge, [asked[row] for row in part], statements)
+        tell(min(len(rows), start + AT_ONCE), len(rows))
+    return found
+
+
+def measure_agents(
+    speakers: Mapping[str, Write],
+    base: Write,
+    judge: Scorer,
+    second: Second,
+    questions: Sequence[str],
+    profile: Profile,
+    *,
+    seed: int = 0,
+    keep: Path | None = None,
+    tell: Told = lambda who, done, of: None,
+    watch: Watch = SILENT,
+) -> dict[str, Conformity]:
+    """By value id; `speakers` are the agents. Answers are judged as they were written.
+
+    With `keep` the answers are kept in a file, and taken from there. Raises `Cancelled`.
+    """
+    everyone = {"base": base, **speakers}
+    said = answer_all(everyone, questions, SAMPLING, seed, keep=keep, tell=tell, watch=watch)
+    found: dict[str, Conformity] = {}
+    for who in speakers:
+        statement = profile.value(who).statement
+        watch.check()
+        pairs = [list(zip(questions, said[one], strict=True)) for one in ("base", who)]
+        heard = partial(tell, f"judging {who}")
+        plain, tuned = (judged(judge, part, [statement], heard)[:, 0] for part in pairs)
+        others = [
+            np.array(second([(text or ".", statement) for _, text in part])) for part in pairs
+        ]
+        texts = [said["base"], said[who]]
+        found[who] = Conformity(
+            base=_mean(plain),
+            agent=_mean(tuned),
+            second_base=_mean(others[0]),
+            second_agent=_mean(others[1]),
+            gain=_mean(tuned - plain),
+            second_gain=_mean(others[1] - others[0]),
+            closed=float((tuned.mean() - plain.mean()) / max(1e-9, 1 - plain.mean())),
+            words=(_words(texts[0]), _words(texts[1])),
+            distinct_2=(distinct_2(texts[0]), distinct_2(texts[1])),
+            apart=(apart(texts[0]), apart(texts[1])),
+            texts=tuple(zip(questions, *texts, strict=True)),
+        )
+    return found
+
+
+def _mean(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Figure:
+    groups = [str(place) for place in range(len(values))]
+    return with_interval(lambda rows: float(values[rows].mean()), groups)
+
+
+def _words(texts: Sequence[str]) -> float:
+    return float(np.mean([len(text.split()) for text in texts]))
+
+
+def as_json(found: Mapping[str, Conformity]) -> dict[str, dict[str, object]]:
+    """As `placet evaluate agents --json` gives it."""
+    return {
+        who: {
+            "base": round(one.base.value, 4),
+            "agent": round(one.agent.value, 4),
+            "second_judge_base": round(one.second_base.value, 4),
+            "second_judge_agent": round(one.second_agent.value, 4),
+            "n": one.base.n,
+            "intervals": {
+                name: [round(figure.low, 4), round(figure.high, 4)]
+                for name, figure in (
+                    ("base", one.base),
+                    ("agent", one.agent),
+                    ("second_judge_base", one.second_base),
+                    ("second_judge_agent", one.second_agent),
+                    ("gain", one.gain),
+                    ("second_judge_gain", one.second_gain),
+                )
+            },
+            "gap_closed": round(one.closed, 4),
+            "words": [round(value, 1) for value in one.words],
+            "distinct_2": [round(value, 4) for value in one.distinct_2],
+            "apart": [round(value, 4) for value in one.apart],
+        }
+        for who, one in found.items()
+    }
+
+
+def as_table(found: Mapping[str, Conformity]) -> str:
+    """For a person: a line a value."""
+    lines = [
+        f"{'':<12} {'base':>20} {'agent':>20} {'gap closed':>10}   second judge: "
+        f"{'base':>5} {'agent':>5} {'gain':>21}   {'words':>11}  {'apart':>9}"
+    ]
+    for who, one in found.items():
+        second = one.second_gain
+        lines.append(
+            f"{who:<12} {_shown(one.base):>20} {_shown(one.agent):>20} {one.closed:>10.0%}   "
+            f"{'':<13} {one.second_base.value:>6.3f} {one.second_agent.value:>5.3f} "
+            f"{second.value:>+6.3f} [{second.low:+.3f}, {second.high:+.3f}]   "
+            f"{one.words[0]:>4.1f} → {one.words[1]:>4.1f}  "
+            f"{one.apart[0]:.2f} → {one.apart[1]:.2f}"
+        )
+    n = next(iter(found.values())).base.n if found else 0
+    return "\n".join([*lines, f"n = {n} questions; 95 % bootstrap intervals"])
+
+
+def _shown(figure: Figure) -> str:
+    return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"

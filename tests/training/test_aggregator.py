@@ -1,0 +1,246 @@
+"""The aggregator's training and its figures, and those of the agents, with speakers of our own."""
+
+import json
+import math
+import tomllib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.domain.values import Profile, Value
+from core.models import adapters
+from core.models.base import Draft, Prompt, Sampling
+from core.models.trained import Measure, Tree
+from core.watch import Watch
+from tests import tiny
+
+pytest.importorskip("peft")
+pytest.importorskip("rouge_score")
+
+from core.training import aggregator, answering, measure_agents, measure_aggregator, questions
+from core.training.questions import Question
+from core.training.sft import SftConfig
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"  # peft calls it
+)
+
+PROFILE = Profile(
+    name="two",
+    values=(Value(id="kind", statement="Be kind."), Value(id="fair", statement="Be fair.")),
+)
+ASKED = [
+    Question("The baker burns a roll. What now?", "The baker eats it himself.", {"kind": 1.0}),
+    Question("The nurse is late. What now?", "She rings the ward.", {"kind": 0.5, "fair": 1.0}),
+    Question("The gate is open. What now?", "Close the gate.", {}),
+]
+SAYS = {
+    "kind": "Be a kind person and help whoever asks.",
+    "fair": "Be a fair person and share the roll.",
+    "base": "Wait for another day to come.",
+}
+
+
+class Words:
+    """A judge for which an answer keeps a value as far as it names it."""
+
+    def measure(self, trees: Sequence[Tree], watch: Watch, *, second: bool) -> list[list[Measure]]:
+        return [
+            [
+                Measure(
+                    [0.9 if s.split()[1].rstrip(".") in answer else 0.2 for s in statements],
+                    [0.0] * len(statements),
+                    0.0,
+                )
+                for answer, statements in answers
+            ]
+            for _, answers in trees
+        ]
+
+
+class Speaker:
+    """Says one thing, and counts how often it is asked."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.prompts: list[Prompt] = []
+
+    def __call__(
+        self, asked: Sequence[Prompt], sampling: Sampling, seeds: Sequence[int], watch: Watch
+    ) -> list[Draft]:
+        self.prompts += asked
+        return [Draft(self.text, 5, True) for _ in asked]
+
+
+def test_answers_are_kept_and_not_asked_for_again(tmp_path: Path) -> None:
+    keep = tmp_path / "deep" / "answers.jsonl"
+    speakers = {name: Speaker(SAYS[name]) for name in ("kind", "fair")}
+    texts = [one.text for one in ASKED]
+
+    first = answering.answer_all(speakers, texts[:2], Sampling(), 0, keep=keep)
+    again = answering.answer_all(speakers, texts, Sampling(), 0, keep=keep)
+
+    assert first["kind"] == [SAYS["kind"]] * 2 and again["fair"] == [SAYS["fair"]] * 3
+    assert [len(one.prompts) for one in speakers.values()] == [3, 3]
+
+
+def test_the_input_names_the_values_that_count_with_their_answers() -> None:
+    from core.stages import prompts
+
+    profile = aggregator.profile_of(ASKED[0], PROFILE)
+    told = prompts.synthesis(ASKED[0].text, profile, {"kind": "Hug.", "fair": "Share."}).user
+
+    assert "1.0 Be kind.\nAnswer: Hug." in told and "Share." not in told
+    nobody_said = aggregator.profile_of(ASKED[2], PROFILE)
+    assert set(nobody_said.weights.values()) == {1.0}
+
+
+def test_those_whose_answer_speaks_for_something_are_learnt_first() -> None:
+    found = aggregator.chosen([*ASKED, Question("No answer?")], 2, seed=1)
+
+    assert {one.text for one in found} == {one.text for one in ASKED[:2]}
+
+
+def trained(base: Path, out: Path, **options: Any) -> dict[str, Any]:
+    config = aggregator.AggregatorConfig(
+        sft=SftConfig(
+            rank=2, alpha=4, first_layer=1, epochs=2, evaluate_every=1, tokens_per_step=300,
+            held_out=0.3, threads=1, warmup_steps=1,
+        )
+    )  # fmt: skip
+    many = [replace(one, text=f"{n}. {one.text}") for n in range(4) for one in ASKED]
+    return aggregator.train(
+        config,
+        many,
+        lambda texts: {name: [SAYS[name]] * len(texts) for name in ("kind", "fair")},
+        PROFILE,
+        base,
+        out,
+        "tiny",
+        **options,
+    )
+
+
+def test_a_run_leaves_an_adapter_and_a_card(tmp_path: Path) -> None:
+    base = tiny.llama(tmp_path / "base")
+
+    card = trained(base, tmp_path / "out")
+
+    assert (tmp_path / "out" / adapters.WEIGHTS).exists()
+    assert tomllib.loads((tmp_path / "out" / aggregator.CARD).read_text("utf-8")) == card
+    assert card["questions"]["learnt"] + card["questions"]["held_out"] == 12
+    assert math.isfinite(card["held_out_loss"])
+    again = trained(base, tmp_path / "out", resume=True)
+    assert again["held_out_loss"] == card["held_out_loss"]
+
+
+def test_settings_of_the_trainer_stand_below_sft(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text("questions = 5\n[sft]\nepochs = 1\n", "utf-8")
+    found = aggregator.AggregatorConfig.load(path)
+    assert (found.questions, found.sft.epochs) == (5, 1)
+    path.write_text("[sft]\nspeed = 1\n", "utf-8")
+    with pytest.raises(TypeError, match="speed"):
+        aggregator.AggregatorConfig.load(path)
+
+
+def test_an_agent_s_gain_is_paired_by_question_and_the_second_judge_stands_beside_it() -> None:
+    found = measure_agents.measure_agents(
+        {"kind": Speaker(SAYS["kind"])},
+        Speaker(SAYS["base"]),
+        Words(),
+        lambda rows: [0.7 if "kind" in text else 0.4 for text, _ in rows],
+        [one.text for one in ASKED],
+        PROFILE,
+    )
+
+    told = json.loads(json.dumps(measure_agents.as_json(found)))["kind"]
+    plain = ("base", "agent", "second_judge_base", "second_judge_agent", "n")
+    assert [told[name] for name in plain] == [0.2, 0.9, 0.4, 0.7, 3]
+    assert told["gap_closed"] == pytest.approx(0.875)
+    assert told["intervals"]["gain"] == pytest.approx([0.7, 0.7])
+    assert "kind" in measure_agents.as_table(found)
+
+
+def measured(samples: int = 2) -> Any:
+    cases = measure_aggregator.cases_of(ASKED[:2], [Question("And here?")], PROFILE)
+    both = "Be a kind and fair person to whoever asks."
+    return measure_aggregator.measure_aggregator(
+        {name: Speaker(SAYS[name]) for name in ("kind", "fair")},
+        Speaker(SAYS["base"]),
+        Speaker(both),
+        Words(),
+        cases,
+        samples=samples,
+    )
+
+
+def test_every_method_has_its_figures_and_the_differences_are_paired() -> None:
+    methods, steering = measured()
+
+    told = json.loads(json.dumps(measure_aggregator.as_json(methods, steering)))
+    assert set(told) == {
+        "aggregator", "aggregator, one sample", "best agent", "base", "base, shown how",
+        "base, aggregating",
+    }  # fmt: skip
+    assert all(set(measure_aggregator.FIGURES) <= set(row) for row in told.values())
+    assert told["aggregator"]["alignment"] == 0.9
+    assert told["base"]["alignment"] == 0.2
+    assert told["base"]["aggregator_minus_this"]["alignment"] == pytest.approx([0.7] * 3)
+    assert told["base"]["n"] == {**dict.fromkeys(measure_aggregator.ROUGE, 2), "alignment": 3}
+    assert "*" in measure_aggregator.as_table(methods, steering)
+
+
+def test_turning_the_profile_changes_the_winner_where_agents_disagree() -> None:
+    _, steering = measured()
+
+    assert steering.changes.value == 1.0
+    assert steering.correlation > 0.5
+
+
+def test_profiles_are_turned_from_value_to_value() -> None:
+    found = [tuple(one.weights.values()) for one in measure_aggregator.turned(PROFILE)]
+
+    assert found == [(1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (1.0, 0.5), (0.5, 1.0)]
+
+
+def test_a_rank_correlation_is_spearman_s() -> None:
+    x = np.array([1.0, 2.0, 3.0, 4.0])
+    assert measure_aggregator.spearman(x, np.exp(x)) == pytest.approx(1)
+    assert measure_aggregator.spearman(x, -x) == pytest.approx(-1)
+
+
+def test_rouge_is_only_where_a_person_answered() -> None:
+    found = measure_aggregator.rouge(["Close the gate.", "x"], ["Close the gate.", ""])
+
+    assert found["rougeL"][0] == 1.0 and math.isnan(found["rougeL"][1])
+
+
+def test_pictures_are_drawn(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    from core.training import agent_pictures
+
+    methods, _ = measured(1)
+    found = measure_agents.measure_agents(
+        {"kind": Speaker(SAYS["kind"])}, Speaker(SAYS["base"]), Words(),
+        lambda rows: [0.5] * len(rows), ["A?", "B?"], PROFILE,
+    )  # fmt: skip
+    agent_pictures.aggregator_picture(tmp_path / "a.svg", methods)
+    agent_pictures.agents_picture(tmp_path / "b.svg", found)
+    assert all((tmp_path / name).stat().st_size > 1000 for name in ("a.svg", "b.svg"))
+
+
+def test_our_own_questions_are_many_and_varied() -> None:
+    found = questions.own_questions()
+
+    texts = [one.text for one in found]
+    assert len(texts) >= 300 and len({text.lower() for text in texts}) == len(texts)
+    for foundation in ("care", "fairness", "loyalty", "authority", "sanctity"):
+        assert sum(foundation in one.foundations for one in found) >= 40
+    lengths = [len(text.split()) for text in texts]
+    assert min(lengths) < 8 and max(lengths) > 80
+    assert len({" ".join(text.split()[:3]) for text in texts}) > 0.8 * len(texts)
