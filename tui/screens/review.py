@@ -13,6 +13,7 @@ from textual.widgets import Input
 
 from core.domain.whatif import WhatIf
 from core.errors import PlacetError
+from core.games.lens import lens
 from tui.bars import TabLine
 from tui.draw import MUTED, lines
 from tui.flow.news import Change, Notice, Tone
@@ -141,6 +142,8 @@ class ReviewScreen(Layout):
                 judged_at=_local(review.judged_at(name)) if verdict.judgement else "",
                 compare=self.compare,
                 raw=self.raw,
+                payoffs=review.scenario.payoffs is not None,
+                lens=lens(review.scenario, found.text),
                 check_key=self.key_of("judge"),
                 blind_key=self.key_of("blind"),
             ),
