@@ -12,15 +12,19 @@ from core.config import Config
 from core.errors import PlacetError
 from core.session.store import Store
 from tui.flow.engine import EngineLike, Hear, real
+from tui.flow.laboratory import Laboratory
 from tui.flow.looking import Looking
 from tui.flow.news import News
 from tui.flow.review import Review, new_path
 from tui.flow.work import Defaults, Work
-from tui.keymap import keymap
+from tui.keymap import key_of, keymap
 from tui.keys import KEYS, Place
 from tui.opening import Opened
 from tui.screens.review import ReviewScreen
 from tui.theme import DARK, THEMES
+
+PLACES = {"ReviewScreen": Place.REVIEW, "LaboratoryScreen": Place.LAB}
+"""Where the keys of a screen work, by the screen's name: most starts never load the laboratory."""
 
 
 class PlacetApp(App[int]):
@@ -44,10 +48,11 @@ class PlacetApp(App[int]):
         seed: int | None = None,
         engine: Callable[[Hear], EngineLike] = real,
         looking: Callable[[], Looking] = Looking,
+        laboratory: Callable[[], Laboratory] = Laboratory,
     ) -> None:
         """`opened` may be the file of a session, which is read once the screen is there.
 
-        `engine` and `looking` are what tests put something of their own in for.
+        `engine`, `looking` and `laboratory` are what tests put something of their own in for.
         """
         super().__init__()
         self.config = config or Config()
@@ -61,6 +66,7 @@ class PlacetApp(App[int]):
         )
         self.failed: PlacetError | None = None
         """Why the session could not be opened, where that ended the application."""
+        self.laboratory = laboratory()
         self._opened: Opened | None = None
         self._file = opened if isinstance(opened, Path) else None
         self._looking = looking
@@ -86,7 +92,8 @@ class PlacetApp(App[int]):
             self.call_after_refresh(self._begin, None)
 
     def on_unmount(self) -> None:
-        """Lets others have the session, however this ends."""
+        """Lets others have the session, and ends a run, however this ends."""
+        self.laboratory.leave()
         if self._opened:
             self.review.saver.free()
 
@@ -149,22 +156,26 @@ class PlacetApp(App[int]):
             await self.review.close()
 
     async def action_quit(self) -> None:
-        """Leaves: what happened is on disk, and the worker has stopped."""
+        """Leaves: what happened is on disk, worker and run have stopped."""
+        if self.laboratory.tuning:
+            self.work.news.say("Stopping the laboratory's run with a checkpoint.")
+            await self.laboratory.close()
         await self._close()
         await self.work.stop()
         self.exit(0)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """The palette: every key of the review screen by its name, then Textual's own."""
+        """The palette: every key of the screen by its name, then Textual's own."""
+        place = PLACES.get(type(screen).__name__)
+        for key in KEYS:
+            if key.place is place and not key.id.endswith(("palette", "quit")):
+                yield SystemCommand(
+                    f"{key.label[:1].upper()}{key.label[1:]} ({key_of(self, key.id)})",
+                    key.tooltip,
+                    lambda action=key.action: self.run_worker(
+                        self.run_action(action, screen), group="palette"
+                    ),
+                )
         if isinstance(screen, ReviewScreen):
-            for key in KEYS:
-                if key.place is Place.REVIEW and key.id not in ("palette", "quit"):
-                    yield SystemCommand(
-                        f"{key.label[:1].upper()}{key.label[1:]} ({screen.key_of(key.id)})",
-                        key.tooltip,
-                        lambda action=key.action: self.run_worker(
-                            self.run_action(action, screen), group="palette"
-                        ),
-                    )
             yield from screen.pane_commands()
         yield from super().get_system_commands(screen)

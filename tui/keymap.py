@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
+from typing import Any
 
+from textual.app import App
 from textual.keys import _character_to_key
 
 from core.errors import BadInput
@@ -41,6 +43,13 @@ def keymap(changes: Mapping[str, str]) -> dict[str, str]:
     return {name: keys[name] for name in changes}
 
 
+def key_of(app: App[Any], name: str) -> str:
+    """The key that a binding has now, as it is shown."""
+    changed = app._keymap.get(name)
+    known = BY_ID[name]
+    return shown(changed) if changed else known.shown_as or shown(known.key)
+
+
 def _clashes(keys: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     """Each key that means two things in places that can be active together."""
     ids = list(keys)
@@ -56,6 +65,8 @@ def _together(one: Place, other: Place) -> bool:
     """Whether keys of both places can be meant at the same time."""
     if Place.DIALOG in (one, other):
         return one is other
+    if Place.LAB in (one, other):
+        return one is other or Place.LIST in (one, other)
     panes = {Place.VALUES, Place.SCENARIO}
     return one is other or not (one in panes and other in panes)
 

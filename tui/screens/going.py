@@ -129,6 +129,16 @@ def statistics(screen: "ReviewScreen") -> None:
     screen.app.push_screen(StatisticsScreen(screen.review.session))
 
 
+def laboratory(screen: "ReviewScreen") -> None:
+    """Goes to the laboratory; a run there goes on when one comes back."""
+    from tui.app import PlacetApp
+    from tui.screens.laboratory import LaboratoryScreen
+
+    if not isinstance(screen.app, PlacetApp):
+        raise Refused("there is no laboratory here")
+    screen.app.push_screen(LaboratoryScreen(screen.app.laboratory, screen.review.work))
+
+
 def help_(screen: "ReviewScreen") -> None:
     """Shows all keys."""
     from tui.screens.help import HelpScreen
@@ -142,5 +152,6 @@ DO: dict[str, Callable[["ReviewScreen"], None]] = {
     "sessions": sessions,
     "models": models,
     "statistics": statistics,
+    "laboratory": laboratory,
     "help": help_,
 }
