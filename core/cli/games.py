@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from core.cli import tuning
 from core.cli.options import Seed
 from core.cli.output import give, warn
 from core.domain.text import plain
@@ -14,7 +15,8 @@ from core.games.regret import reference
 from core.games.tournament import Row, tournament
 
 app = typer.Typer(
-    help="Matrix games: payoffs, regrets, and tournaments of strategies.", no_args_is_help=True
+    help="Matrix games: models that learn them, payoffs, regrets, tournaments.",
+    no_args_is_help=True,
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
@@ -22,6 +24,9 @@ Games = Annotated[
     list[str] | None,
     typer.Option("--game", help="A name or a TOML file; again for more. Default: all five."),
 ]
+
+
+app.command("tune")(tuning.tune)
 
 
 @app.command("list")

@@ -1,7 +1,6 @@
 """`placet train` and `placet evaluate`: how the shipped weights were made, and their figures."""
 
 import json
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,8 +8,8 @@ import typer
 
 from core import library
 from core.cli.options import Policy, Seed
-from core.cli.output import Meter, announce, give
-from core.errors import BadInput, PlacetError
+from core.cli.output import Meter, announce, give, needs
+from core.errors import BadInput
 from core.models import catalog
 from core.team import load_team
 
@@ -42,7 +41,7 @@ def train_judge(
     steps: Steps = None,
 ) -> None:
     """Train the judge, calibrate it, and write its card with all figures."""
-    _needs("peft")
+    needs("peft")
     from core.training import calibrate, heads, measure
     from core.training.heads_config import HeadsConfig
 
@@ -68,7 +67,7 @@ def train_policy(
     out: Out, config: ConfigFile = None, resume: Resume = False, steps: Steps = None
 ) -> None:
     """Train the adapter that proposes and rewrites."""
-    _needs("peft")
+    needs("peft")
     from core.training import heads, sft
 
     settings = _config(sft.SftConfig, config)
@@ -118,7 +117,7 @@ def evaluate_judge(
     from core.training.labelled import held_out, read_labelled
 
     if picture:
-        _needs("matplotlib")
+        needs("matplotlib")
 
     with Meter() as meter:
         meter.show("loading the judge", stage="loading the judge")
@@ -277,11 +276,3 @@ def _config(kind: Any, path: Path | None) -> Any:
         return kind.load(path)
     except (OSError, TypeError, ValueError) as error:
         raise BadInput(f"the settings cannot be used ({error})", where=str(path)) from None
-
-
-def _needs(package: str) -> None:
-    if not find_spec(package):
-        raise PlacetError(
-            f"this needs {package}, of the extra `train`",
-            mend='`pip install "placet[train]"` brings it.',
-        )

@@ -342,9 +342,7 @@ class Ppo:
     @torch.no_grad()
     def _look(self, laid: Laid) -> _Look:
         """The policy and the base model on the same replies, before the update."""
-        new = self.policy.logits(laid).log_softmax(-1)
-        with self.adapted.switched_off():
-            base = self.policy.logits(laid).log_softmax(-1)
+        new, base = self.policy.log_probs(laid), self.policy.base_log_probs(laid)
         at, targets = laid.at.to(new.device), laid.targets.to(new.device)
         chances = new.exp()
         return _Look(
@@ -429,10 +427,11 @@ def train(
     base_name: str,
     resume: bool = False,
     progress: Callable[[Figures], None] = lambda _: None,
+    line: Callable[[Figures], Mapping[str, Any]] = asdict,
 ) -> Outcome:
     """Runs until the last step, the sampler's end, or a policy that runs away.
 
-    `out` holds the settings, a line of figures a step, the last checkpoint, and in the end the
+    `out` holds the settings, a `line` of figures a step, the last checkpoint, and in the end the
     adapter. With `resume` a run goes on from its checkpoint and comes to the same figures as if it
     had never stopped.
 
@@ -458,7 +457,7 @@ def train(
         done += 1
         figures = replace(figures, extra=dict(sampler.extra()))
         if main:
-            add_lines(out / LOG, [asdict(figures)])
+            add_lines(out / LOG, [line(figures)])
             if done % config.checkpoint_every == 0 or done == config.steps:
                 checkpoint(trainer, sampler, out, done)
         progress(figures)
