@@ -1,4 +1,4 @@
-"""Charts of characters: areas that differ in their fill, and lines of dots."""
+"""Charts of characters: areas that differ in their fill, and columns that follow a figure."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -15,8 +15,7 @@ FILLS = {
 }
 """Character and colour of each action type, from the bottom up; the characters alone tell them."""
 
-_DOTS = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
-"""The bits of a braille cell's dots by column, from the bottom up."""
+_EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
 def bins(many: int, width: int) -> list[range]:
@@ -60,24 +59,22 @@ def _column(shares: Mapping[str, float], height: int) -> list[str]:
 def curve(
     values: Sequence[float | None], width: int, height: int, low: float, high: float
 ) -> list[str]:
-    """A line through the values in braille dots, two a cell across and four up."""
-    cells = [[0] * width for _ in range(height)]
-    tall, wide = height * 4, width * 2
+    """A column for each value, or for a mean of some, exact to an eighth of a cell.
+
+    The lowest value is a thin line, so that it differs from one that is not known.
+    """
     found = []
-    for inside in bins(len(values), wide):
+    for inside in bins(len(values), width):
         known = [value for place in inside if (value := values[place]) is not None]
         found.append(fmean(known) if known else None)
-    span = (high - low) or 1.0
-    before: int | None = None
-    for dot in range(wide if found else 0):
-        value = found[dot * len(found) // wide]
-        if value is None:
-            before = None
-            continue
-        at = round(min(1.0, max(0.0, (value - low) / span)) * (tall - 1))
-        # Where the line is steep, the dots between are filled in.
-        start = at if before is None else before + (at > before) - (at < before)
-        for level in range(min(start, at), max(start, at) + 1):
-            cells[height - 1 - level // 4][dot // 2] |= _DOTS[dot % 2][level % 4]
-        before = at
-    return ["".join(chr(0x2800 + bits) for bits in line) for line in cells]
+    levels = []
+    for column in range(width if found else 0):
+        value = found[column * len(found) // width]
+        share = 0.0 if value is None else (value - low) / ((high - low) or 1.0)
+        eighths = 1 + round(min(1.0, max(0.0, share)) * (height * 8 - 1))
+        levels.append(0 if value is None else eighths)
+    lines = []
+    for line in reversed(range(height)):
+        told = "".join(_EIGHTHS[max(0, min(8, level - line * 8))] for level in levels)
+        lines.append(told.ljust(width))
+    return lines

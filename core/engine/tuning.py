@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import sys
+import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ from core.games.run import LEARNER
 TUNE = (sys.executable, "-P", "-m", "core", "games", "tune")
 """How a run is started. `-P`: a folder named `core` where the operator stands is not ours."""
 
-PATIENCE = 20.0
+PATIENCE = 30.0
 """Seconds that a run has for its checkpoint before it is killed."""
 
 OPPONENTS = (*PLAYERS, LEARNER)
@@ -112,6 +113,7 @@ class Tuning:
         """Whether it was asked to stop."""
         self.killed = False
         """Whether it had to be killed, so that the time since its last checkpoint is lost."""
+        self.begun = time.monotonic()
         self.ended = asyncio.Event()
         self._argv = (*command, *arguments, "--out", str(folder))
         self._patience = patience

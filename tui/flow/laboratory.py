@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Sequence
 from enum import Enum
 from pathlib import Path
@@ -44,6 +45,8 @@ class Seen:
         self.outcome: Outcome | None = None
         self.problem: PlacetError | None = None
         """What cannot be read, or why the run ended."""
+        self.lines = 0
+        """Lines of the log that were read, those of a log that was cut again."""
         self._read_to = 0
 
     def read(self) -> bool:
@@ -56,6 +59,10 @@ class Seen:
             self.outcome = folders.read_outcome(self.folder)
         except PlacetError as error:
             self.problem = error
+        except OSError as error:
+            self.problem = PlacetError(
+                f"it cannot be read ({error.strerror})", where=str(self.folder)
+            )
         return before != self._state()
 
     def _state(self) -> tuple[object, ...]:
@@ -70,6 +77,7 @@ class Seen:
             # A resumed run cut the log where we stood in the middle of a line.
             self.updates, self._read_to = [], 0
             rows, self._read_to = folders.read_updates(self.folder)
+        self.lines += len(rows)
         for row in rows:
             while self.updates and self.updates[-1].step >= row.step:
                 self.updates.pop()
@@ -110,6 +118,8 @@ class Laboratory:
         self._every = every
         self._patience = patience
         self._paused: Path | None = None
+        self._learning = False
+        """Whether the process has logged an update."""
         self._follower: asyncio.Task[None] | None = None
         self._hearers: list[Callable[[], None]] = []
 
@@ -139,12 +149,17 @@ class Laboratory:
         if self.tuning and self.tuning.folder == seen.folder:
             if self.tuning.stopping:
                 return Phase.STOPPING
-            return Phase.RUNNING if seen.updates else Phase.STARTING
+            return Phase.RUNNING if self._learning else Phase.STARTING
         if seen.outcome:
             return Phase.DONE
         if seen.problem:
             return Phase.DIED if seen.settings else Phase.UNREADABLE
         return Phase.PAUSED if self._paused == seen.folder else Phase.STOPPED
+
+    @property
+    def seconds(self) -> float:
+        """How long the process has been there."""
+        return time.monotonic() - self.tuning.begun if self.tuning else 0.0
 
     def rows(self) -> list[Row]:
         """All runs on this machine, the last changed first."""
@@ -218,8 +233,13 @@ class Laboratory:
 
     async def _tune(self, seen: Seen, arguments: Sequence[str]) -> None:
         tuning = Tuning(seen.folder, arguments, command=self._command, patience=self._patience)
-        await tuning.start()
-        self.seen, self.tuning, self._paused = seen, tuning, None
+        self.tuning = tuning  # at once: a second key must not start a second run
+        try:
+            await tuning.start()
+        except PlacetError:
+            self.tuning = None
+            raise
+        self.seen, self._paused, self._learning = seen, None, False
         self.say(f"Starting {seen.folder.name}: the model is loaded first.")
         self._follower = asyncio.create_task(self._follow(tuning, seen))
 
@@ -245,7 +265,10 @@ class Laboratory:
 
     async def _follow(self, tuning: Tuning, seen: Seen) -> None:
         while not tuning.ended.is_set():
-            if seen.read():
+            before = seen.lines
+            if seen.read() or not self._learning:
+                if not self._learning and seen.lines > before:
+                    self._learning, self.last = True, None
                 self._changed()
             if self.seen and self.seen.folder == seen.folder:
                 seen = self.seen  # it was opened again from the list

@@ -34,6 +34,8 @@ class View(NamedTuple):
     seen: Seen
     phase: Phase
     key_of: Callable[[str], str]
+    seconds: float = 0.0
+    """How long its process has been there."""
 
 
 class RunPane(VerticalScroll, can_focus=True):
@@ -90,8 +92,8 @@ def draw(view: View, width: int, height: int) -> list[Content]:
     table = _regrets(view, width)
     rest = max(0, height - len(parts) - len(table) - 7)
     side = width >= SIDE_BY_SIDE
-    tall = max(5, min(14, rest * 3 // 5))
-    low = max(3, min(8, (rest - tall) if side else 3))
+    tall = max(5, min(24, rest * 3 // 5))
+    low = max(3, min(12, (rest - tall) if side else 3))
     return [
         *parts,
         *_areas(seen, width, tall),
@@ -109,6 +111,8 @@ def _headline(view: View) -> list[Content]:
     if seen.settings:
         done = seen.outcome.episodes if seen.outcome else last.episodes if last else 0
         told += Content(f"   {done} of {seen.settings.episodes} episodes")
+    if phase is Phase.STARTING:
+        told += Content.styled(f"   loading the model, {view.seconds:.0f} s so far", MUTED)
     if last and phase is Phase.RUNNING:
         told += Content.styled(f"   {_time(last.seconds_left)} left", MUTED)
         told += Content.styled("   finding the reply format" if last.phase == FORMAT else "", MUTED)
@@ -140,7 +144,9 @@ def _time(seconds: float) -> str:
 
 def _waiting(view: View) -> list[Content]:
     if view.phase is Phase.STARTING:
-        told = "The model is being loaded; the first update takes the longest."
+        told = (
+            f"Loading the model, {view.seconds:.0f} s so far; the first update takes the longest."
+        )
     elif view.phase is Phase.DONE:
         told = "Its log holds no update."
     else:
@@ -202,10 +208,12 @@ def _curves(seen: Seen, width: int, height: int, side: bool) -> list[Content]:
     updates = seen.updates
     rewards = [update.reward for update in updates]
     low, high = min(rewards), max(rewards)
+    if high - low < 0.1:
+        low, high = low - 0.5, high + 0.5
     each = width // 3 if side else width
     duty, welfare = _PRINCIPLES if each > 28 else _BRIEFLY
     charts: tuple[tuple[str, Sequence[float | None], float, float], ...] = (
-        ("reward", rewards, low, high if high > low else low + 1),
+        ("reward", rewards, low, high),
         (f"{duty} regret", [one.deontological_regret for one in updates], 0.0, 6.0),
         (f"{welfare} regret", [one.utilitarian_regret for one in updates], 0.0, 1.0),
     )

@@ -190,7 +190,8 @@ class SettingPane(Vertical):
         detail = next((choice.detail for choice in field.choices if choice.key == value), "")
         if field.key == "game":
             detail = _cells(value)
-        told = " ".join(f"{part.rstrip('.')}." for part in (detail, field.about) if part)
+        sentences = [part for part in (detail, field.about) if part]
+        told = " ".join(f"{part[:1].upper()}{part[1:].rstrip('.')}." for part in sentences)
         self.query_one("#setting-about", Static).update(literal(told, MUTED))
 
 

@@ -95,10 +95,11 @@ class LaboratoryScreen(Screen[None]):
         laboratory = self.laboratory
         self.query_one(SettingPane).show(laboratory.wish)
         seen, phase = laboratory.seen, laboratory.phase
-        view = View(seen, phase, self._key) if seen and phase else None
+        view = View(seen, phase, self._key, laboratory.seconds) if seen and phase else None
         self.query_one(RunPane).show(view, self._nothing())
         done = len(seen.updates) if seen else 0
-        phases = (phase, seen and seen.folder, laboratory.tuning, done // 10)
+        known = bool(seen and seen.settings)
+        phases = (phase, seen and seen.folder, known, laboratory.tuning, done // 10)
         if phases != self._phases:  # the list reads every run's folder
             self._phases = phases
             self.run_worker(self._list(), group="list", exclusive=True)
@@ -202,7 +203,9 @@ class LaboratoryScreen(Screen[None]):
             "try": self._try,
             "help": self._help,
         }
-        self.run_worker(self._do(what, does[what]()), group=f"lab-{what}")
+        # A process is started and ended whether or not this screen stays.
+        runner = self.app if what in ("start", "pause", "stop") else self
+        runner.run_worker(self._do(what, does[what]()), group=f"lab-{what}")
 
     async def _do(self, what: str, doing: Coroutine[Any, Any, None]) -> None:
         try:
@@ -213,7 +216,7 @@ class LaboratoryScreen(Screen[None]):
             where = f"{error.where}: " if error.where else ""
             self.laboratory.say(f"{where}{told}", Tone.WARNING)
             return
-        if what == "start" and self.has_class("-narrow"):
+        if what == "start" and self.is_attached and self.has_class("-narrow"):
             self.action_pane("run")
 
     async def _choose(self) -> None:
@@ -259,12 +262,12 @@ class LaboratoryScreen(Screen[None]):
             raise Refused("no run is in view", mend=f"{self._key('lab-choose')} opens one.")
         if not seen.tuned:
             raise Refused(
-                f"{seen.folder.name} has no adapter yet", mend="It is written when the run ends."
+                f"{seen.folder.name} has no adapter yet",
+                mend="It is written when the run stops or ends.",
             )
         self._work.load(str(Path(seen.folder)), self._work.wanted[1])
         self.laboratory.say(
-            f"Loading {seen.folder.name} as the policy: it proposes in the review from now on, "
-            "under that name. Only this time: the next start has the usual policy."
+            f"Loading {seen.folder.name}: it proposes in the review until Placet is left."
         )
         self._work.news.say(f"The policy is the laboratory's run {seen.folder.name}.")
 
