@@ -31,6 +31,9 @@ TUNE = (sys.executable, "-P", "-m", "core", "games", "tune")
 PATIENCE = 30.0
 """Seconds that a run has for its checkpoint before it is killed."""
 
+_BRIEFLY = 2.0
+"""Seconds that it has where it has not learned anything yet."""
+
 OPPONENTS = (*PLAYERS, LEARNER)
 """Who a model can be tuned against."""
 
@@ -155,13 +158,14 @@ class Tuning:
         self.stopping = True
         self._signal(signal.SIGTERM)
 
-    async def stop(self) -> None:
-        """Asks, waits, and kills it where it does not listen."""
+    async def stop(self, *, nothing_to_keep: bool = False) -> None:
+        """Asks, waits, and kills it where it does not listen: soon, where nothing would be lost."""
         if self._process is None:
             return
         self.ask_to_stop()
+        patience = min(_BRIEFLY, self._patience) if nothing_to_keep else self._patience
         try:
-            await asyncio.wait_for(self.ended.wait(), self._patience)
+            await asyncio.wait_for(self.ended.wait(), patience)
         except TimeoutError:
             self.killed = True
             self._signal(signal.SIGKILL)

@@ -214,7 +214,7 @@ class Laboratory:
     async def close(self) -> None:
         """Ends the run that goes on, since Placet ends."""
         if self.tuning:
-            await self.tuning.stop()
+            await self.tuning.stop(nothing_to_keep=not self._learning)
         if self._follower:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._follower
@@ -248,13 +248,13 @@ class Laboratory:
         if tuning is None or tuning.stopping:
             return
         self.say("Asked the run to stop with a checkpoint.")
-        await tuning.stop()
+        await tuning.stop(nothing_to_keep=not self._learning)
         if self._follower:
             await self._follower
         if self.seen and self.seen.folder == tuning.folder and self.seen.settings is None:
             self.seen = None
             self.say(f"{how} before it had begun: nothing was kept.")
-        elif tuning.killed:
+        elif tuning.killed and self._learning:
             self.say(
                 f"{tuning.folder.name} did not listen and was killed: what it learned since its "
                 "last checkpoint is lost.",
