@@ -10,13 +10,15 @@ from core.domain.candidate import Origin, Source
 from core.domain.scenario import Scenario
 from core.domain.values import Profile
 from core.domain.verdict import Judgement
+from core.models.base import Voices
 from core.session.events import Settings
 from core.session.session import Session
 from core.stages.align import Case, align
+from core.stages.consult import consult
 from core.stages.judge import judge
 from core.stages.propose import propose
 from core.team import Team
-from core.watch import SILENT, AnyNote, Measured, Watch
+from core.watch import SILENT, Advised, AnyNote, Measured, Watch
 
 DEFAULT_CANDIDATES = 4
 
@@ -31,12 +33,15 @@ class Options(Struct, frozen=True, kw_only=True):
     rewrites: int = 4
     """How many rewrites are tried for each in a round."""
     seed: int = 0
+    agents: bool = False
+    """Whether the moral agents and the aggregator bring candidates too."""
 
     @property
     def settings(self) -> Settings:
         """As a session notes them."""
         told = {"rounds": self.rounds, "rewrites": self.rewrites, "seed": self.seed}
-        return {**({"candidates": self.candidates} if self.candidates is not None else {}), **told}
+        given = {"candidates": self.candidates} if self.candidates is not None else {}
+        return {**given, **told, **({"agents": 1} if self.agents else {})}
 
 
 def decide(
@@ -52,12 +57,18 @@ def decide(
 
     Raises `Cancelled`, and `BadInput` where goal and context do not fit into the model's window.
     """
+    models = team.used
+    if options.agents and team.voices:
+        models |= team.voices.used(profile)
     session = Session.start(
-        profile, scenario, models=team.used, settings=options.settings, operator=operator
+        profile, scenario, models=models, settings=options.settings, operator=operator
     )
     timings: dict[str, float] = {}
     with _timed(timings, "propose_s"):
         _propose(session, team, options, watch)
+    if options.agents and team.voices:
+        with _timed(timings, "advise_s"):
+            _consult(session, team, team.voices, options, watch)
     with _timed(timings, "judge_s"):
         _judge(session, team, watch)
     with _timed(timings, "align_s"):
@@ -87,6 +98,29 @@ def _propose(session: Session, team: Team, options: Options, watch: Watch) -> No
         session.propose(text, Origin(Source.POLICY, team.policy.name))
     if found.notice:
         session.failed("propose", found.notice)
+
+
+def _consult(session: Session, team: Team, voices: Voices, options: Options, watch: Watch) -> None:
+    """A candidate from each agent whose value counts, and one from the aggregator."""
+
+    def heard(note: AnyNote) -> None:
+        if isinstance(note, Advised):
+            name = session.propose(note.text, note.origin)
+            if note.remark:
+                session.note(note.remark, name)
+        watch.say(note)
+
+    notice = consult(
+        voices,
+        team.judge,
+        session.state.scenario,
+        session.state.profile,
+        seed=options.seed,
+        avoid=[candidate.text for candidate in session.candidates.values()],
+        watch=Watch(heard, watch.is_cancelled),
+    )
+    if notice:
+        session.failed("advise", notice)
 
 
 def _judge(session: Session, team: Team, watch: Watch) -> None:

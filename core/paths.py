@@ -39,6 +39,12 @@ def runs() -> Path:
     return root / "runs" if root else Path(platformdirs.user_data_dir("placet")) / "runs"
 
 
+def agents() -> Path:
+    """Moral agents trained on this machine, each in `<profile>/<value>`."""
+    root = home()
+    return root / "agents" if root else Path(platformdirs.user_data_dir("placet")) / "agents"
+
+
 def state() -> Path:
     """Logs and locks."""
     root = home()

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from core.models import catalog
-from core.models.base import TextModel
-from core.models.echo import Echo
+from core.models.base import TextModel, Voices
+from core.models.echo import Echo, EchoVoices
 from core.session.events import ModelUsed
 from core.stages.heads import HeadsJudge
 from core.stages.judge import Judge, PromptedJudge
@@ -17,6 +17,8 @@ class Team:
 
     policy: TextModel
     judge: Judge
+    voices: Voices | None = None
+    """The moral agents, where they were asked for."""
 
     @property
     def used(self) -> dict[str, ModelUsed]:
@@ -56,9 +58,23 @@ def load_team(
     return Team(proposer, reviewer)
 
 
+def load_voices(policy: str = "", *, device: str = "auto", dtype: str = "auto") -> Voices:
+    """The moral agents: adapters on the default model, or canned ones where the policy is `echo`.
+
+    Raises `ModelProblem` where the model is missing; which agents there are is asked later.
+    """
+    if policy == catalog.ECHO:
+        return EchoVoices()
+    from core.models.load import load_voices as load
+    from core.models.voices import AdapterVoices
+
+    return AdapterVoices(load(device=device, dtype=dtype))
+
+
 def _text_model(name: str, device: str, dtype: str, *, reads: bool) -> TextModel:
     if name == catalog.ECHO:
         return Echo()
+    catalog.locate(name)  # what is missing is said at once, not after seconds of imports
     from core.models.load import load_text_model  # brings torch, which echo does without
 
     return load_text_model(name, device=device, dtype=dtype, reads=reads)

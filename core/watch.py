@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from core.domain.candidate import Origin
 from core.domain.verdict import Judgement
 from core.errors import Cancelled
 
@@ -38,6 +39,16 @@ class Written(Note, frozen=True, kw_only=True, tag="written"):
     text: str
 
 
+class Advised(Note, frozen=True, kw_only=True, tag="advised"):
+    """An answer of a moral agent or of the aggregator."""
+
+    row: int
+    text: str
+    origin: Origin
+    remark: str = ""
+    """What else there is to know, such as what a synthesis drew on."""
+
+
 class Dropped(Note, frozen=True, kw_only=True, tag="dropped"):
     """A row that came to nothing."""
 
@@ -62,7 +73,7 @@ class Rewritten(Note, frozen=True, kw_only=True, tag="rewritten"):
     why: str = ""
 
 
-AnyNote = Progress | Growing | Written | Dropped | Measured | Rewritten
+AnyNote = Progress | Growing | Written | Advised | Dropped | Measured | Rewritten
 
 
 class Watch:

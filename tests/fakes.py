@@ -68,8 +68,11 @@ class FakeJudge:
     def __init__(self, opinions: Mapping[str, Judgement | BadInput]) -> None:
         self.opinions = dict(opinions)
         self.calls: list[list[str]] = []
+        self.doubted: list[str] = []
 
-    def measure(self, rows: Sequence[Row], profile: Profile, watch: Watch) -> list[Judgement]:
+    def measure(
+        self, rows: Sequence[Row], profile: Profile, watch: Watch, *, doubt: bool = True
+    ) -> list[Judgement]:
         watch.check()
         texts = [text for _, text in rows]
         self.calls.append(texts)
@@ -78,3 +81,9 @@ class FakeJudge:
             if isinstance(opinion, BadInput):
                 raise opinion
         return [opinion for opinion in found if isinstance(opinion, Judgement)]
+
+    def doubt(
+        self, rows: Sequence[Row], judgements: Sequence[Judgement], profile: Profile, watch: Watch
+    ) -> list[Judgement]:
+        self.doubted += [text for _, text in rows]
+        return list(judgements)

@@ -2,8 +2,9 @@
 
 import gc
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.app import App, SystemCommand
 from textual.screen import Screen
@@ -12,19 +13,17 @@ from core.config import Config
 from core.errors import PlacetError
 from core.session.store import Store
 from tui.flow.engine import EngineLike, Hear, real
-from tui.flow.laboratory import Laboratory
 from tui.flow.looking import Looking
 from tui.flow.news import News
 from tui.flow.review import Review, new_path
 from tui.flow.work import Defaults, Work
-from tui.keymap import key_of, keymap
-from tui.keys import KEYS, Place
+from tui.keymap import keymap
 from tui.opening import Opened
 from tui.screens.review import ReviewScreen
 from tui.theme import DARK, THEMES
 
-PLACES = {"ReviewScreen": Place.REVIEW, "LaboratoryScreen": Place.LAB}
-"""Where the keys of a screen work, by the screen's name: most starts never load the laboratory."""
+if TYPE_CHECKING:
+    from tui.flow.laboratory import Laboratory
 
 
 class PlacetApp(App[int]):
@@ -48,7 +47,7 @@ class PlacetApp(App[int]):
         seed: int | None = None,
         engine: Callable[[Hear], EngineLike] = real,
         looking: Callable[[], Looking] = Looking,
-        laboratory: Callable[[], Laboratory] = Laboratory,
+        laboratory: "Callable[[], Laboratory] | None" = None,
     ) -> None:
         """`opened` may be the file of a session, which is read once the screen is there.
 
@@ -66,7 +65,7 @@ class PlacetApp(App[int]):
         )
         self.failed: PlacetError | None = None
         """Why the session could not be opened, where that ended the application."""
-        self.laboratory = laboratory()
+        self._make_laboratory = laboratory
         self._opened: Opened | None = None
         self._file = opened if isinstance(opened, Path) else None
         self._looking = looking
@@ -78,6 +77,13 @@ class PlacetApp(App[int]):
         self.theme = self.config.theme if known else DARK.name
         if isinstance(opened, Opened):
             self._take(opened)
+
+    @cached_property
+    def laboratory(self) -> "Laboratory":
+        """The laboratory, from when somebody first goes there."""
+        from tui.flow.laboratory import Laboratory
+
+        return (self._make_laboratory or Laboratory)()
 
     def on_mount(self) -> None:
         """Draws first; worker and reading start once there is something to look at."""
@@ -93,7 +99,8 @@ class PlacetApp(App[int]):
 
     def on_unmount(self) -> None:
         """Lets others have the session, and ends a run, however this ends."""
-        self.laboratory.leave()
+        if "laboratory" in vars(self):
+            self.laboratory.leave()
         if self._opened:
             self.review.saver.free()
 
@@ -157,7 +164,7 @@ class PlacetApp(App[int]):
 
     async def action_quit(self) -> None:
         """Leaves: what happened is on disk, worker and run have stopped."""
-        if self.laboratory.tuning:
+        if "laboratory" in vars(self) and self.laboratory.tuning:
             self.work.news.say("Stopping the laboratory's run with a checkpoint.")
             await self.laboratory.close()
         await self._close()
@@ -165,17 +172,7 @@ class PlacetApp(App[int]):
         self.exit(0)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """The palette: every key of the screen by its name, then Textual's own."""
-        place = PLACES.get(type(screen).__name__)
-        for key in KEYS:
-            if key.place is place and not key.id.endswith(("palette", "quit")):
-                yield SystemCommand(
-                    f"{key.label[:1].upper()}{key.label[1:]} ({key_of(self, key.id)})",
-                    key.tooltip,
-                    lambda action=key.action: self.run_worker(
-                        self.run_action(action, screen), group="palette"
-                    ),
-                )
-        if isinstance(screen, ReviewScreen):
-            yield from screen.pane_commands()
+        """The palette: what the keys of the screen do, by name, then Textual's own."""
+        if commands := getattr(screen, "commands", None):
+            yield from commands()
         yield from super().get_system_commands(screen)

@@ -28,6 +28,7 @@ class Item(NamedTuple):
     node: DOMNode
     tooltip: str
     group: int
+    """0 for what comes first to mind, 1 for the rest, which is drawn fainter."""
 
 
 class KeyBar(Widget):
@@ -78,7 +79,8 @@ class KeyBar(Widget):
             for place, (_, item) in enumerate(line):
                 text += Content("  " if place else "")
                 text += Content.styled(item.shown, "bold $footer-key-foreground")
-                text += Content.styled(f" {item.label}", "$footer-description-foreground")
+                style = MUTED if item.group else "$footer-description-foreground"
+                text += Content.styled(f" {item.label}", style)
             parts.append(text)
         return Content("\n").join(parts)
 
@@ -152,20 +154,24 @@ class ActivityLine(Widget):
         self._text = Content("")
 
     def running(self, what: str, done: int, total: int, left: float, more: int, key: str) -> None:
-        """Shows a bar."""
-        told = Content.styled(f" {what}", "bold $text-accent")
+        """Shows a bar. Where there is too little room, `what` is cut, and not how to cancel it."""
+        tail = Content("")
         if total:
-            told += Content.assemble(
+            tail += Content.assemble(
                 "  ", bar(done / total, 16), Content.styled("▏", MUTED), f" {done} of {total}"
             )
         else:
-            told += Content.styled(" …", MUTED)
+            tail += Content.styled(" …", MUTED)
         if left >= 1:
-            told += Content.styled(f"   {left:.0f} s left", MUTED)
+            tail += Content.styled(f"   {left:.0f} s left", MUTED)
         if more:
-            told += Content.styled(f"   {more} more waiting", MUTED)
-        told += Content.styled(f"   {key}", "bold $footer-key-foreground")
-        self._show(told + Content.styled(" cancels", MUTED))
+            tail += Content.styled(f"   {more} more waiting", MUTED)
+        if key:
+            tail += Content.styled(f"   {key}", "bold $footer-key-foreground")
+            tail += Content.styled(" cancels", MUTED)
+        room = self.size.width - tail.cell_length - 1
+        head = cut(what, min(room, cell_len(what)))
+        self._show(Content.styled(f" {head}", "bold $text-accent") + tail)
 
     def saying(self, notice: Notice | None, hint: Content) -> None:
         """Shows what was said last, or a hint."""

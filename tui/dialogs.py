@@ -13,9 +13,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static, TextArea
 
 from tui.draw import MUTED, lines
+from tui.keymap import key_of
 from tui.keys import Place, bindings
 from tui.literal import cut, literal
 from tui.rows import RowList
+from tui.scroll import TextScroll
 
 T = TypeVar("T")
 
@@ -104,6 +106,11 @@ class Dialog(ModalScreen[T]):
         self._held = None
         return False
 
+    @property
+    def closes(self) -> str:
+        """The key that closes it."""
+        return key_of(self.app, "close")
+
     def action_close(self) -> None:
         """Closes without an answer."""
         self.dismiss(None)
@@ -147,7 +154,7 @@ class Ask(Dialog[str | None]):
         yield Static("", id="problem", markup=False)
         with Horizontal(classes="buttons"):
             yield Knob(self._do, "enter", id="do")
-            yield Knob("Cancel", "esc", id="close")
+            yield Knob("Cancel", self.closes, id="close")
 
     def on_mount(self) -> None:
         """Danger has a frame of its own."""
@@ -176,10 +183,6 @@ class Ask(Dialog[str | None]):
 
 class Edit(Dialog[dict[str, str] | None]):
     """Lets some texts be edited: each has a name, and what it holds."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s", "done", "save", tooltip="Take the text over", id="edit-done")
-    ]
 
     def __init__(
         self,
@@ -220,8 +223,8 @@ class Edit(Dialog[dict[str, str] | None]):
                 )
         yield Static("", id="problem", markup=False)
         with Horizontal(classes="buttons"):
-            yield Knob("Save", "^s", id="do")
-            yield Knob("Cancel", "esc", id="close")
+            yield Knob("Save", key_of(self.app, "take-over"), id="do")
+            yield Knob("Cancel", self.closes, id="close")
             yield Static("tab  next field", classes="hint", markup=False)
 
     def _now(self) -> dict[str, str]:
@@ -285,12 +288,7 @@ class _Choices(RowList[Choice]):
 class Pick(Dialog[str | None]):
     """Lets one of several be picked; words narrow the list down, and a path may be typed."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "move(1)", show=False),
-        Binding("up", "move(-1)", show=False),
-        Binding("pagedown", "move(10)", show=False),
-        Binding("pageup", "move(-10)", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Place.LIST)
 
     def __init__(
         self,
@@ -311,7 +309,7 @@ class Pick(Dialog[str | None]):
         yield _Choices(id="choices")
         with Horizontal(classes="buttons"):
             yield Knob("Choose", "enter", id="do")
-            yield Knob("Cancel", "esc", id="close")
+            yield Knob("Cancel", self.closes, id="close")
             yield Static("↑ ↓  move", classes="hint", markup=False)
 
     def on_mount(self) -> None:
@@ -330,11 +328,21 @@ class Pick(Dialog[str | None]):
             ]
         )
 
-    def action_move(self, by: int) -> None:
-        """Moves the cursor in the list."""
-        rows = self.query_one(_Choices)
-        for _ in range(abs(by)):
-            (rows.action_down if by > 0 else rows.action_up)()
+    def action_down(self) -> None:
+        """The next one."""
+        self.query_one(_Choices).action_down()
+
+    def action_up(self) -> None:
+        """The one before."""
+        self.query_one(_Choices).action_up()
+
+    def action_page_down(self) -> None:
+        """A page further."""
+        self.query_one(_Choices).action_page_down()
+
+    def action_page_up(self) -> None:
+        """A page back."""
+        self.query_one(_Choices).action_page_up()
 
     @on(Input.Submitted)
     @on(Knob.Pressed, "#do")
@@ -360,7 +368,7 @@ class Confirm(Dialog[bool | None]):
         """The question, and two buttons."""
         yield Static(literal(self._about), classes="about", markup=False)
         with Horizontal(classes="buttons"):
-            yield Knob("Cancel", "esc", id="close", classes="first")
+            yield Knob("Cancel", self.closes, id="close", classes="first")
             yield Knob(self._do, "", id="do")
 
     @on(Knob.Pressed, "#do")
@@ -371,30 +379,18 @@ class Confirm(Dialog[bool | None]):
 class Show(Dialog[None]):
     """Shows a text that may be long."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q,enter", "close", show=False),
-        Binding("down,j", "scroll(1)", show=False),
-        Binding("up,k", "scroll(-1)", show=False),
-        Binding("pagedown,space", "scroll(12)", show=False),
-        Binding("pageup", "scroll(-12)", show=False),
-    ]
-
     def __init__(self, title: str, *parts: Content) -> None:
         super().__init__(title)
         self._text = lines(*parts)
 
     def inside(self) -> ComposeResult:
         """The text, and how to close it."""
-        with Vertical(id="scroll", classes="first"):
+        with TextScroll(id="scroll", classes="first"):
             yield Static(self._text, id="text", markup=False)
         with Horizontal(classes="buttons"):
-            yield Knob("Close", "esc", id="close")
+            yield Knob("Close", self.closes, id="close")
             yield Static("↑ ↓  scroll", classes="hint", markup=False)
 
     def on_mount(self) -> None:
         """There is room for a lot."""
         self.add_class("-tall")
-
-    def action_scroll(self, by: int) -> None:
-        """Scrolls the text."""
-        self.query_one("#scroll").scroll_relative(y=by, animate=False, force=True)

@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
 from typing import Any
 
-from textual.app import App
+from textual.app import App, SystemCommand
+from textual.dom import DOMNode
 from textual.keys import _character_to_key
+from textual.screen import Screen
 
 from core.errors import BadInput
-from tui.keys import BY_ID, KEYS, Place, shown
+from tui.keys import BY_ID, KEYS, Key, Place, shown
 
 
 def keymap(changes: Mapping[str, str]) -> dict[str, str]:
@@ -50,6 +52,16 @@ def key_of(app: App[Any], name: str) -> str:
     return shown(changed) if changed else known.shown_as or shown(known.key)
 
 
+def command(screen: Screen[Any], key: Key, node: DOMNode, place: str = "") -> SystemCommand:
+    """The palette's entry for a key: what it does on `node`, and how it can be pressed."""
+    label = f"{place}: {key.label}" if place else f"{key.label[:1].upper()}{key.label[1:]}"
+    return SystemCommand(
+        f"{label} ({key_of(screen.app, key.id)})",
+        key.tooltip,
+        lambda: screen.app.run_worker(screen.app.run_action(key.action, node), group="palette"),
+    )
+
+
 def _clashes(keys: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     """Each key that means two things in places that can be active together."""
     ids = list(keys)
@@ -61,14 +73,20 @@ def _clashes(keys: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
                     yield one, first, second
 
 
+_TOGETHER = (
+    {Place.REVIEW, Place.VALUES, Place.LIST},
+    {Place.REVIEW, Place.SCENARIO, Place.LIST},
+    {Place.DIALOG, Place.LIST},
+    {Place.PAGE, Place.SESSIONS, Place.LIST},
+    {Place.PAGE, Place.MODELS, Place.LIST},
+    {Place.LAB, Place.LIST},
+)
+"""Places whose keys can be meant at the same time."""
+
+
 def _together(one: Place, other: Place) -> bool:
     """Whether keys of both places can be meant at the same time."""
-    if Place.DIALOG in (one, other):
-        return one is other
-    if Place.LAB in (one, other):
-        return one is other or Place.LIST in (one, other)
-    panes = {Place.VALUES, Place.SCENARIO}
-    return one is other or not (one in panes and other in panes)
+    return one is other or any({one, other} <= places for places in _TOGETHER)
 
 
 def _named(key: str) -> str:

@@ -20,6 +20,9 @@ class Place(Enum):
     SCENARIO = "in the scenario"
     LAB = "in the laboratory"
     DIALOG = "in a dialog"
+    PAGE = "on every other screen"
+    SESSIONS = "on the screen of sessions"
+    MODELS = "on the screen of models"
 
 
 class Key(NamedTuple):
@@ -67,10 +70,10 @@ KEYS = (
         group="work"),
     Key("difference", "d", "do('difference')", "diff",
         "Show the differences between two versions of the text", Place.REVIEW, group="look"),
-    Key("older", "left_square_bracket", "do('older')", "older version",
-        "Compare with an older version", Place.REVIEW, show=False, shown_as="["),
-    Key("newer", "right_square_bracket", "do('newer')", "newer version",
-        "Compare with a newer version", Place.REVIEW, show=False, shown_as="]"),
+    Key("older", "left_square_bracket", "do('older')", "older",
+        "Compare with an older version", Place.REVIEW, show=False, shown_as="[", group="look"),
+    Key("newer", "right_square_bracket", "do('newer')", "newer",
+        "Compare with a newer version", Place.REVIEW, show=False, shown_as="]", group="look"),
     Key("raw", "v", "do('raw')", "raw", "Show what the judge gave, word for word", Place.REVIEW,
         group="look"),
     Key("filter", "slash", "do('filter')", "filter",
@@ -90,7 +93,7 @@ KEYS = (
     Key("verdict", "4", "pane('verdict')", "verdict", "Go to the verdict", Place.REVIEW,
         show=False),
     Key("next-pane", "tab", "next_pane", "pane", "Go to the next pane", Place.REVIEW,
-        group="go"),
+        show=False),
     Key("previous-pane", "shift+tab", "previous_pane", "previous pane",
         "Go to the previous pane", Place.REVIEW, show=False),
     Key("cancel", "escape", "do('cancel')", "cancel",
@@ -117,8 +120,8 @@ KEYS = (
         Place.REVIEW, group="file"),
     Key("quit", "q", "app.quit", "quit", "Leave; everything is saved", Place.REVIEW,
         group="file"),
-    Key("down", "j,down", "down", "down", "Next line", Place.LIST, show=False),
-    Key("up", "k,up", "up", "up", "Line before", Place.LIST, show=False),
+    Key("down", "j,down", "down", "move", "Next line", Place.LIST, show=False),
+    Key("up", "k,up", "up", "move up", "Line before", Place.LIST, show=False),
     Key("page-down", "pagedown", "page_down", "page down", "A page further", Place.LIST,
         show=False),
     Key("page-up", "pageup", "page_up", "page up", "A page back", Place.LIST, show=False),
@@ -177,6 +180,25 @@ KEYS = (
         Place.LAB, shown_as="esc"),
     Key("close", "escape", "close", "close", "Close; nothing is changed", Place.DIALOG,
         shown_as="esc"),
+    Key("take-over", "ctrl+s", "done", "save", "Take the edited text over", Place.DIALOG),
+    Key("back", "escape,q", "back", "back", "Back to the review", Place.PAGE, shown_as="esc"),
+    Key("session-resume", "enter", "resume", "resume", "Go on where it stood", Place.SESSIONS),
+    Key("session-verify", "v", "verify", "verify", "Check the chain of events", Place.SESSIONS),
+    Key("session-compare", "c", "compare", "compare", "Compare with another session",
+        Place.SESSIONS),
+    Key("export-markdown", "m", "export('md')", "Markdown", "Export as Markdown",
+        Place.SESSIONS),
+    Key("export-html", "h", "export('html')", "HTML", "Export as a web page", Place.SESSIONS),
+    Key("export-json", "J", "export('json')", "JSON", "Export as JSON", Place.SESSIONS),
+    Key("use-policy", "P", "use('policy')", "use as policy", "Have this model propose",
+        Place.MODELS),
+    Key("use-judge", "J", "use('judge')", "use as judge", "Have this model judge",
+        Place.MODELS),
+    Key("use-both", "enter", "use('both')", "use as both", "Have this model do both",
+        Place.MODELS),
+    Key("bring", "b", "bring", "bring it here", "Pull the model onto this machine",
+        Place.MODELS),
+    Key("stop-bringing", "x", "stop", "stop pulling", "Cancel the pull", Place.MODELS),
 )
 # fmt: on
 """In the order of the footer and the help."""
@@ -189,8 +211,8 @@ DECISIONS = frozenset({"approve", "reject", "realign", "edit", "defer"})
 SHOWN = {
     "slash": "/", "question_mark": "?", "plus": "+", "minus": "−", "left_square_bracket": "[",
     "right_square_bracket": "]", "escape": "esc", "pagedown": "pgdn", "pageup": "pgup",
-    "left": "←", "right": "→", "up": "↑", "down": "↓", "comma": ",", "full_stop": ".",
-    "exclamation_mark": "!", "asterisk": "*", "equals_sign": "=",
+    "left": "←", "right": "→", "up": "↑", "down": "↓", "delete": "del", "comma": ",",
+    "full_stop": ".",     "exclamation_mark": "!", "asterisk": "*", "equals_sign": "=",
 }  # fmt: skip
 
 

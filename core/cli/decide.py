@@ -1,6 +1,7 @@
 """`placet decide`: a decision without a screen; `placet baseline`: what to compare it with."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from core.decide import decide as run
 from core.games.lens import lens
 from core.session.report import FORMATS, report
 from core.session.store import Store
-from core.team import load_team
+from core.team import load_team, load_voices
 
 NOTHING_ACCEPTABLE = 3
 
@@ -41,6 +42,14 @@ def decide(
             help="How many to propose. Default: 4, or none where the scenario brings its own.",
         ),
     ] = None,
+    agents: Annotated[
+        bool,
+        typer.Option(
+            "--agents",
+            help="A candidate more from the moral agent of each value that counts, and one from "
+            "the aggregator.",
+        ),
+    ] = False,
     rounds: Annotated[int, typer.Option(min=0, max=16, help="Rounds of re-aligning.")] = 1,
     rewrites: Rewrites = 4,
     seed: Seed = 0,
@@ -63,10 +72,16 @@ def decide(
     chosen = library.load_scenario(library.DEMO if demo else scenario, warn)
     values = library.profile_for(chosen, profile, warn)
     keep = Store(session) if session else None
-    options = Options(candidates=candidates, rounds=rounds, rewrites=rewrites, seed=seed)
+    options = Options(
+        candidates=candidates, rounds=rounds, rewrites=rewrites, seed=seed, agents=agents
+    )
     with keep.hold if keep else nullcontext():
         with Meter() as meter:
             team = load_team(policy, judge, device=device, dtype=dtype, watch=meter.watch)
+            if agents:
+                voices = load_voices(policy, device=device, dtype=dtype)
+                voices.speakers(values)  # before anything is written: is there an agent at all?
+                team = replace(team, voices=voices)
             decided = run(team, chosen, values, options, watch=meter.watch)
         if keep:
             keep.save(decided)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from core import __version__
-from core.cli import bench, decide, games, judge, library, models, sessions, train
+from core.cli import agents, bench, decide, games, judge, library, models, sessions, train
 from core.cli.options import Device, Dtype, JudgeModel, Policy, ProfileName, Seed
 from core.cli.screen import open_screen
 
@@ -28,6 +28,8 @@ app.add_typer(models.app, name="models")
 app.add_typer(sessions.app, name="session")
 app.add_typer(decide.baseline, name="baseline")
 app.add_typer(games.app, name="games")
+train.train.command("agent")(agents.train_agent)
+train.train.command("second")(agents.train_second)
 app.add_typer(train.train, name="train")
 app.add_typer(train.evaluate, name="evaluate")
 

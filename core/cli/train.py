@@ -39,13 +39,17 @@ def train_judge(
     config: ConfigFile = None,
     resume: Resume = False,
     steps: Steps = None,
+    begin: Annotated[
+        Path | None,
+        typer.Option(help="Train these weights further.", exists=True, show_default=False),
+    ] = None,
 ) -> None:
     """Train the judge, calibrate it, and write its card with all figures."""
     needs("peft")
     from core.training import calibrate, heads, measure
     from core.training.heads_config import HeadsConfig
 
-    settings = _config(HeadsConfig, config)
+    settings = config_of(HeadsConfig, config)
     base = catalog.locate(catalog.DEFAULT)
     with Meter() as meter:
 
@@ -56,7 +60,7 @@ def train_judge(
                 stage=now.stage,
             )
 
-        heads.train(settings, data, CORPUS / "judge", base, out, resume, tell, steps)
+        heads.train(settings, data, CORPUS / "judge", base, out, resume, tell, steps, begin)
         meter.show("calibrating and measuring", stage="calibrating and measuring")
         table = calibrate.finish(out, base, catalog.DEFAULT, settings, data, CORPUS / "judge")
     give(measure.as_text(table) + "\n", None)
@@ -70,7 +74,7 @@ def train_policy(
     needs("peft")
     from core.training import heads, sft
 
-    settings = _config(sft.SftConfig, config)
+    settings = config_of(sft.SftConfig, config)
     base = catalog.locate(catalog.DEFAULT)
     with Meter() as meter:
 
@@ -269,7 +273,8 @@ def _figure(figure: Any) -> dict[str, Any]:
     }
 
 
-def _config(kind: Any, path: Path | None) -> Any:
+def config_of(kind: Any, path: Path | None) -> Any:
+    """The settings of that kind in a file, or the defaults without one."""
     if path is None:
         return kind()
     try:

@@ -7,7 +7,8 @@ adapter says `use_rslora` (Hu et al. 2021; Kalajdzievski 2023).
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,34 @@ def merge(model: nn.Module, folder: Path) -> None:
         ModelProblem: a file is missing or damaged, the adapter is of another kind than plain LoRA
             on linear layers, or it was made for another model.
     """
+    _add(_changes(model, folder))
+
+
+@contextmanager
+def lent(model: nn.Module, folder: Path) -> Iterator[None]:
+    """Within, `model` has the adapter in `folder`; afterwards its weights are what they were.
+
+    Only the adapted weights are held twice meanwhile. Raises as `merge` does.
+    """
+    changes = _changes(model, folder)
+    kept = [weight.detach().clone() for weight, _ in changes]
+    try:
+        _add(changes)
+        yield
+    finally:
+        with torch.no_grad():
+            for (weight, _), before in zip(changes, kept, strict=True):
+                weight.copy_(before)
+
+
+def _add(changes: Sequence[tuple[nn.Parameter, Tensor]]) -> None:
+    with torch.no_grad():
+        for weight, change in changes:
+            weight.copy_(weight.float() + change.to(weight.device))
+
+
+def _changes(model: nn.Module, folder: Path) -> list[tuple[nn.Parameter, Tensor]]:
+    """The weights that the adapter is about, and what it adds to each."""
     config = _config(folder)
     tensors = _tensors(folder)
     sums: list[tuple[nn.Parameter, Tensor]] = []
@@ -61,9 +90,7 @@ def merge(model: nn.Module, folder: Path) -> None:
         sums.append((weight, change))
     if not sums:
         raise _unfit(folder, "it holds no weights")
-    with torch.no_grad():
-        for weight, change in sums:
-            weight.copy_(weight.float() + change.to(weight.device))
+    return sums
 
 
 def digest(folder: Path) -> str:

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from core.domain.values import Profile
 from core.session.events import ModelUsed
 from core.watch import Watch
 
@@ -77,3 +78,36 @@ class TextModel(Protocol):
         self, prompts: Sequence[Prompt], answers: Sequence[str], watch: Watch
     ) -> list[list[float]]:
         """For each prompt, the probability of each allowed answer; nothing is sampled."""
+
+
+AGGREGATOR = "aggregator"
+"""The speaker that brings the agents' answers together."""
+
+
+class Voices(Protocol):
+    """The moral agents: one model that speaks for one value after another."""
+
+    def used(self, profile: Profile) -> dict[str, ModelUsed]:
+        """What a session notes about them, by role."""
+
+    def speakers(self, profile: Profile) -> list[str]:
+        """Ids of the values that count in `profile` and have an agent, in the profile's order.
+
+        Raises `ModelProblem`, with the mend, where there is none.
+        """
+
+    @property
+    def aggregates(self) -> bool:
+        """Whether there is an aggregator."""
+
+    def speak(
+        self,
+        profile: Profile,
+        who: str,
+        prompts: Sequence[Prompt],
+        sampling: Sampling,
+        seeds: Sequence[int],
+        watch: Watch,
+        on_text: Callable[[int, str], None] = lambda row, text: None,
+    ) -> list[Draft]:
+        """As `TextModel.generate`, by the agent of the value `who`, or by `AGGREGATOR`."""

@@ -12,7 +12,7 @@ from transformers.cache_utils import DynamicLayer
 KEPT_PREFIXES = 6
 """How many prefixes keep their keys and values."""
 
-Layers = list[tuple[Tensor, Tensor]]
+Layers = Sequence[tuple[Tensor, Tensor]]
 """Keys and values of every layer, each [rows, heads, tokens, width]."""
 
 
@@ -62,13 +62,17 @@ class Prefixes:
     """Keys and values of prefixes read lately, the most recent last."""
 
     model: PreTrainedModel
+    parts: bool = True
+    """Whether what begins alike is taken over. It saves reading, but the last digits then depend
+    on what was read before."""
     entries: list[tuple[tuple[int, ...], Layers]] = field(default_factory=list)
 
     def layers(self, tokens: tuple[int, ...]) -> Layers:
         """Keys and values of one row of `tokens`; only what is new is computed."""
         shared, best = 0, None
         for known, layers in self.entries:
-            if (length := common_prefix([known, tokens])) > shared:
+            length = common_prefix([known, tokens])
+            if length > shared and (self.parts or known == tokens):
                 shared, best = length, layers
         cut = [(keys[:, :, :shared], values[:, :, :shared]) for keys, values in best or []]
         if shared < len(tokens):
@@ -85,10 +89,11 @@ class Prefixes:
         return cut
 
 
-def cache_of(layers: Layers) -> DynamicCache:
-    """A cache that begins with these keys and values; they stay as they are."""
+def cache_of(layers: Layers, rows: int = 1) -> DynamicCache:
+    """A cache whose rows all begin with these keys and values [1, ...]; they stay as they are."""
     cache = DynamicCache()
-    for index, (keys, values) in enumerate(layers):
+    for index, both in enumerate(layers):
+        keys, values = (part.expand(rows, -1, -1, -1) for part in both)
         cache.update(keys, values, index)
     return cache
 

@@ -74,6 +74,10 @@ class CausalModel:
                 on_text,
             )
 
+    def forget(self) -> None:
+        """Drops what was kept of prompts read before: the writing weights are others now."""
+        self._prefixes = Prefixes(self.writer)
+
     def choose(
         self, prompts: Sequence[Prompt], answers: Sequence[str], watch: Watch
     ) -> list[list[float]]:

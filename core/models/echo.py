@@ -3,7 +3,8 @@
 import hashlib
 from collections.abc import Callable, Sequence
 
-from core.models.base import Draft, Prompt, Sampling
+from core.domain.values import Profile
+from core.models.base import AGGREGATOR, Draft, Prompt, Sampling
 from core.models.catalog import ECHO, Kind
 from core.session.events import ModelUsed
 from core.watch import Watch
@@ -61,6 +62,38 @@ class Echo:
             weights = [1 + _number(prompt.user + prompt.lead + answer) % 97 for answer in answers]
             rows.append([weight / sum(weights) for weight in weights])
         return rows
+
+
+class EchoVoices:
+    """Agents without weights: every value has one, and there is an aggregator."""
+
+    aggregates = True
+
+    def __init__(self) -> None:
+        self._echo = Echo()
+
+    def used(self, profile: Profile) -> dict[str, ModelUsed]:
+        """See `Voices.used`."""
+        roles = [*(f"agent {who}" for who in self.speakers(profile)), AGGREGATOR]
+        return dict.fromkeys(roles, self._echo.used)
+
+    def speakers(self, profile: Profile) -> list[str]:
+        """All values that count."""
+        return [value.id for value in profile.active]
+
+    def speak(
+        self,
+        profile: Profile,
+        who: str,
+        prompts: Sequence[Prompt],
+        sampling: Sampling,
+        seeds: Sequence[int],
+        watch: Watch,
+        on_text: Callable[[int, str], None] = lambda row, text: None,
+    ) -> list[Draft]:
+        """Canned sentences, others for each speaker."""
+        own = [seed + _number(who) for seed in seeds]
+        return self._echo.generate(prompts, sampling, own, watch, on_text)
 
 
 def _number(text: str) -> int:

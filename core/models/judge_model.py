@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core.models.adapters import merge
+from core.models.cache import Layers, Prefixes, cache_of
 from core.models.fused import fuse
 from core.models.readout import LAYOUT_VERSION, Asked, Calibration, Heads, Order, Tokenize, ask
 from core.models.trees import Packed, pack, size
@@ -46,19 +47,24 @@ def load_tokenize(base: Path) -> Tokenize:
     return tokenize
 
 
-def states(trunk: Any, packed: Packed) -> Tensor:
+def states(trunk: Any, packed: Packed, before: Layers = ()) -> Tensor:
     """Hidden state at the end of every node of all trees, in order [nodes, width].
 
-    `trunk` is a causal model of `load_trunk`, or that model with an adapter around it.
+    `trunk` is a causal model of `load_trunk`, or that model with an adapter around it. All trees
+    stand below the text whose keys and values are `before`.
     """
     inner = getattr(trunk, "base_model", trunk)
     inner = inner.model if hasattr(inner, "model") else inner
     inner = inner.model if hasattr(inner, "lm_head") else inner
+    rows = len(packed.input_ids)
+    shared = before[0][0].shape[2] if before else 0
+    seen = packed.mask.new_ones((*packed.mask.shape[:3], shared))
     hidden = inner(
         input_ids=packed.input_ids.to(trunk.device),
-        position_ids=packed.position_ids.to(trunk.device),
-        attention_mask=packed.mask.to(trunk.device),
-        use_cache=False,
+        position_ids=(packed.position_ids + shared).to(trunk.device),
+        attention_mask=torch.cat([seen, packed.mask], dim=-1).to(trunk.device),
+        past_key_values=cache_of(before, rows) if before else None,
+        use_cache=bool(before),
     ).last_hidden_state
     return packed.states(hidden.cpu())
 
@@ -95,6 +101,8 @@ class JudgeModel:
     calibration: Calibration
     card: dict[str, Any]
     """judge.toml as it lies beside the weights."""
+    prefixes: Prefixes
+    """Keys and values of the contexts read lately."""
 
     @classmethod
     def load(
@@ -125,7 +133,15 @@ class JudgeModel:
         fitted = dict(card.get("calibration", {}))
         if "respect_bias" in fitted:
             fitted["respect_bias"] = tuple(fitted["respect_bias"])
-        return cls(trunk, heads.eval(), load_tokenize(base), Calibration(**fitted), card)
+        calibration = Calibration(**fitted)
+        return cls(
+            trunk,
+            heads.eval(),
+            load_tokenize(base),
+            calibration,
+            card,
+            Prefixes(trunk, parts=False),
+        )
 
     def score(
         self,
@@ -148,13 +164,22 @@ class JudgeModel:
 
     @torch.inference_mode()
     def read(
-        self, asked: Sequence[Asked], row_length: int = 256, tokens_at_once: int = 4096
+        self,
+        asked: Sequence[Asked],
+        row_length: int = 256,
+        tokens_at_once: int = 4096,
+        above: str = "",
     ) -> list[Reading]:
-        """Read many trees, in batches of bounded size; the answers come back in the order given."""
+        """Read many trees, in batches of bounded size; the answers come back in the order given.
+
+        The text `above` stands before all of them. It is read once, and its keys and values are
+        kept for the next time.
+        """
         answers: list[Reading | None] = [None] * len(asked)
+        before = self.prefixes.layers(tuple(self.tokenize(above))) if above else ()
         for batch in batches([size(one.tree) for one in asked], tokens_at_once):
             packed = pack([asked[i].tree for i in batch], row_length)
-            found = states(self.trunk, packed)
+            found = states(self.trunk, packed, before)
             start = 0
             for i in batch:
                 one = asked[i]

@@ -122,6 +122,26 @@ def load_plain(name: str, like: CausalModel) -> PlainModel:
     return PlainModel(model, like)
 
 
+def load_voices(*, device: str = "auto", dtype: str = "auto") -> CausalModel:
+    """The default model with weights that can be changed, for adapters to be lent to.
+
+    Raises `ModelProblem` where it is missing or damaged.
+    """
+    path = catalog.locate(catalog.DEFAULT)
+    _check_files(path)
+    config, tokenizer, where = _config(path), _tokenizer(path), pick_device(device)
+    formats = pick_formats(where, "auto" if dtype == "int8" else dtype)
+    used = ModelUsed(
+        name=catalog.DEFAULT,
+        digest=weights_digest(path),
+        kind=_kind(config, tokenizer),
+        device=where,
+        dtype=str(formats),
+    )
+    model = _weights(AutoModelForCausalLM, path, config, where, formats.write)
+    return CausalModel(model, lambda: model, tokenizer, used)
+
+
 def load_judge(*, device: str = "auto", dtype: str = "auto") -> tuple[TrainedJudge, ModelUsed]:
     """The judge trained for Placet, on the default model. Raises as `load_text_model` does."""
     path = catalog.locate(catalog.DEFAULT)

@@ -56,25 +56,28 @@ class TrainedJudge:
         starts = range(0, max(1, len(words) - size + step), step)
         return [" ".join(words[start : start + size]) for start in starts]
 
-    def tokens(self, context: str, questions: Sequence[Question]) -> int:
-        """Tokens in the tree of one context, these actions, and the values below each."""
-        shared = self._length(context_segment(context)) if context.strip() else 0
-        return shared + sum(
-            self._length(action_segment(action))
-            + sum(self._length(value_segment(statement)) for statement in statements)
-            for action, statements in questions
+    def tokens(self, action: str, statements: Sequence[str]) -> int:
+        """Tokens of an action and of the values below it, without the context above."""
+        return self._length(action_segment(action)) + sum(
+            self._length(value_segment(statement)) for statement in statements
         )
 
     def measure(self, trees: Sequence[Tree], watch: Watch, *, second: bool) -> list[list[Measure]]:
         """Measures by tree and action; `second` words and orders the same question otherwise.
 
+        A context that all trees share is read once and kept, but for `second`, where it stands
+        below the actions.
+
         Raises `Cancelled` between two layers.
         """
         calibration = self.model.calibration
+        contexts = {context.strip() for context, _ in trees}
+        shared = "" if second or len(contexts) > 1 else contexts.pop()
+        above = context_segment(shared) if shared else ""
         asked = [
             ask(
                 self.model.tokenize,
-                context,
+                "" if shared else context,
                 [action for action, _ in questions],
                 [statements for _, statements in questions],
                 Order.ACTION_FIRST if second else Order.CONTEXT_FIRST,
@@ -83,7 +86,7 @@ class TrainedJudge:
             for context, questions in trees
         ]
         with interruptible(self.model.trunk, watch):
-            readings = self.model.read(asked)
+            readings = self.model.read(asked, above=above)
         found = []
         for (_, questions), reading in zip(trees, readings, strict=True):
             counts = [len(statements) for _, statements in questions]

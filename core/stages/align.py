@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import msgspec
 from msgspec import Struct
 
 from core.domain.scenario import Scenario
@@ -37,8 +38,9 @@ def align(
 ) -> list[Rewritten]:
     """For each case the best of `rewrites` rewrites by `r·c`, or why the text stays as it is.
 
-    All rewrites of all cases are written in one batch and judged in another. One that is riskier
-    than the original, or no better, is never taken. Raises `Cancelled`.
+    All rewrites of all cases are written in one batch and judged in another; only those that are
+    taken are doubted. One that is riskier than the original, or no better, is never taken. Raises
+    `Cancelled`.
     """
     asked = [
         prompts.rewrite(scenario, case.text, _at_stake(profile, case.judgement), case.guidance)
@@ -70,7 +72,9 @@ def align(
     quiet = Watch(
         lambda note: watch.say(note) if isinstance(note, Progress) else None, watch.is_cancelled
     )
-    judgements = judge(reviewer, scenario, profile, texts, watch=quiet) if texts else []
+    judgements = (
+        judge(reviewer, scenario, profile, texts, doubt=False, watch=quiet) if texts else []
+    )
     found = []
     for row, case in enumerate(cases):
         options = [
@@ -79,7 +83,16 @@ def align(
             if owner == row and judgement is not None
         ]
         found.append(_best(row, case, options, profile))
-        watch.say(found[-1])
+    kept = [(one.text, one.judgement) for one in found if one.judgement]
+    doubted = iter(
+        reviewer.doubt(
+            [(scenario, text) for text, _ in kept], [one for _, one in kept], profile, quiet
+        )
+    )
+    for row, one in enumerate(found):
+        if one.judgement:
+            found[row] = msgspec.structs.replace(one, judgement=next(doubted))
+        watch.say(found[row])
     return found
 
 

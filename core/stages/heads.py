@@ -1,7 +1,7 @@
 """The trained judge: an adapter and two heads that read an action against each value.
 
-One forward pass over packed trees answers for many actions and values; nothing is sampled. How it
-was trained and how far it can be trusted stands in its card and in `docs/judge.md`.
+One forward pass over packed trees answers for some actions and all values; nothing is sampled. How
+it was trained and how far it can be trusted stands in its card and in `docs/judge.md`.
 """
 
 import time
@@ -9,24 +9,26 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from core.domain.text import digest
-from core.domain.values import Profile
+from core.domain.values import Profile, Value
 from core.domain.verdict import Judgement, RiskRule
 from core.session.events import ModelUsed
 from core.stages.judge import Row
 from core.watch import Progress, Watch
 
 if TYPE_CHECKING:
-    from core.models.trained import Measure, Question, TrainedJudge
+    from core.models.trained import Measure, Question, TrainedJudge, Tree
 
-Part = tuple[int, "Question"]
-"""A row's place, and a window of its action with the statements it is read against."""
+FIRST_TOKENS = 256
+"""Tokens of actions and values that are read before the first verdicts: an action or two."""
 
-TREE_TOKENS = 448
-"""Tokens in one tree: context, some actions, their values. Attention grows with their square."""
+BATCH_TOKENS = 1024
+"""The same for those that follow."""
 
-BATCH_TREES = 4
-"""Trees in one forward pass; between two, the operator can stop."""
+TREE_TOKENS = 256
+"""Tokens in one tree, without its context. Attention grows with their square."""
 
 WINDOW, STRIDE = 224, 160
 """A longer action is read in windows of so many tokens, a new one every `STRIDE`."""
@@ -43,112 +45,156 @@ class HeadsJudge:
         self.used = used
         self.rule = RiskRule(**model.danger, **model.thresholds)
 
-    def measure(self, rows: Sequence[Row], profile: Profile, watch: Watch) -> list[Judgement]:
+    def measure(
+        self, rows: Sequence[Row], profile: Profile, watch: Watch, *, doubt: bool = True
+    ) -> Iterator[Judgement]:
         """See `Judge.measure`. Actions of any length fit: the worst window counts."""
-        statements = tuple(value.statement for value in profile.values)
-        asked = [
-            (row, (part, statements))
-            for row, (_, text) in enumerate(rows)
-            for part in self.model.windows(text, WINDOW, STRIDE)
-        ]
-        found = self._read(rows, asked, watch, second=False)
-        close = [
-            [place for place, score in enumerate(measure.scores) if abs(score - 0.5) < BORDER]
-            for measure in found
-        ]
-        near = [
-            (row, (part, tuple(statements[place] for place in places)))
-            for (row, (part, _)), places in zip(asked, close, strict=True)
-            if places
-        ]
-        again = iter(self._read(rows, near, watch, second=True))
-        turned = [
-            {
-                place
-                for place, score in zip(places, next(again).scores, strict=True)
-                if (score < 0.5) != (measure.scores[place] < 0.5)
-            }
-            if places
-            else set()
-            for places, measure in zip(close, found, strict=True)
-        ]
-        judgements = []
-        for row, (scenario, text) in enumerate(rows):
-            mine = [
-                (measure, places)
-                for (owner, _), measure, places in zip(asked, found, turned, strict=True)
-                if owner == row
+        tally = _Tally(watch, len(rows))
+        for some in self._batches(rows, profile):
+            measured = self._read(some, [profile.values] * len(some), tally, second=False)
+            found = [
+                self._judgement(row, profile, measures)
+                for row, measures in zip(some, measured, strict=True)
             ]
-            ids = [value.id for value in profile.values]
-            scores = [min(first.scores[place] for first, _ in mine) for place in range(len(ids))]
-            breaks = [max(first.breaks[place] for first, _ in mine) for place in range(len(ids))]
-            judgements.append(
-                Judgement(
-                    text=digest(text),
-                    profile=profile.digest,
-                    scenario=scenario.digest,
-                    judge=self.used.name,
-                    scores=dict(zip(ids, scores, strict=True)),
-                    harm=max(first.harm for first, _ in mine),
-                    breaks=dict(zip(ids, breaks, strict=True)),
-                    rule=self.rule,
-                    unstable=tuple(
-                        name
-                        for place, name in enumerate(ids)
-                        if any(place in places for _, places in mine)
-                    ),
-                    raw="\n".join(_raw(ids, first) for first, _ in mine),
-                )
+            yield from self._doubted(some, found, profile, tally) if doubt else found
+            tally.finish(len(some))
+
+    def doubt(
+        self, rows: Sequence[Row], judgements: Sequence[Judgement], profile: Profile, watch: Watch
+    ) -> list[Judgement]:
+        """See `Judge.doubt`."""
+        return self._doubted(rows, judgements, profile, _Tally(watch, len(rows)))
+
+    def _judgement(self, row: Row, profile: Profile, measures: "Sequence[Measure]") -> Judgement:
+        scenario, text = row
+        ids = [value.id for value in profile.values]
+        scores = map(min, zip(*(measure.scores for measure in measures), strict=True))
+        breaks = map(max, zip(*(measure.breaks for measure in measures), strict=True))
+        return Judgement(
+            text=digest(text),
+            profile=profile.digest,
+            scenario=scenario.digest,
+            judge=self.used.name,
+            scores=dict(zip(ids, scores, strict=True)),
+            harm=max(measure.harm for measure in measures),
+            breaks=dict(zip(ids, breaks, strict=True)),
+            rule=self.rule,
+            raw="\n".join(_raw(ids, measure) for measure in measures),
+        )
+
+    def _doubted(
+        self,
+        rows: Sequence[Row],
+        judgements: Sequence[Judgement],
+        profile: Profile,
+        tally: "_Tally",
+    ) -> list[Judgement]:
+        """The judgements, those with close calls after a second reading of these."""
+        close = {
+            place: values
+            for place, judgement in enumerate(judgements)
+            if (values := [one for one in profile.values if _is_close(judgement.scores[one.id])])
+        }
+        again = self._read([rows[place] for place in close], [*close.values()], tally, second=True)
+        found = list(judgements)
+        for (place, values), measures in zip(close.items(), again, strict=True):
+            scores = map(min, zip(*(measure.scores for measure in measures), strict=True))
+            turned = tuple(
+                value.id
+                for value, score in zip(values, scores, strict=True)
+                if (score < 0.5) != (found[place].scores[value.id] < 0.5)
             )
-        return judgements
+            found[place] = msgspec.structs.replace(found[place], unstable=turned)
+        return found
+
+    def _batches(self, rows: Sequence[Row], profile: Profile) -> Iterator[Sequence[Row]]:
+        """Neighbours that are read together; few at first, so that a verdict comes early."""
+        statements = [value.statement for value in profile.values]
+        start, tokens, bound = 0, 0, FIRST_TOKENS
+        for place, (_, text) in enumerate(rows):
+            more = self.model.tokens(text, statements)
+            if place > start and tokens + more > bound:
+                yield rows[start:place]
+                start, tokens, bound = place, 0, BATCH_TOKENS
+            tokens += more
+        if rows:
+            yield rows[start:]
 
     def _read(
         self,
         rows: Sequence[Row],
-        asked: "Sequence[Part]",
-        watch: Watch,
+        values: Sequence[Sequence[Value]],
+        tally: "_Tally",
         *,
         second: bool,
-    ) -> "list[Measure]":
-        """A measure for each part of an action, in order."""
-        found: list[Measure] = []
-        trees = list(self._trees(rows, asked))
-        began, read = time.monotonic(), 0
-        for start in range(0, len(trees), BATCH_TREES):
-            watch.check()
-            batch = trees[start : start + BATCH_TREES]
-            found += [
-                measure
-                for tree in self.model.measure(batch, watch, second=second)
-                for measure in tree
-            ]
-            read += sum(self.model.tokens(*tree) for tree in batch)
-            rate = read / max(time.monotonic() - began, 1e-6)
-            left = (len(trees) - start - len(batch)) * read / (start + len(batch)) / rate
-            watch.say(
-                Progress(
-                    stage="read",
-                    done=len(found),
-                    total=len(asked),
-                    tokens_done=read,
-                    tokens_per_s=rate,
-                    seconds_left=left,
-                )
-            )
-        return found
+    ) -> "list[list[Measure]]":
+        """For each row, a measure of each window of its action under the row's values."""
+        parts: list[tuple[str, Question]] = []
+        counts: list[int] = []
+        for (scenario, text), asked in zip(rows, values, strict=True):
+            statements = tuple(value.statement for value in asked)
+            windows = self.model.windows(text, WINDOW, STRIDE)
+            parts += [(scenario.context, (window, statements)) for window in windows]
+            counts.append(len(windows))
+        tally.watch.check()
+        trees = list(self._trees(parts))
+        read = self.model.measure(trees, tally.watch, second=second) if trees else []
+        tally.count(sum(self.model.tokens(*question) for _, question in parts))
+        measures = iter([measure for tree in read for measure in tree])
+        return [[next(measures) for _ in range(count)] for count in counts]
 
-    def _trees(
-        self, rows: Sequence[Row], asked: "Sequence[Part]"
-    ) -> "Iterator[tuple[str, list[Question]]]":
+    def _trees(self, parts: "Sequence[tuple[str, Question]]") -> "Iterator[Tree]":
         """A context with as many of its neighbouring actions as fit into a tree, in order."""
-        for context, group in groupby(asked, key=lambda one: rows[one[0]][0].context):
+        for context, group in groupby(parts, key=lambda part: part[0]):
             questions: list[Question] = []
+            tokens = 0
             for _, question in group:
-                if questions and self.model.tokens(context, [*questions, question]) > TREE_TOKENS:
+                more = self.model.tokens(*question)
+                if questions and tokens + more > TREE_TOKENS:
                     yield context, questions
-                    questions = []
+                    questions, tokens = [], 0
                 questions.append(question)
+                tokens += more
             yield context, questions
+
+
+class _Tally:
+    """How many rows and tokens were read, and how fast, told as it changes."""
+
+    def __init__(self, watch: Watch, total: int) -> None:
+        self.watch = watch
+        self._total = total
+        self._began = time.monotonic()
+        self._done = 0
+        self._tokens = 0
+
+    def count(self, tokens: int) -> None:
+        """So many tokens more were read."""
+        self._tokens += tokens
+        self._say()
+
+    def finish(self, rows: int) -> None:
+        """So many rows more are done."""
+        self._done += rows
+        self._say()
+
+    def _say(self) -> None:
+        seconds = max(time.monotonic() - self._began, 1e-6)
+        left = self._total - self._done
+        self.watch.say(
+            Progress(
+                stage="read",
+                done=self._done,
+                total=self._total,
+                tokens_done=self._tokens,
+                tokens_per_s=self._tokens / seconds,
+                seconds_left=left * seconds / self._done if self._done else 0.0,
+            )
+        )
+
+
+def _is_close(score: float) -> bool:
+    return abs(score - 0.5) < BORDER
 
 
 def _raw(ids: Sequence[str], measure: "Measure") -> str:

@@ -1,6 +1,6 @@
 """Judge: what an action means for the organisation's values, as probabilities."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import isfinite
 from typing import Protocol
 
@@ -28,8 +28,21 @@ class Judge(Protocol):
     def used(self) -> ModelUsed:
         """What a session notes about it."""
 
-    def measure(self, rows: Sequence[Row], profile: Profile, watch: Watch) -> list[Judgement]:
-        """A judgement a row. Raises `BadInput` where one does not fit into the window."""
+    def measure(
+        self, rows: Sequence[Row], profile: Profile, watch: Watch, *, doubt: bool = True
+    ) -> Iterable[Judgement]:
+        """A judgement a row, in order, as they come; doubted as well, unless told otherwise.
+
+        Raises `BadInput` where a row does not fit into the window.
+        """
+
+    def doubt(
+        self, rows: Sequence[Row], judgements: Sequence[Judgement], profile: Profile, watch: Watch
+    ) -> list[Judgement]:
+        """The judgements on these rows, with what another wording turns round marked `unstable`.
+
+        No number changes by it.
+        """
 
 
 def judge(
@@ -38,26 +51,31 @@ def judge(
     profile: Profile,
     texts: Sequence[str],
     *,
+    doubt: bool = True,
     watch: Watch = SILENT,
 ) -> list[Judgement | None]:
     """A judgement a text, or None where there is none; see `judge_rows`."""
-    return judge_rows(judge, [(scenario, text) for text in texts], profile, watch=watch)
+    rows = [(scenario, text) for text in texts]
+    return judge_rows(judge, rows, profile, doubt=doubt, watch=watch)
 
 
 def judge_rows(
-    judge: Judge, rows: Sequence[Row], profile: Profile, *, watch: Watch = SILENT
+    judge: Judge,
+    rows: Sequence[Row],
+    profile: Profile,
+    *,
+    doubt: bool = True,
+    watch: Watch = SILENT,
 ) -> list[Judgement | None]:
-    """A judgement a row, or None where there is none; the note says why.
+    """A judgement a row, or None where there is none; the note, told at once, says why.
 
-    Rows are judged together; if that fails because one does not fit, one by one, so that it does
-    not take the others with it. Raises `Cancelled`.
+    Rows are judged together; if that fails because one does not fit, the rest one by one, so that
+    it does not take the others with it. Raises `Cancelled`.
     """
     found: list[Judgement | None] = []
-    try:
-        measured: list[Judgement | BadInput] = [*judge.measure(rows, profile, watch)]
-    except BadInput:
-        measured = [_alone(judge, row, profile, watch) for row in rows]
-    for row, judgement in enumerate(measured):
+
+    def take(judgement: Judgement | BadInput) -> None:
+        row = len(found)
         if isinstance(judgement, BadInput):
             found.append(None)
             watch.say(Measured(row=row, problem=f"{judgement.problem}. {judgement.mend}"))
@@ -67,14 +85,19 @@ def judge_rows(
         else:
             found.append(judgement)
             watch.say(Measured(row=row, judgement=judgement))
-    return found
 
-
-def _alone(judge: Judge, row: Row, profile: Profile, watch: Watch) -> Judgement | BadInput:
     try:
-        return judge.measure([row], profile, watch)[0]
-    except BadInput as error:
-        return error
+        for judgement in judge.measure(rows, profile, watch, doubt=doubt):
+            take(judgement)
+    except BadInput:
+        for row in rows[len(found) :]:
+            try:
+                [alone] = judge.measure([row], profile, watch, doubt=doubt)
+            except BadInput as error:
+                take(error)
+            else:
+                take(alone)
+    return found
 
 
 def _sound(judgement: Judgement) -> bool:
@@ -95,7 +118,15 @@ class PromptedJudge:
         self.explain = explain
         self.used = model.used
 
-    def measure(self, rows: Sequence[Row], profile: Profile, watch: Watch) -> list[Judgement]:
+    def doubt(
+        self, rows: Sequence[Row], judgements: Sequence[Judgement], profile: Profile, watch: Watch
+    ) -> list[Judgement]:
+        """See `Judge.doubt`. Nothing is asked twice in words: it would take as long again."""
+        return list(judgements)
+
+    def measure(
+        self, rows: Sequence[Row], profile: Profile, watch: Watch, *, doubt: bool = True
+    ) -> list[Judgement]:
         """See `Judge.measure`."""
         values = profile.values
         respected = self.model.choose(

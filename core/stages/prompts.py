@@ -1,6 +1,6 @@
 """How the models are asked. What many requests share comes first, so that it is read once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from core.domain.scenario import Scenario
 from core.domain.values import Profile
@@ -30,6 +30,35 @@ def rewrite(scenario: Scenario, text: str, at_stake: Sequence[str], guidance: st
         "values named. You answer with the rewritten action only, in one or two sentences.",
         user=f"{_setting(scenario)}\nProposed action: {text}\nValues at stake:{values}{wish}",
         lead="Rewritten action:",
+    )
+
+
+def advice(question: str) -> Prompt:
+    """Asks a moral agent what to do; `question` is a situation, or a goal in its context."""
+    return Prompt(
+        system="You are asked what to do. You answer with one specific, feasible thing to do, in "
+        "one sentence.",
+        user=question.strip(),
+    )
+
+
+def question(scenario: Scenario) -> str:
+    """A scenario as the moral agents are asked about it."""
+    told = [part.strip() for part in (scenario.context, scenario.goal) if part.strip()]
+    return " ".join([*told, "What should be done?"])
+
+
+def synthesis(question: str, profile: Profile, answers: Mapping[str, str]) -> Prompt:
+    """Asks the aggregator for one answer; `answers` are the agents', by the ids of their values."""
+    said = "".join(
+        f"\n{value.weight:.1f} {value.statement}\nAnswer: {answers[value.id]}"
+        for value in profile.active
+        if value.id in answers
+    )
+    return Prompt(
+        system="You are given values, each with its weight and an answer in its spirit. You answer "
+        "the question in one sentence that serves the values by their weights.",
+        user=f"{question.strip()}{said}",
     )
 
 

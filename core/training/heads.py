@@ -18,8 +18,15 @@ from pathlib import Path
 from random import Random
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
-from safetensors.torch import save_file
+from peft import (
+    LoraConfig,
+    PeftModel,
+    get_peft_model,
+    get_peft_model_state_dict,
+    load_peft_weights,
+    set_peft_model_state_dict,
+)
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from core.models.judge_model import HEADS, load_tokenize, load_trunk, states
@@ -221,6 +228,24 @@ class Trainer:
         told = json.loads(config.read_text(encoding="utf-8")) | {"base_model_name_or_path": None}
         config.write_text(json.dumps(told, indent=2), encoding="utf-8")
 
+    @torch.no_grad()
+    def begin_from(self, folder: Path) -> None:
+        """Take up what `save` wrote, to train it further; the optimiser starts anew.
+
+        Raises:
+            ValueError: the weights are of another shape than this configuration's.
+        """
+        saved = load_peft_weights(str(folder), device="cpu")
+        mine = get_peft_model_state_dict(self.model)
+        if {name: w.shape for name, w in saved.items()} != {n: w.shape for n, w in mine.items()}:
+            raise ValueError(f"{folder}: these weights were trained with another configuration")
+        set_peft_model_state_dict(self.model, saved)
+        for master, weight in zip(self.masters, self.adapter, strict=True):
+            master.copy_(weight)
+        self.heads.load_state_dict(
+            {name: weight.float() for name, weight in load_file(folder / HEADS).items()}
+        )
+
     def checkpoint(self, path: Path, stage: int, step: int) -> None:
         """Everything needed to go on, written whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -272,17 +297,21 @@ def train(
     resume: bool = False,
     progress: Report = lambda _: None,
     limit: int | None = None,
+    begin: Path | None = None,
 ) -> Path:
     """Train a judge and write adapter and heads into `out`; calibrating them comes after.
 
     Checkpoints lie in `out/checkpoints`: `last.pt`, and one at the end of each stage. With `resume`
     the training goes on from `last.pt`; the data's order depends on the seed alone, so it is the
-    same as if it had never stopped. `limit` bounds the steps of each stage, for a trial.
+    same as if it had never stopped. `limit` bounds the steps of each stage, for a trial. `begin`
+    names the weights of an earlier training to go on from, instead of fresh ones.
 
     Returns:
         `out`.
     """
     trainer = Trainer(config, base)
+    if begin:
+        trainer.begin_from(begin)
     tokenize = load_tokenize(base)
     folder = out / "checkpoints"
     at_stage, at_step = (

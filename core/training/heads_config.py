@@ -44,7 +44,7 @@ class HeadsConfig:
     alpha: int = 32
     weight_decay: float = 0.01
     head_dropout: float = 0.1
-    harm_weight: float = 0.4
+    harm_weight: float = 1.0
     """Share of the harm loss against the respect loss."""
     meeting_faster: float = 10.0
     """Learning rate of the weights by which action and value meet, against all others: there are
@@ -79,6 +79,17 @@ class HeadsConfig:
                 tokens_per_step=1024,
                 stop_after=1000,
                 fall_over=1000,
+            ),
+            Stage(
+                "broad",
+                peak_rate=4e-4,
+                end_rate=0.0,
+                stories=2_500,
+                others=0.3,
+                corpus_rounds=2,
+                tokens_per_step=1024,
+                stop_after=1500,
+                fall_over=1500,
             ),
         )
     )

@@ -129,6 +129,8 @@ class Policy:
         self.adapted = adapted
         self.row_length = row_length
         self._causal = adapted.causal
+        self.writer: Any = adapted.causal
+        """What samples: the policy itself, or a faster copy of it (see `core.training.writer`)."""
         self._inner: Any = adapted.causal.model
         first = adapted.first_layer
         self._lower: nn.ModuleList = self._inner.layers[:first]
@@ -191,7 +193,7 @@ class Policy:
         replies: list[list[int]] = [[] for _ in prompts]
         going = list(range(len(prompts)))
         logits, cache, mask, position = read_prompts(
-            self._causal, Prefixes(self._causal), [list(prompt) for prompt in prompts]
+            self.writer, Prefixes(self.writer), [list(prompt) for prompt in prompts]
         )
         while True:
             chances = logits.float().softmax(-1).cpu()
@@ -209,7 +211,7 @@ class Policy:
                 mask, position = mask[rows], position[rows]
                 going, drawn = [going[i] for i in kept], [drawn[i] for i in kept]
             mask = torch.cat([mask, mask.new_ones((len(going), 1))], dim=1)
-            logits = self._causal(
+            logits = self.writer(
                 input_ids=torch.tensor(drawn, device=mask.device)[:, None],
                 attention_mask=mask,
                 position_ids=position[:, None],

@@ -22,9 +22,11 @@ def test_bfloat16_ranks_and_scores_the_demo_as_float32_does() -> None:
         *(candidate.text for candidate in scenario.candidates),
     ]
     exact, fast = (
-        HeadsJudge(*load_judge(device="cpu", dtype=dtype)).measure(
-            [(scenario, text) for text in texts], profile, SILENT
-        )
+        [
+            *HeadsJudge(*load_judge(device="cpu", dtype=dtype)).measure(
+                [(scenario, text) for text in texts], profile, SILENT
+            )
+        ]
         for dtype in ("float32", "bfloat16")
     )
 

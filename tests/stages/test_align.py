@@ -52,6 +52,14 @@ def test_the_rewrite_with_the_highest_alignment_is_kept() -> None:
     assert found == Rewritten(row=0, text=TWO, judgement=scored(TWO, Risk.LOW, 0.9))
 
 
+def test_only_the_rewrite_that_is_kept_is_doubted() -> None:
+    reviewer = FakeJudge({ONE: scored(ONE, Risk.LOW, 0.7), TWO: scored(TWO, Risk.LOW, 0.9)})
+
+    align(FakeModel([ONE, TWO]), reviewer, SCENARIO, PROFILE, [RISKY], rewrites=2, seed=7)
+
+    assert reviewer.doubted == [TWO]
+
+
 def test_a_riskier_rewrite_is_never_taken_however_well_aligned() -> None:
     found = run([ONE], {ONE: scored(ONE, Risk.HIGH, 1.0)})
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from core.domain.scenario import Scenario
 from core.domain.values import Profile, Value
 from core.domain.verdict import Risk, assess
-from core.models.trained import Measure, Question, Tree
+from core.models.trained import Measure, Tree
 from core.session.events import ModelUsed
 from core.stages.heads import TREE_TOKENS, HeadsJudge
 from core.stages.judge import judge_rows
@@ -35,9 +35,8 @@ class Words:
         words = text.split()
         return [" ".join(words[at : at + window]) for at in range(0, max(len(words), 1), stride)]
 
-    def tokens(self, context: str, questions: Sequence[Question]) -> int:
-        words = [context, *(action for action, _ in questions)]
-        return sum(len(text.split()) for text in words) + 50 * len(questions)
+    def tokens(self, action: str, statements: Sequence[str]) -> int:
+        return len(action.split()) + 25 * len(statements)
 
     def measure(self, trees: Sequence[Tree], watch: Watch, *, second: bool) -> list[list[Measure]]:
         for context, questions in trees:
@@ -62,7 +61,7 @@ def judged(model: Words | None = None) -> HeadsJudge:
 
 
 def test_the_weighted_worst_violation_makes_the_risk() -> None:
-    measured = judged().measure([(SCENARIO, "Ring them by telephone now.")], PROFILE, SILENT)[0]
+    [measured] = judged().measure([(SCENARIO, "Ring them by telephone now.")], PROFILE, SILENT)
 
     assert assess(measured, PROFILE).risk is Risk.HIGH
     assert assess(measured, PROFILE.with_weights({"phone": 0.0})).risk is Risk.LOW
@@ -70,7 +69,7 @@ def test_the_weighted_worst_violation_makes_the_risk() -> None:
 
 def test_a_breach_at_the_end_of_a_long_action_counts() -> None:
     text = "Write a letter. " * 200 + "Then ring them by telephone."
-    measured = judged().measure([(SCENARIO, text)], PROFILE, SILENT)[0]
+    [measured] = judged().measure([(SCENARIO, text)], PROFILE, SILENT)
 
     assert measured.scores["phone"] == 0.1
     assert assess(measured, PROFILE).risk is Risk.HIGH
@@ -87,8 +86,8 @@ def test_a_verdict_that_flips_under_another_wording_is_marked_unstable() -> None
 
 def test_only_close_calls_are_read_a_second_time() -> None:
     model = Words()
-    judged(model).measure(
-        [(SCENARIO, "This maybe fits."), (SCENARIO, "Send a letter.")], PROFILE, SILENT
+    judge_rows(
+        judged(model), [(SCENARIO, "This maybe fits."), (SCENARIO, "Send a letter.")], PROFILE
     )
 
     assert [actions for _, actions, second in model.trees if second] == [["This maybe fits."]]
@@ -97,14 +96,34 @@ def test_only_close_calls_are_read_a_second_time() -> None:
 def test_neighbours_in_one_context_share_a_tree_up_to_its_bound() -> None:
     model = Words()
     rows = [(SCENARIO, f"Send letter number {number}.") for number in range(30)]
-    judged(model).measure(rows, PROFILE, SILENT)
+    judge_rows(judged(model), rows, PROFILE)
 
+    statements = [value.statement for value in PROFILE.values]
     sizes = [
-        model.tokens(context, [(action, ()) for action in actions])
-        for context, actions, _ in model.trees
+        sum(model.tokens(action, statements) for action in actions) for _, actions, _ in model.trees
     ]
-    assert len(sizes) > 1
-    assert max(sizes) <= TREE_TOKENS
+    assert TREE_TOKENS / 2 < max(sizes) <= TREE_TOKENS
+
+
+def test_the_first_verdict_comes_before_the_other_actions_are_read() -> None:
+    model = Words()
+    rows = [(SCENARIO, f"Send letter number {number}, maybe.") for number in range(30)]
+
+    first = next(iter(judged(model).measure(rows, PROFILE, SILENT)))
+
+    assert first.unstable == ("phone",)
+    assert sum(len(actions) for _, actions, second in model.trees if not second) < 6
+
+
+def test_without_doubt_nothing_is_read_twice_and_what_is_doubted_later_is_told_alike() -> None:
+    model = Words()
+    rows = [(SCENARIO, "This maybe fits."), (SCENARIO, "Send a letter.")]
+
+    quick = [*judged(model).measure(rows, PROFILE, SILENT, doubt=False)]
+
+    assert not any(second for _, _, second in model.trees)
+    assert [one.unstable for one in quick] == [(), ()]
+    assert judged(model).doubt(rows, quick, PROFILE, SILENT) == judge_rows(judged(), rows, PROFILE)
 
 
 def test_rows_of_several_contexts_keep_their_order() -> None:
@@ -122,10 +141,10 @@ def test_rows_of_several_contexts_keep_their_order() -> None:
 def test_only_the_values_that_are_close_calls_are_read_a_second_time() -> None:
     model = Words()
 
-    judged(model).measure(
+    judge_rows(
+        judged(model),
         [(SCENARIO, "Ring them maybe tomorrow."), (SCENARIO, "Write to all of them.")],
         PROFILE,
-        SILENT,
     )
 
     assert [one for one in model.asked if one[2]] == [

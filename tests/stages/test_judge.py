@@ -37,6 +37,21 @@ def test_a_text_that_does_not_fit_is_unjudged_and_takes_no_other_with_it() -> No
     assert notes[0] == Measured(row=0, problem=f"{TOO_LONG.problem}. Shorten it.")
 
 
+def test_what_was_measured_before_a_text_that_does_not_fit_is_told_once() -> None:
+    class OneByOne(FakeJudge):
+        def measure(self, rows, profile, watch, *, doubt=True):  # type: ignore[no-untyped-def]
+            for row in rows:
+                yield from super().measure([row], profile, watch)
+
+    notes: list[AnyNote] = []
+    reviewer = OneByOne({LETTER: judgement(LETTER), CALL: TOO_LONG})
+
+    found = judge(reviewer, SCENARIO, PROFILE, [LETTER, CALL, LETTER], watch=Watch(notes.append))
+
+    assert found == [judgement(LETTER), None, judgement(LETTER)]
+    assert [note.row for note in notes if isinstance(note, Measured)] == [0, 1, 2]
+
+
 @pytest.mark.parametrize("number", [nan, inf, -0.1, 1.1])
 @pytest.mark.parametrize("part", ["harm", "scores", "risk", "recommendation"])
 def test_numbers_that_are_none_leave_a_text_unjudged(part: str, number: float) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tomli_w
 import torch
+from safetensors.torch import load_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
@@ -22,7 +23,7 @@ from tests import tiny
 
 pytest.importorskip("peft")
 
-from core.models.judge_model import JudgeModel, load_tokenize
+from core.models.judge_model import HEADS, JudgeModel, load_tokenize
 from core.training import heads
 from core.training.calibrate import finish, fit_logistic, fit_respect
 
@@ -303,3 +304,23 @@ def test_the_configuration_survives_its_file(tmp_path: Path) -> None:
     (tmp_path / "heads.toml").write_text(tomli_w.dumps(CONFIG.table()), encoding="utf-8")
     assert HeadsConfig.load(tmp_path / "heads.toml") == CONFIG
     assert Harm("none") is Harm.NONE
+
+
+def test_weights_are_trained_further_from_where_they_are(
+    trained: Path, data: Path, corpus: Path, base: Path, tmp_path: Path
+) -> None:
+    still = replace(CONFIG, stages=(replace(CONFIG.stages[0], peak_rate=0.0, end_rate=0.0),))
+    heads.train(still, data, corpus, base, tmp_path, begin=trained, limit=1)
+
+    for name in (HEADS, "adapter_model.safetensors"):
+        for key, weight in load_file(trained / name).items():
+            torch.testing.assert_close(load_file(tmp_path / name)[key], weight, rtol=0, atol=0)
+
+
+def test_weights_of_another_shape_are_not_trained_further(
+    trained: Path, data: Path, corpus: Path, base: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="another configuration"):
+        heads.train(
+            replace(CONFIG, rank=CONFIG.rank * 2), data, corpus, base, tmp_path, begin=trained
+        )

@@ -1,6 +1,7 @@
 """Decisions with the keyboard: what they do, and what keeps them from happening by accident."""
 
 import pytest
+from textual import events
 from textual.widgets import Input, TextArea
 
 from core.domain.candidate import Standing
@@ -11,6 +12,7 @@ from core.watch import Measured, Written
 from tests.tui.driving import desk
 from tests.tui.fake import TEXTS, judgement
 from tui.dialogs import Ask, Edit
+from tui.flow.listing import Order
 
 LOW, MED, HIGH = "c1", "c2", "c3"
 """What the fake judge thinks of the first three proposals."""
@@ -46,6 +48,29 @@ async def test_against_the_judge_it_takes_two_steps_and_a_typed_reason(name: str
         event = on.session.records[-1].event
         assert isinstance(event, Approved)
         assert (event.against_advice, event.reason) == (True, "known owner")
+
+
+async def test_what_is_typed_ahead_of_a_dialog_decides_nothing() -> None:
+    """A reason that begins with `a`, typed faster than the dialog opens, must not approve."""
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(LOW)
+        for key in "xaasn":
+            on.app.post_message(events.Key(key, key))
+        await on.answered()
+        await on.pilot.pause()
+        assert isinstance(on.dialog, Ask)
+        assert on.dialog.heading == f"Reject {LOW}"
+        assert len(on.app.screen_stack) == 3
+        assert on.standing(LOW) is Standing.PENDING
+
+
+async def test_a_pane_has_the_focus_before_the_next_key_comes() -> None:
+    async with desk() as on:
+        before = on.review.profile.weights["consent"]
+        for key in ("1", "left"):
+            on.app.post_message(events.Key(key, None))
+        await on.until(lambda: on.review.profile.weights["consent"] < before)
 
 
 async def test_no_button_that_approves_has_the_focus() -> None:
@@ -313,8 +338,12 @@ async def test_blind_mode_hides_verdict_rank_and_order_until_the_decision() -> N
         assert "hidden until you have decided" in shown
         for word in ("LOW", "MED", "HIGH", "advises"):
             assert word not in shown
-        rows = on.review.rows()
-        assert [row.key for row in rows] == ["c1", "c2", "c3", "c4"]
+        for _ in Order:
+            on.review.next_order()
+            assert [row.key for row in on.review.rows()] == ["c1", "c2", "c3", "c4"]
+        on.review.set_weight("consent", 0.2)
+        assert on.said == "consent counts 0.20."
+        on.review.set_weight("consent", 1.0)
         on.review.set_needle("high")
         assert list(on.review.rows()) == []
         on.review.set_needle("")

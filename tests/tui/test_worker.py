@@ -12,7 +12,7 @@ from textual.widgets import Input
 
 from core.config import Config
 from core.domain.candidate import Origin, Source, Standing
-from core.engine.protocol import Align, Load, Propose, Ready, Trouble
+from core.engine.protocol import Align, Finished, Load, Propose, Ready, Trouble
 from core.errors import BadInput
 from core.session.events import ModelUsed
 from core.session.hold import Held, Hold
@@ -78,6 +78,49 @@ async def test_models_that_are_missing_are_told_of_with_the_mend() -> None:
         )
         await on.until(lambda: "not on this machine" in on.text())
         assert "Pull it" in on.text()
+        await on.until(
+            lambda: "M chooses a model, or brings one; g or c tries again." in on.text(), "mend"
+        )
+        assert "M  then b: brings the default model" in on.text()
+
+
+async def test_once_there_is_something_to_decide_the_hint_says_so() -> None:
+    async with desk() as on:
+        on.review.news.say("x is on this machine.")
+        await on.propose()
+        await on.until(lambda: "4 to decide: a approves the one under the cursor" in on.text())
+
+
+async def test_how_to_cancel_is_in_view_however_long_the_name_of_what_runs_is() -> None:
+    async with desk(auto=False, size=(80, 24)) as on:
+        on.engine.answer(on.engine.asked[0])
+        on.review.work.pull("an-owner-of-models/and-a-model-with-a-name-of-many-words-in-it")
+        note = Progress(stage="converting", done=9, total=10, seconds_left=100)
+        on.engine.said(on.engine.asked[-1], note)
+        await on.until(lambda: "100 s left   esc cancels" in on.text())
+
+
+async def test_models_that_were_missing_are_asked_for_again() -> None:
+    async with desk(auto=False) as on:
+        missing = "the model x is not on this machine"
+        on.engine.hear(Trouble(job=on.engine.last(Load).job, problem=missing))
+        await on.press("g")
+        again, propose = on.engine.asked[-2:]
+        assert isinstance(again, Load)
+        assert isinstance(propose, Propose)
+        for task in (again, propose):
+            on.engine.hear(Trouble(job=task.job, problem=missing))
+        on.review.work.pull("x")
+        pull = on.engine.asked[-1]
+        on.engine.said(
+            pull, Progress(stage="fetching", done=25_000_000, total=100_000_000, seconds_left=9)
+        )
+        await on.until(lambda: "pulling x: fetching" in on.text())
+        assert "25 of 100" in on.text()
+        on.engine.hear(Finished(job=pull.job))
+        assert isinstance(on.engine.asked[-1], Load)
+        on.engine.answer(on.engine.asked[-1])
+        await on.until(lambda: not on.review.work.trouble)
 
 
 async def test_a_rewrite_that_comes_after_a_decision_changes_nothing() -> None:
@@ -204,6 +247,8 @@ async def test_keys_are_remapped_and_shown_as_they_are() -> None:
         ({"approve": "ctrl+i"}, "another key"),
         ({"approve": ""}, "not a key"),
         ({"approve": "j"}, "down"),
+        ({"use-judge": "P"}, "use-policy"),
+        ({"session-verify": "q"}, "back"),
     ],
 )
 def test_clashes_of_keys_are_named_before_the_start(keys: dict[str, str], told: str) -> None:
@@ -211,6 +256,10 @@ def test_clashes_of_keys_are_named_before_the_start(keys: dict[str, str], told: 
         keymap(keys)
     assert told in str(caught.value)
     assert "keys." in str(caught.value)
+
+
+def test_a_key_may_mean_other_things_on_other_screens() -> None:
+    assert keymap({"use-judge": "v", "approve": "P"}) == {"use-judge": "v", "approve": "P"}
 
 
 async def test_the_real_worker_is_started_anew_after_a_kill() -> None:

@@ -78,8 +78,7 @@ def listing(
 ) -> Rows:
     """The rows to draw. `before` holds the ranks that counted before the weights changed.
 
-    Where any verdict is `hidden`, the list keeps the order of arrival, so that the order gives
-    nothing away.
+    Where any verdict is `hidden`, no rank tells in the order, so that it gives nothing away.
     """
     drafts, doing, before = drafts or {}, doing or {}, before or {}
     ranked = state.ranking()
@@ -88,7 +87,9 @@ def listing(
         order = Order.ARRIVAL
     names = ranked if order is Order.RANK else list(state.candidates)
     if order is Order.STANDING:
-        names.sort(key=lambda name: (state.candidates[name].standing.decided, ranks[name]))
+        names.sort(
+            key=lambda name: (state.candidates[name].standing.decided, not hidden and ranks[name])
+        )
     elif order is Order.ALIGNMENT:
         names.sort(key=lambda name: state.order(name)[1])
     tokens = needle.lower().split()

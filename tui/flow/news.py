@@ -68,3 +68,8 @@ class News:
         self.last = Notice(text, tone)
         for callback in tuple(self._on_notice):
             callback(self.last)
+
+    def settle(self) -> None:
+        """Drops what was said last, unless it was a warning: what comes next is worth more."""
+        if self.last and self.last.tone is Tone.INFORMATION:
+            self.last = None

@@ -256,7 +256,8 @@ class Review:
         """Asks for a better text; a rejected candidate may come back this way."""
         found = self.session.candidates[name]
         if found.standing is Standing.APPROVED:
-            raise Refused(f"{name} is approved", mend="u takes the approval back first.")
+            undo = self.news.key_of("undo")
+            raise Refused(f"{name} is approved", mend=f"{undo} takes the approval back first.")
         self.work.realign(name, guidance)
 
     def check(self) -> int:
@@ -283,10 +284,21 @@ class Review:
     # Values and scenario
 
     def set_weight(self, value: str, weight: float) -> None:
-        """Moves one weight; the list says what changed place."""
+        """Moves one weight, and says what changed place."""
         if not self._before:
             self._before = self._ranks()
         self.session.set_weights({value: round(min(1.0, max(0.0, weight)), 2)})
+        counts = f"{value} counts {self.profile.weights[value]:.2f}"
+        if any(self.hides(name) for name in self.session.candidates):
+            self.news.say(f"{counts}.")  # who gained and who lost would give verdicts away
+            return
+        now = self._ranks()
+        moved = sum(self._before[name] != place for name, place in now.items())
+        if not moved:
+            told = "no candidate changed place" if now else "there is nothing to rank yet"
+        else:
+            told = f"{moved} changed place, {next(iter(now))} comes first"
+        self.news.say(f"{counts}: {told}.")
 
     def set_value(self, value: Value) -> None:
         """Changes one value, or adds it where there is none of that id."""

@@ -62,6 +62,30 @@ class Job:
     model: str = ""
     cancelling: bool = False
 
+    @property
+    def told(self) -> str:
+        """What it does, as the operator reads it."""
+        if self.cancelling:
+            return "cancelling"
+        if self.kind is Kind.PULL:
+            stage = f": {self.progress.stage}" if self.progress else ""
+            return f"{self.kind.value} {self.model}{stage}"
+        judges = self.kind is Kind.PROPOSE and self.progress and self.progress.stage == "judge"
+        return str((Kind.JUDGE if judges else self.kind).value)
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """How many steps are done, and of how many; a pull's are megabytes."""
+        if self.progress is None:
+            return 0, 0
+        size = 10**6 if self.kind is Kind.PULL else 1
+        return self.progress.done // size, self.progress.total // size
+
+    @property
+    def seconds_left(self) -> float:
+        """What it will take still; 0 where that is not known."""
+        return self.progress.seconds_left if self.progress else 0.0
+
 
 @dataclass
 class Defaults:
@@ -92,7 +116,9 @@ class Work:
         self.wanted = ("", "")
         """The policy and the judge last asked for."""
         self.first: tuple[str, str, str, str] | None = None
-        """Policy, judge, device and format to ask for before anything else."""
+        """Policy, judge, device and format to ask for before anything else: at the start, and
+        again after they could not be had."""
+        self._asked = ("", "", "auto", "auto")
         self.vitals: Vitals | None = None
         self.trouble = ""
         """Why the worker or the models are not there."""
@@ -115,6 +141,7 @@ class Work:
         """Asks for models."""
         self.first = None
         self.wanted = (policy, judge)
+        self._asked = (policy, judge, device, dtype)
         job = self._job(Kind.LOAD)
         self._submit(job, Load(job=job.id, policy=policy, judge=judge, device=device, dtype=dtype))
 
@@ -161,7 +188,8 @@ class Work:
         session = self._served()
         found = session.candidates[candidate]
         if any(name == candidate for name, _ in self.waiting_for(Kind.ALIGN)):
-            raise Refused(f"{candidate} is being re-aligned already", mend="Escape cancels it.")
+            told = f"{self.news.key_of('cancel')} cancels it."
+            raise Refused(f"{candidate} is being re-aligned already", mend=told)
         verdict = session.verdict(candidate)
         job = self._job(Kind.ALIGN, [found], model=self._policy_name)
         job.guidance = guidance
@@ -208,6 +236,11 @@ class Work:
     def current(self) -> Job | None:
         """The job that runs, the first one waiting if none has said anything yet."""
         return next(iter(self.jobs.values()), None)
+
+    @property
+    def pulling(self) -> Job | None:
+        """The job that brings a model, if there is one."""
+        return next((job for job in self.jobs.values() if job.kind is Kind.PULL), None)
 
     def waiting_for(self, kind: Kind) -> set[tuple[str, str]]:
         """Candidate and digest of the text for every row a job of that kind is still about."""
@@ -340,6 +373,9 @@ class Work:
             self.news.say(reply.notice, Tone.WARNING)
         elif job.kind is Kind.PULL:
             self.news.say(f"{job.model} is on this machine.")
+            self._load_first()
+        elif job.kind in (Kind.PROPOSE, Kind.JUDGE):
+            self.news.settle()
         self.news.changed(Change.ALL)
 
     def _troubled(self, reply: Trouble) -> None:
@@ -349,6 +385,8 @@ class Work:
             told = f"{reply.where}: {told}"
         if job is None or job.kind is Kind.LOAD or "worker stopped" in reply.problem:
             self.trouble = told
+        if job and job.kind is Kind.LOAD and not self.models:
+            self.first = self._asked
         if job and self.session and job.kind is not Kind.PULL:
             for name in job.candidates:
                 if name in self.session.candidates:

@@ -3,11 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
@@ -17,9 +15,9 @@ from core.games.run import FORMAT
 from tui.charts import FILLS, areas, curve
 from tui.draw import MUTED, lines
 from tui.flow.laboratory import Phase, Seen
-from tui.keys import Place, bindings
 from tui.literal import literal
 from tui.panes.runs import MARKS
+from tui.scroll import TextScroll
 
 SIDE_BY_SIDE = 66
 """Cells from which on the curves stand beside each other."""
@@ -38,10 +36,8 @@ class View(NamedTuple):
     """How long its process has been there."""
 
 
-class RunPane(VerticalScroll, can_focus=True):
+class RunPane(TextScroll):
     """The run in view."""
-
-    BINDINGS: ClassVar[list[BindingType]] = bindings(Place.LIST)
 
     def compose(self) -> ComposeResult:
         """One text."""
@@ -57,30 +53,6 @@ class RunPane(VerticalScroll, can_focus=True):
         self.border_title = Content("3 Run · ") + literal(view.seen.folder.name, one_line=True)
         size = self.scrollable_content_region
         body.update(lines(*draw(view, max(30, size.width - 1), max(10, size.height))))
-
-    def action_down(self) -> None:
-        """Scrolls down."""
-        self.scroll_down(animate=False)
-
-    def action_up(self) -> None:
-        """Scrolls up."""
-        self.scroll_up(animate=False)
-
-    def action_page_down(self) -> None:
-        """A page further."""
-        self.scroll_page_down(animate=False)
-
-    def action_page_up(self) -> None:
-        """A page back."""
-        self.scroll_page_up(animate=False)
-
-    def action_first(self) -> None:
-        """Scrolls to the top."""
-        self.scroll_home(animate=False)
-
-    def action_last(self) -> None:
-        """Scrolls to the end."""
-        self.scroll_end(animate=False)
 
 
 def draw(view: View, width: int, height: int) -> list[Content]:

@@ -5,21 +5,22 @@ from typing import ClassVar
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
 from core.domain.scenario import Scenario
 from tui.draw import MUTED, lines
+from tui.keymap import key_of
 from tui.keys import Place, bindings
 from tui.literal import literal
+from tui.scroll import TextScroll
 
 
-class ScenarioPane(VerticalScroll, can_focus=True):
+class ScenarioPane(TextScroll):
     """Goal and context."""
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings(Place.SCENARIO, Place.LIST)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Place.SCENARIO)
 
     class Asked(Message):
         """Something is to be done about the scenario."""
@@ -38,7 +39,7 @@ class ScenarioPane(VerticalScroll, can_focus=True):
         self.border_title = Content("2 Scenario") + (
             Content(" · ") + literal(title, one_line=True) if title else Content("")
         )
-        none = Content.styled("None yet. e writes one.", MUTED)
+        none = Content.styled(f"None yet. {key_of(self.app, 'scenario-edit')} writes one.", MUTED)
         self.query_one("#scenario-text", Static).update(
             lines(
                 Content.styled("Goal", "bold $primary"),
@@ -73,19 +74,3 @@ class ScenarioPane(VerticalScroll, can_focus=True):
     def action_save_scenario(self) -> None:
         """Keeps it."""
         self.post_message(self.Asked("save"))
-
-    def action_down(self) -> None:
-        """Scrolls down."""
-        self.scroll_down(animate=False)
-
-    def action_up(self) -> None:
-        """Scrolls up."""
-        self.scroll_up(animate=False)
-
-    def action_first(self) -> None:
-        """Scrolls to the top."""
-        self.scroll_home(animate=False)
-
-    def action_last(self) -> None:
-        """Scrolls to the end."""
-        self.scroll_end(animate=False)

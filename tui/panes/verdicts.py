@@ -1,14 +1,13 @@
 """The verdict on the candidate under the cursor, its full text, and how its versions differ."""
 
-from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from core.domain.because import because
 from core.domain.candidate import Candidate, Revision
 from core.domain.diff import Change, word_diff
 from core.domain.payoffs import Lens
@@ -16,9 +15,9 @@ from core.domain.values import Profile
 from core.domain.verdict import AT_STAKE, Risk, Verdict
 from core.domain.whatif import WhatIf
 from tui.draw import ADVICE, MUTED, RISK, bar, fit, lines, share, weight
-from tui.keys import Place, bindings
 from tui.literal import cut, literal
 from tui.panes.values import title_of
+from tui.scroll import TextScroll
 
 
 class View(NamedTuple):
@@ -32,6 +31,8 @@ class View(NamedTuple):
     """What has to happen before it can be approved."""
     doing: str = ""
     draft: str = ""
+    weighed: bool = False
+    """Whether `what_if` has been worked out."""
     what_if: WhatIf | None = None
     judged_at: str = ""
     compare: tuple[int, int] | None = None
@@ -41,14 +42,12 @@ class View(NamedTuple):
     """Whether the scenario carries a payoff table."""
     lens: Lens | None = None
     """What that table says of this text, if it knows which move it is."""
-    check_key: str = "c"
-    blind_key: str = "b"
+    key_of: Callable[[str], str] = str
+    """The key that a binding has now, as it is shown."""
 
 
-class VerdictPane(VerticalScroll, can_focus=True):
+class VerdictPane(TextScroll):
     """One candidate in full."""
-
-    BINDINGS: ClassVar[list[BindingType]] = bindings(Place.LIST)
 
     def compose(self) -> ComposeResult:
         """One text."""
@@ -67,22 +66,6 @@ class VerdictPane(VerticalScroll, can_focus=True):
         width = max(20, self.scrollable_content_region.width - 2)
         body.update(lines(*draw(view, width)))
 
-    def action_down(self) -> None:
-        """Scrolls down."""
-        self.scroll_down(animate=False)
-
-    def action_up(self) -> None:
-        """Scrolls up."""
-        self.scroll_up(animate=False)
-
-    def action_first(self) -> None:
-        """Scrolls to the top."""
-        self.scroll_home(animate=False)
-
-    def action_last(self) -> None:
-        """Scrolls to the end."""
-        self.scroll_end(animate=False)
-
 
 def draw(view: View, width: int) -> list[Content]:
     """The pane's text, from the most urgent down."""
@@ -94,7 +77,12 @@ def draw(view: View, width: int) -> list[Content]:
     if view.draft:
         parts += [literal(view.draft, MUTED) + Content.styled("▏", "$primary"), Content("")]
     if view.compare is not None:
-        parts += difference(candidate.revisions, *view.compare, width)
+        parts += difference(
+            candidate.revisions,
+            *view.compare,
+            width,
+            f"{view.key_of('older')} {view.key_of('newer')}",
+        )
     else:
         parts.append(literal(candidate.text))
     parts.append(Content(""))
@@ -116,7 +104,7 @@ def _about(view: View) -> str:
 
 def _standing(view: View) -> str:
     many = len(view.candidate.revisions)
-    return f"{many} versions · d difference" if many > 1 else ""
+    return f"{many} versions · {view.key_of('difference')} difference" if many > 1 else ""
 
 
 def _headline(view: View, width: int) -> list[Content]:
@@ -124,7 +112,7 @@ def _headline(view: View, width: int) -> list[Content]:
         return [
             Content.assemble(
                 ("▒ The verdict is hidden until you have decided. ", "$text-accent"),
-                (f"{view.blind_key} switches blind mode off.", MUTED),
+                (f"{view.key_of('blind')} switches blind mode off.", MUTED),
             )
         ]
     verdict = view.verdict
@@ -132,7 +120,7 @@ def _headline(view: View, width: int) -> list[Content]:
         mark = "~ STALE" if verdict.stale else "· UNJUDGED"
         told = Content.styled(mark, "bold $text-warning") + "   " + Content(view.to_do)
         if not view.doing:
-            told += Content.styled(f" {view.check_key}", "bold $footer-key-foreground")
+            told += Content.styled(f" {view.key_of('judge')}", "bold $footer-key-foreground")
             told += Content.styled(" has it judged.", MUTED)
         parts = [told]
         if view.candidate.trouble:
@@ -211,20 +199,21 @@ def _scores(view: View, width: int) -> list[Content]:
     if unstable:
         parts.append(Content.styled("≈ changed sides when the wording was paraphrased", MUTED))
     parts.append(Content(""))
-    if verdict.judgement and verdict.judgement.explanation:
-        parts.append(literal(verdict.judgement.explanation))
-    if told := what_if_line(view):
-        parts.append(Content.styled("what if  ", MUTED) + told)
+    if verdict.judgement:
+        told = verdict.judgement.explanation or because(verdict.judgement, profile, title_of)
+        parts += [literal(told)] if told else []
+    if view.weighed:
+        parts.append(Content.styled("what if  ", MUTED) + what_if_line(view))
     if parts[-1].plain:
         parts.append(Content(""))
     return parts
 
 
-def what_if_line(view: View) -> Content | None:
+def what_if_line(view: View) -> Content:
     """The smallest change of one weight that would change something, as a sentence."""
     found = view.what_if
     if found is None:
-        return None
+        return Content("No weight by itself would change the advice, or what comes first.")
     way = "up" if found.change > 0 else "down"
     then = (
         f"would make this {RISK[found.risk][1]}"
@@ -239,7 +228,9 @@ def what_if_line(view: View) -> Content | None:
     )
 
 
-def difference(revisions: Sequence[Revision], older: int, newer: int, width: int) -> list[Content]:
+def difference(
+    revisions: Sequence[Revision], older: int, newer: int, width: int, other: str
+) -> list[Content]:
     """What was taken out and put in between two versions, word by word."""
     before, after = revisions[older], revisions[newer]
     title = f"version {older + 1} → {newer + 1}"
@@ -256,7 +247,7 @@ def difference(revisions: Sequence[Revision], older: int, newer: int, width: int
     if after.guidance:
         by += Content.styled(", asked: ", MUTED) + literal(after.guidance, MUTED)
     if len(revisions) > 2:
-        by += Content.styled("    [ ] other versions", MUTED)
+        by += Content.styled(f"    {other} other versions", MUTED)
     return [rule, Content("").join(runs), by]
 
 

@@ -1,7 +1,6 @@
 """What each key of the review screen does, and what stands between a key and a decision."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from textual.content import Content
 
@@ -18,12 +17,10 @@ from tui.literal import literal
 from tui.panes.candidates import CandidatesPane
 from tui.panes.values import title_of
 from tui.screens import going
-
-if TYPE_CHECKING:
-    from tui.screens.review import ReviewScreen
+from tui.screens.workplace import Workplace
 
 
-def target(screen: "ReviewScreen", key: str) -> Candidate | None:
+def target(screen: Workplace, key: str) -> Candidate | None:
     """The candidate that a decision key is about, if the press can be meant; else says why not.
 
     What is in view is drawn first, so that a verdict that has come in but not been seen counts as
@@ -60,7 +57,7 @@ def _at_stake(verdict: Verdict) -> list[Content]:
     return [literal("   ".join(told), "$text-warning")] if told else []
 
 
-def _held(screen: "ReviewScreen", key: str) -> Callable[[str], bool]:
+def _held(screen: Workplace, key: str) -> Callable[[str], bool]:
     """Tells a key that is still held down from one that is pressed in the dialog."""
     opener = screen.key_of(key)
 
@@ -70,14 +67,14 @@ def _held(screen: "ReviewScreen", key: str) -> Callable[[str], bool]:
     return held
 
 
-def _kept(screen: "ReviewScreen", dialog: str, name: str) -> Callable[[str], None]:
+def _kept(screen: Workplace, dialog: str, name: str) -> Callable[[str], None]:
     def keep(text: str) -> None:
         screen.drafts[f"{dialog} {name}"] = text
 
     return keep
 
 
-def _still(screen: "ReviewScreen", found: Candidate) -> None:
+def _still(screen: Workplace, found: Candidate) -> None:
     """Refuses where the text in the dialog is no longer the one that counts."""
     now = screen.review.candidate(found.id)
     if now is None or now.current.digest != found.current.digest:
@@ -86,7 +83,7 @@ def _still(screen: "ReviewScreen", found: Candidate) -> None:
         )
 
 
-def approve(screen: "ReviewScreen") -> None:
+def approve(screen: Workplace) -> None:
     """Approves; against the judge only with a typed reason."""
     if (found := target(screen, "approve")) is None:
         return
@@ -141,7 +138,7 @@ def approve(screen: "ReviewScreen") -> None:
     screen.do(ask())
 
 
-def reject(screen: "ReviewScreen") -> None:
+def reject(screen: Workplace) -> None:
     """Rejects, with a reason."""
     if (found := target(screen, "reject")) is None:
         return
@@ -170,7 +167,7 @@ def reject(screen: "ReviewScreen") -> None:
     screen.do(ask())
 
 
-def realign(screen: "ReviewScreen") -> None:
+def realign(screen: Workplace) -> None:
     """Asks for guidance, which may be empty, then for a better text."""
     if (found := target(screen, "realign")) is None:
         return
@@ -194,7 +191,7 @@ def realign(screen: "ReviewScreen") -> None:
     screen.do(ask())
 
 
-def edit(screen: "ReviewScreen") -> None:
+def edit(screen: Workplace) -> None:
     """Lets the text be edited; it is judged again at once."""
     if (found := target(screen, "edit")) is None:
         return
@@ -233,18 +230,18 @@ def edit(screen: "ReviewScreen") -> None:
     screen.do(ask())
 
 
-def defer(screen: "ReviewScreen") -> None:
+def defer(screen: Workplace) -> None:
     """Puts it off."""
     if found := target(screen, "defer"):
         screen.review.defer(found.id)
 
 
-def undo(screen: "ReviewScreen") -> None:
+def undo(screen: Workplace) -> None:
     """Takes back the last action."""
     screen.review.undo()
 
 
-def note(screen: "ReviewScreen") -> None:
+def note(screen: Workplace) -> None:
     """Adds a remark."""
     row = screen.query_one(CandidatesPane).list.current
     name = row.key if row and row.candidate else ""
@@ -266,7 +263,7 @@ def note(screen: "ReviewScreen") -> None:
     screen.do(ask())
 
 
-def propose(screen: "ReviewScreen") -> None:
+def propose(screen: Workplace) -> None:
     """Has candidates proposed."""
     work = screen.review.work
     if any(job.kind is Kind.PROPOSE for job in work.jobs.values()):
@@ -277,7 +274,7 @@ def propose(screen: "ReviewScreen") -> None:
     work.propose()
 
 
-def more(screen: "ReviewScreen") -> None:
+def more(screen: Workplace) -> None:
     """Has more proposed, where there are some."""
     if not screen.review.session.candidates:
         raise Refused(
@@ -287,7 +284,7 @@ def more(screen: "ReviewScreen") -> None:
     propose(screen)
 
 
-def judge(screen: "ReviewScreen") -> None:
+def judge(screen: Workplace) -> None:
     """Has everything judged that needs it."""
     many = screen.review.check()
     screen.review.news.say(
@@ -295,7 +292,7 @@ def judge(screen: "ReviewScreen") -> None:
     )
 
 
-def difference(screen: "ReviewScreen") -> None:
+def difference(screen: Workplace) -> None:
     """Shows, or hides, the differences of the last two versions."""
     found = _in_view(screen)
     many = len(found.revisions)
@@ -305,7 +302,7 @@ def difference(screen: "ReviewScreen") -> None:
     screen.draw_verdict()
 
 
-def other_version(screen: "ReviewScreen", by: int) -> None:
+def other_version(screen: Workplace, by: int) -> None:
     """Compares other versions: `[` moves the older side, `]` the newer one."""
     found = _in_view(screen)
     many = len(found.revisions)
@@ -320,13 +317,13 @@ def other_version(screen: "ReviewScreen", by: int) -> None:
     screen.draw_verdict()
 
 
-def raw(screen: "ReviewScreen") -> None:
+def raw(screen: Workplace) -> None:
     """Shows, or hides, what the judge gave."""
     screen.raw = not screen.raw
     screen.draw_verdict()
 
 
-def _in_view(screen: "ReviewScreen") -> Candidate:
+def _in_view(screen: Workplace) -> Candidate:
     row = screen.query_one(CandidatesPane).list.current
     found = screen.review.candidate(row.key) if row else None
     if found is None:
@@ -334,7 +331,7 @@ def _in_view(screen: "ReviewScreen") -> Candidate:
     return found
 
 
-def cancel(screen: "ReviewScreen") -> None:
+def cancel(screen: Workplace) -> None:
     """Cancels what runs, else closes what is open."""
     if screen.review.work.cancel():
         return
@@ -347,7 +344,7 @@ def cancel(screen: "ReviewScreen") -> None:
         screen.review.news.say("Nothing is running, and nothing is open.")
 
 
-DO: dict[str, Callable[["ReviewScreen"], None]] = {
+DO: dict[str, Callable[[Workplace], None]] = {
     "propose": propose,
     "more": more,
     "judge": judge,

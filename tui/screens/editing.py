@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from textual.app import SuspendNotSupported
@@ -24,12 +24,10 @@ from tui.flow.incoming import read_candidates
 from tui.literal import cut, literal
 from tui.panes.values import title_of
 from tui.screens import going
-
-if TYPE_CHECKING:
-    from tui.screens.review import ReviewScreen
+from tui.screens.workplace import Workplace
 
 
-async def edit_value(screen: "ReviewScreen", value_id: str) -> None:
+async def edit_value(screen: Workplace, value_id: str) -> None:
     """Edits a statement; verdicts are stale then."""
     value = screen.review.profile.value(value_id)
     told = await screen.app.push_screen_wait(
@@ -46,7 +44,7 @@ async def edit_value(screen: "ReviewScreen", value_id: str) -> None:
         screen.review.set_value(msgspec.structs.replace(value, statement=told["Statement"].strip()))
 
 
-async def add_value(screen: "ReviewScreen", value_id: str) -> None:
+async def add_value(screen: Workplace, value_id: str) -> None:
     """Adds a value."""
     known = screen.review.profile.weights
 
@@ -63,7 +61,7 @@ async def add_value(screen: "ReviewScreen", value_id: str) -> None:
         screen.review.set_value(Value(id=_id(told["Name"]), statement=told["Statement"].strip()))
 
 
-async def remove_value(screen: "ReviewScreen", value_id: str) -> None:
+async def remove_value(screen: Workplace, value_id: str) -> None:
     """Takes a value out."""
     if len(screen.review.profile.values) == 1:
         raise Refused("the last value cannot be removed", mend="Edit it, or load others.")
@@ -79,14 +77,14 @@ async def remove_value(screen: "ReviewScreen", value_id: str) -> None:
         screen.review.remove_value(value_id)
 
 
-async def load_profile(screen: "ReviewScreen", value_id: str) -> None:
+async def load_profile(screen: Workplace, value_id: str) -> None:
     """Goes by another profile."""
     told = await screen.app.push_screen_wait(Pick("Load a value profile", _profiles(), paths=True))
     if told:
         screen.review.set_profile(library.load_profile(told))
 
 
-async def save_profile(screen: "ReviewScreen", value_id: str) -> None:
+async def save_profile(screen: Workplace, value_id: str) -> None:
     """Keeps the values as a profile of that name."""
     profile = screen.review.profile
     told = await screen.app.push_screen_wait(
@@ -97,7 +95,7 @@ async def save_profile(screen: "ReviewScreen", value_id: str) -> None:
         screen.review.news.say(f"Saved as {path}.")
 
 
-async def compare_profile(screen: "ReviewScreen", value_id: str) -> None:
+async def compare_profile(screen: Workplace, value_id: str) -> None:
     """Shows how the values differ from another profile's."""
     told = await screen.app.push_screen_wait(Pick("Compare with", _profiles(), paths=True))
     if told:
@@ -133,7 +131,7 @@ def profile_difference(ours: Profile, theirs: Profile) -> list[Content]:
     return [lines(*parts)]
 
 
-async def edit_scenario(screen: "ReviewScreen") -> None:
+async def edit_scenario(screen: Workplace) -> None:
     """Edits goal and context in place."""
     scenario = screen.review.scenario
     texts = {"Goal": plain(scenario.goal), "Context": plain(scenario.context)}
@@ -153,7 +151,7 @@ async def edit_scenario(screen: "ReviewScreen") -> None:
         screen.review.set_scenario(goal=told["Goal"].strip(), context=told["Context"].strip())
 
 
-async def external_editor(screen: "ReviewScreen") -> None:
+async def external_editor(screen: Workplace) -> None:
     """Edits goal and context in the operator's own editor."""
     command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     scenario = screen.review.scenario
@@ -169,7 +167,8 @@ async def external_editor(screen: "ReviewScreen") -> None:
                 done = subprocess.run([*shlex.split(command), str(path)], check=False)
         except SuspendNotSupported:
             raise Refused(
-                "this terminal cannot hand over to an editor", mend="e edits here."
+                "this terminal cannot hand over to an editor",
+                mend=f"{screen.key_of('scenario-edit')} edits here.",
             ) from None
         except (OSError, ValueError) as error:
             raise Refused(
@@ -185,7 +184,7 @@ async def external_editor(screen: "ReviewScreen") -> None:
         screen.review.set_scenario(goal=goal, context=context.strip("-\n "))
 
 
-async def take_in(screen: "ReviewScreen") -> None:
+async def take_in(screen: Workplace) -> None:
     """Takes in candidates from a file, and has them judged."""
     told = await screen.app.push_screen_wait(
         Ask(
@@ -211,7 +210,7 @@ async def take_in(screen: "ReviewScreen") -> None:
         )
 
 
-async def save_scenario(screen: "ReviewScreen") -> None:
+async def save_scenario(screen: Workplace) -> None:
     """Keeps goal and context as a scenario of that name."""
     scenario = screen.review.scenario
     told = await screen.app.push_screen_wait(
@@ -248,7 +247,7 @@ def _problem(value_id: str, statement: str) -> str:
 
 Task = Coroutine[Any, Any, None]
 
-VALUES: dict[str, Callable[["ReviewScreen", str], Task]] = {
+VALUES: dict[str, Callable[[Workplace, str], Task]] = {
     "edit": edit_value,
     "add": add_value,
     "remove": remove_value,
@@ -257,7 +256,7 @@ VALUES: dict[str, Callable[["ReviewScreen", str], Task]] = {
     "compare": compare_profile,
 }
 
-SCENARIO: dict[str, Callable[["ReviewScreen"], Task]] = {
+SCENARIO: dict[str, Callable[[Workplace], Task]] = {
     "edit": edit_scenario,
     "editor": external_editor,
     "library": going.library_,

@@ -2,19 +2,37 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from core import library, paths
 from core.domain.scenario import Scenario
 from core.errors import Refused
 from core.session.store import Store
 from tui.dialogs import Ask, Choice, Confirm, Pick
+from tui.opening import Opened, open_target, session_file
+from tui.screens.opening import take_up
+from tui.screens.workplace import Workplace
 
 if TYPE_CHECKING:
-    from tui.screens.review import ReviewScreen
+    from tui.flow.laboratory import Laboratory
 
 
-def save_as(screen: "ReviewScreen") -> None:
+@runtime_checkable
+class Host(Protocol):
+    """An application that shows one session after another."""
+
+    async def show(self, opened: Opened) -> None:
+        """Leaves the session that is open, and shows this one."""
+
+
+@runtime_checkable
+class Housed(Protocol):
+    """An application with a laboratory."""
+
+    laboratory: "Laboratory"
+
+
+def save_as(screen: Workplace) -> None:
     """Keeps the session in another file from now on."""
     saver = screen.review.saver
 
@@ -43,7 +61,7 @@ def save_as(screen: "ReviewScreen") -> None:
     screen.do(ask())
 
 
-def open_(screen: "ReviewScreen") -> None:
+def open_(screen: Workplace) -> None:
     """Opens a session or a scenario."""
 
     async def ask() -> None:
@@ -59,7 +77,7 @@ def open_(screen: "ReviewScreen") -> None:
     screen.do(ask())
 
 
-async def library_(screen: "ReviewScreen") -> None:
+async def library_(screen: Workplace) -> None:
     """Begins a session on another scenario."""
     told = await screen.app.push_screen_wait(Pick("Scenarios", _scenarios(), paths=True))
     if told is not None:
@@ -79,14 +97,10 @@ def _detail(scenario: Scenario) -> str:
     return f"{told} · {many} handed in" if many else told
 
 
-async def go(screen: "ReviewScreen", target: str) -> None:
+async def go(screen: Workplace, target: str) -> None:
     """Leaves this session, which is saved, and opens another one or a scenario."""
-    from tui.app import PlacetApp
-    from tui.opening import Opened, open_target, session_file
-    from tui.screens.opening import take_up
-
     app, review = screen.app, screen.review
-    if not isinstance(app, PlacetApp):
+    if not isinstance(app, Host):
         raise Refused("there is no other session to go to here")
     opened: Opened | None
     if path := session_file(target):
@@ -103,7 +117,7 @@ async def go(screen: "ReviewScreen", target: str) -> None:
     app.run_worker(app.show(opened), group="show", exclusive=True)
 
 
-def sessions(screen: "ReviewScreen") -> None:
+def sessions(screen: Workplace) -> None:
     """Browses sessions."""
     from tui.screens.sessions import SessionsScreen
 
@@ -115,38 +129,38 @@ def sessions(screen: "ReviewScreen") -> None:
     screen.do(ask())
 
 
-def models(screen: "ReviewScreen") -> None:
+def models(screen: Workplace) -> None:
     """Chooses models."""
     from tui.screens.models import ModelsScreen
 
     screen.app.push_screen(ModelsScreen(screen.review.work))
 
 
-def statistics(screen: "ReviewScreen") -> None:
+def statistics(screen: Workplace) -> None:
     """Shows how it went so far."""
     from tui.screens.statistics import StatisticsScreen
 
     screen.app.push_screen(StatisticsScreen(screen.review.session))
 
 
-def laboratory(screen: "ReviewScreen") -> None:
+def laboratory(screen: Workplace) -> None:
     """Goes to the laboratory; a run there goes on when one comes back."""
-    from tui.app import PlacetApp
     from tui.screens.laboratory import LaboratoryScreen
 
-    if not isinstance(screen.app, PlacetApp):
+    app = screen.app
+    if not isinstance(app, Housed):
         raise Refused("there is no laboratory here")
-    screen.app.push_screen(LaboratoryScreen(screen.app.laboratory, screen.review.work))
+    app.push_screen(LaboratoryScreen(app.laboratory, screen.review.work))
 
 
-def help_(screen: "ReviewScreen") -> None:
+def help_(screen: Workplace) -> None:
     """Shows all keys."""
     from tui.screens.help import HelpScreen
 
     screen.app.push_screen(HelpScreen(screen.key_of))
 
 
-DO: dict[str, Callable[["ReviewScreen"], None]] = {
+DO: dict[str, Callable[[Workplace], None]] = {
     "save_as": save_as,
     "open": open_,
     "sessions": sessions,

@@ -1,12 +1,12 @@
 """The laboratory: set up a game, a reward and an opponent, and watch a model learn."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import events, on
-from textual.app import ComposeResult
+from textual.app import ComposeResult, SystemCommand
 from textual.binding import BindingType
 from textual.containers import Container, Vertical
 from textual.content import Content
@@ -20,7 +20,7 @@ from tui.draw import MUTED, lines
 from tui.flow.laboratory import Laboratory, Row
 from tui.flow.news import Tone
 from tui.flow.work import Work
-from tui.keymap import key_of
+from tui.keymap import command, key_of
 from tui.keys import KEYS, Place, bindings
 from tui.panes.run import RunPane, View
 from tui.panes.runs import RunList
@@ -72,6 +72,14 @@ class LaboratoryScreen(Screen[None]):
             )
         )
         self._draw()
+
+    def commands(self) -> Iterable[SystemCommand]:
+        """The palette's entries: the keys of this screen by their names."""
+        return (
+            command(self, key, self)
+            for key in KEYS
+            if key.place is Place.LAB and key.id != "lab-palette"
+        )
 
     def on_unmount(self) -> None:
         """Listens no more."""

@@ -5,16 +5,19 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.widgets import Static
 
 from core.config import change_config, load_config
 from core.errors import PlacetError
 from core.models import catalog
+from tui.bars import ActivityLine
 from tui.draw import MUTED, bar
 from tui.flow.news import Change, Notice, Tone
 from tui.flow.work import Kind, Work
+from tui.keymap import key_of
+from tui.keys import Place, bindings
 from tui.literal import cut, literal
 from tui.rows import RowList
 from tui.screens.page import Page
@@ -29,7 +32,8 @@ class Offer:
         self.here = catalog.on_disk(name)
         self.size = known.bytes if known else 0
         self.licence = known.licence if known else ""
-        self.source = known.source if known else ""
+        brought = catalog.entry(catalog.DEFAULT) if name == catalog.OWN else known
+        self.source = (brought.source if brought else "") or "the Hugging Face Hub"
         self.title = (
             known.title
             if known
@@ -41,6 +45,17 @@ class Offer:
         )
         if name == catalog.PROMPTED:
             self.here = True
+
+
+def pulled_as(name: str) -> str:
+    """The model that is brought for that one: what Placet trained comes with Placet itself."""
+    return catalog.DEFAULT if name == catalog.OWN else name
+
+
+def serves(work: Work, role: str, name: str) -> bool:
+    """Whether that model is in use as policy or judge. Placet's own go by their parts' names."""
+    used = work.models[role].name
+    return used == name or (name == catalog.OWN and used.startswith(f"{catalog.DEFAULT}+"))
 
 
 def offers() -> list[Offer]:
@@ -72,18 +87,11 @@ class ModelList(RowList[Offer]):
     def draw(self, row: Offer, width: int, under_cursor: bool) -> Content:
         """What is known about it."""
         mark = Content.styled("▸ " if under_cursor else "  ", "bold $primary")
-        roles = [role for role, used in self._work.models.items() if used.name == row.name]
-        pulling = next(
-            (
-                job
-                for job in self._work.jobs.values()
-                if job.kind is Kind.PULL and job.model == row.name
-            ),
-            None,
-        )
-        if pulling and pulling.progress and pulling.progress.total:
-            done = pulling.progress.done / pulling.progress.total
-            here = bar(done, 9)
+        roles = [role for role in self._work.models if serves(self._work, role, row.name)]
+        pulling = self._work.pulling
+        if pulling and pulling.model == pulled_as(row.name):
+            progress = pulling.progress
+            here = bar(progress.done / progress.total if progress and progress.total else 0, 9)
         else:
             here = Content.styled(
                 f"{'✓ yes' if row.here else '– no':<9}", "$text-success" if row.here else MUTED
@@ -104,13 +112,8 @@ class ModelsScreen(Page[None]):
     """Policy and judge."""
 
     HEADING = "Models"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("P", "use('policy')", "use as policy", tooltip="Have this model propose"),
-        Binding("J", "use('judge')", "use as judge", tooltip="Have this model judge"),
-        Binding("enter", "use('both')", "use as both", tooltip="Have this model do both"),
-        Binding("b", "bring", "bring it here", tooltip="Pull the model onto this machine"),
-        Binding("x", "stop", "stop pulling", tooltip="Cancel the pull"),
-    ]
+    PLACES = (Place.MODELS,)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(*PLACES)
 
     def __init__(self, work: Work) -> None:
         super().__init__()
@@ -135,20 +138,30 @@ class ModelsScreen(Page[None]):
         if change & Change.WORK and self.is_attached:
             self._draw()
 
+    @property
+    def _bring(self) -> str:
+        return key_of(self.app, "bring")
+
     def _draw(self) -> None:
         self.query_one(ModelList).show(offers())
         self._detail()
+        work, line = self._work, self.query_one(ActivityLine)
+        if job := work.pulling or work.current:
+            key = key_of(self.app, "stop-bringing") if job.kind is Kind.PULL else ""
+            line.running(job.told, *job.steps, job.seconds_left, len(work.jobs) - 1, key)
+        else:
+            line.saying(work.news.last, Content(""))
 
     @on(RowList.Moved)
     def _detail(self) -> None:
         row = self.query_one(ModelList).current
         told = Content("")
         if row and row.here:
-            told = Content.styled("On this machine. ", MUTED) + literal(row.title, MUTED)
+            told = Content.styled("On this machine: ", MUTED) + literal(row.title, MUTED)
         elif row:
             told = Content.styled(
-                f"b brings it from {row.source or 'the Hugging Face Hub'}. Nothing else in Placet "
-                "uses the network.",
+                f"{self._bring} brings it from {row.source}. "
+                "Nothing else in Placet uses the network.",
                 MUTED,
             )
         self.query_one("#detail", Static).update(told)
@@ -159,7 +172,9 @@ class ModelsScreen(Page[None]):
         if row is None:
             return
         if not row.here:
-            self.say(Notice(f"{row.name} is not on this machine. b brings it.", Tone.WARNING))
+            self.say(
+                Notice(f"{row.name} is not on this machine. {self._bring} brings it.", Tone.WARNING)
+            )
             return
         now = {name: used.name for name, used in self._work.models.items()}
         wanted = dict(zip(("policy", "judge"), self._work.wanted, strict=True)) | now
@@ -184,8 +199,8 @@ class ModelsScreen(Page[None]):
         if row is None or row.here:
             self.say(Notice("It is on this machine already."))
             return
-        self._work.pull(catalog.DEFAULT if row.name == catalog.OWN else row.name)
-        self.say(Notice(f"Bringing {row.name} from {row.source or 'the Hugging Face Hub'}."))
+        self._work.pull(pulled_as(row.name))
+        self.say(Notice(f"Bringing {row.name} from {row.source}."))
 
     def action_stop(self) -> None:
         """Cancels what runs."""

@@ -13,10 +13,13 @@ from tui.bars import ActivityLine, Item, KeyBar, StatusLine
 from tui.dialogs import Confirm
 from tui.draw import MUTED
 from tui.flow.news import News, Tone
+from tui.keymap import key_of
 from tui.literal import literal
 from tui.opening import Opened, open_copy, open_session
 from tui.panes.candidates import CandidatesPane
 from tui.screens.layout import Layout
+
+_LEAVE = "Leave without opening it"
 
 FRAME = 0.1
 """Seconds between two looks at how far the reading is."""
@@ -27,7 +30,8 @@ class OpeningScreen(Layout):
 
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q,escape", "app.quit", "quit", tooltip="Leave without opening it")
+        Binding(key, "app.quit", "quit", tooltip=_LEAVE, id=name)
+        for name, key in (("quit", "q"), ("cancel", "escape"))
     ]
 
     def __init__(self, store: Store) -> None:
@@ -50,7 +54,7 @@ class OpeningScreen(Layout):
         self.query_one(StatusLine).tell(
             path.stem, [Content.styled("… opening", "$text-accent")], []
         )
-        leave = Item("q", "quit", "app.quit", self, "Leave without opening it", 0)
+        leave = Item(key_of(self.app, "quit"), "quit", "app.quit", self, _LEAVE, 0)
         self.query_one(KeyBar).show((leave,))
         self._tell()
         self.set_interval(FRAME, self._tell)

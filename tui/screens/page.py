@@ -1,18 +1,22 @@
 """What the screens beside the review screen have in common: a frame, and a footer of their own."""
 
+from collections.abc import Iterable
 from typing import ClassVar, TypeVar
 
-from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.app import ComposeResult, SystemCommand
+from textual.binding import BindingType
+from textual.containers import Vertical
 from textual.content import Content
+from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.widgets import Static
 
 from tui.bars import ActivityLine, Item, KeyBar
 from tui.draw import lines
 from tui.flow.news import Notice
-from tui.keys import shown
+from tui.keymap import command, key_of
+from tui.keys import BY_ID, KEYS, Key, Place, bindings
+from tui.scroll import TextScroll
 
 T = TypeVar("T")
 
@@ -22,9 +26,9 @@ class Page(Screen[T]):
 
     CSS_PATH = "page.tcss"
     HEADING: ClassVar[str] = ""
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "back", "back", tooltip="Back to the review", key_display="esc")
-    ]
+    PLACES: ClassVar[tuple[Place, ...]] = ()
+    """Whose keys work here, beside those of every page."""
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Place.PAGE)
 
     def compose(self) -> ComposeResult:
         """The frame, filled by the subclass."""
@@ -39,26 +43,29 @@ class Page(Screen[T]):
         yield from ()
 
     def on_mount(self) -> None:
-        """The footer: the keys of this screen."""
-        seen = dict.fromkeys(
-            binding
-            for kind in (type(self), Page)
-            for binding in kind.__dict__.get("BINDINGS", [])
-            if isinstance(binding, Binding) and binding.show
-        )
-        self.query_one(KeyBar).show(
-            tuple(
-                Item(
-                    binding.key_display or shown(binding.key),
-                    binding.description,
-                    binding.action,
-                    self,
-                    binding.tooltip,
-                    0,
-                )
-                for binding in seen
-            )
-        )
+        """The footer: how to move, and the keys of this screen."""
+        move = BY_ID["down"]
+        shown = f"{key_of(self.app, 'down')} {key_of(self.app, 'up')}"
+        items = [Item(shown, move.label, move.action, self.inner, move.tooltip, 0)]
+        items += [
+            Item(key_of(self.app, key.id), key.label, key.action, self, key.tooltip, 0)
+            for key in self._keys()
+        ]
+        self.query_one(KeyBar).show(tuple(items))
+
+    @property
+    def inner(self) -> DOMNode:
+        """What the keys of a list move in."""
+        return self.focused or self
+
+    def commands(self) -> Iterable[SystemCommand]:
+        """The palette's entries: the keys of this screen by their names."""
+        return (command(self, key, self) for key in self._keys())
+
+    def _keys(self) -> Iterable[Key]:
+        """The keys of this screen, then those of every page."""
+        places = dict.fromkeys((*self.PLACES, Place.PAGE))
+        return [key for place in places for key in KEYS if key.place is place]
 
     def say(self, notice: Notice | None) -> None:
         """Shows a line at the bottom."""
@@ -72,22 +79,11 @@ class Page(Screen[T]):
 class TextPage(Page[None]):
     """A page of text that scrolls."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "scroll(1)", "down", tooltip="A line down", key_display="↓"),
-        Binding("up,k", "scroll(-1)", "up", tooltip="A line up", key_display="↑"),
-        Binding("pagedown,space", "scroll(12)", "page", tooltip="A page down", show=False),
-        Binding("pageup", "scroll(-12)", "page up", tooltip="A page up", show=False),
-    ]
-
     def inside(self) -> ComposeResult:
         """The text."""
-        with VerticalScroll(id="body"):
+        with TextScroll(id="body"):
             yield Static(lines(*self.parts()), id="text", markup=False)
 
     def parts(self) -> list[Content]:
         """The lines."""
         return []
-
-    def action_scroll(self, by: int) -> None:
-        """Scrolls."""
-        self.query_one("#body").scroll_relative(y=by, animate=False, force=True)

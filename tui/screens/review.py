@@ -1,13 +1,14 @@
 """The review screen: four panes over one session. It draws, and hands on what the operator asks."""
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from textual import on
 from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.content import Content
+from textual.dom import DOMNode
 from textual.timer import Timer
 from textual.widgets import Input
 
@@ -16,15 +17,18 @@ from core.errors import PlacetError
 from core.games.lens import lens
 from tui.bars import TabLine
 from tui.draw import MUTED, lines
-from tui.flow.news import Change, Notice, Tone
+from tui.flow.news import Change, Notice
 from tui.flow.review import Review
-from tui.keys import DECISIONS, KEYS, Place, bindings, shown
+from tui.keymap import command
+from tui.keys import DECISIONS, KEYS, Place, bindings
+from tui.literal import literal
 from tui.panes.candidates import CandidatesPane
 from tui.panes.scenario import ScenarioPane
 from tui.panes.values import ValueList, ValuesPane
 from tui.panes.verdicts import VerdictPane, View
 from tui.rows import RowList
-from tui.screens.layout import Layout
+from tui.screens import telling
+from tui.screens.workplace import Workplace
 
 FRAME = 1 / 15
 """Seconds between two drawings of what streams in."""
@@ -33,19 +37,14 @@ REST = 0.15
 """Seconds that the cursor rests before the *what if* line is worked out."""
 
 
-class ReviewScreen(Layout):
+class ReviewScreen(Workplace):
     """What an operator looks at all day."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(Place.REVIEW)
     AUTO_FOCUS = "#candidate-list"
 
     def __init__(self, review: Review) -> None:
-        super().__init__()
-        self.review = review
-        self.compare: tuple[int, int] | None = None
-        self.raw = False
-        self.drafts: dict[str, Any] = {}
-        """What was typed into dialogs and not sent, by dialog and candidate."""
+        super().__init__(review)
         self._due = Change(0)
         self._timer: Timer | None = None
         self._rest: Timer | None = None
@@ -106,8 +105,13 @@ class ReviewScreen(Layout):
         pane.list.hint = self._nothing(bool(total))
         pane.titles(total, open_, len(rows), review.order, review.needle, review.blind)
         pane.list.show(rows)
-        wanted = max(9, min(len(rows) + 4, int(self.size.height * 0.42)))
-        pane.styles.height = None if self.has_class("-narrow") else wanted
+        pane.styles.height = self._height_for(len(rows))
+
+    def _height_for(self, rows: int) -> int | None:
+        """Lines for the list: no more than it needs, so that the verdict has the rest."""
+        if self.has_class("-narrow"):
+            return max(6, min(rows + 3, int(self.size.height * 0.36))) if rows else None
+        return max(9, min(rows + 4, int(self.size.height * 0.42)))
 
     def draw_verdict(self) -> None:
         """Draws the candidate under the cursor in full, and notes that it is in view."""
@@ -138,14 +142,14 @@ class ReviewScreen(Layout):
                 to_do=review.what_to_do(name),
                 doing=busy.value if busy else "",
                 draft=review.draft(name),
-                what_if=self._what_if[1] if self._what_if[0] == known else None,
+                weighed=self._what_if[0] == known,
+                what_if=self._what_if[1],
                 judged_at=_local(review.judged_at(name)) if verdict.judgement else "",
                 compare=self.compare,
                 raw=self.raw,
                 payoffs=review.scenario.payoffs is not None,
                 lens=lens(review.scenario, found.text),
-                check_key=self.key_of("judge"),
-                blind_key=self.key_of("blind"),
+                key_of=self.key_of,
             ),
             Content(""),
         )
@@ -161,25 +165,12 @@ class ReviewScreen(Layout):
             self.draw_verdict()
 
     def _draw_bars(self) -> None:
-        from tui.screens import telling
-
         telling.bars(self)
 
     def _said(self, notice: Notice) -> None:
         self._draw_bars()
 
     # What to say where there is nothing
-
-    def key_of(self, name: str) -> str:
-        """The key that a binding has now, as it is shown."""
-        changed = self.app._keymap.get(name)
-        found = next(key for key in KEYS if key.id == name)
-        return shown(changed) if changed else found.shown_as or shown(found.key)
-
-    def press(self, name: str, told: str) -> Content:
-        """A key and what it does."""
-        key = Content.styled(f"{self.key_of(name):>5}  ", "bold $footer-key-foreground")
-        return key + Content(told)
 
     def _nothing(self, filtered: bool) -> Content:
         if filtered:
@@ -189,20 +180,26 @@ class ReviewScreen(Layout):
                 self.press("cancel", "shows all again"),
             )
         if self.review.work.trouble:
-            return lines(Content(""), self.press("models", "chooses another model, or brings one"))
+            return lines(
+                Content(""),
+                Content.styled("  The models are not there.", MUTED),
+                Content(""),
+                self.press("models", f"then {self.key_of('bring')}: brings the default model"),
+                self.press("models", "chooses another one"),
+                self.press("propose", "tries again"),
+            )
+        take_in = self.key_of("scenario-import")
         return lines(
             Content(""),
             Content.styled("  Nothing to decide yet.", MUTED),
             Content(""),
             self.press("propose", "has the model propose actions for this goal"),
-            self.press("scenario", f"then {'I'}: takes in candidates from a file"),
+            self.press("scenario", f"then {take_in}: takes in candidates from a file"),
             self.press("open", "opens another scenario, or a session"),
         )
 
     def _no_verdict(self, name: str) -> Content:
         if name and (draft := self.review.draft(name)):
-            from tui.literal import literal
-
             return lines(
                 Content.styled("Being written; it is judged as soon as it is whole.", MUTED),
                 Content(""),
@@ -214,7 +211,9 @@ class ReviewScreen(Layout):
             Content.styled("Here stand the verdict on the candidate under the cursor,", MUTED),
             Content.styled("its full text and its versions.", MUTED),
             Content(""),
-            self.press("propose", "proposes candidates"),
+            self.press("models", "brings a model, or chooses one")
+            if self.review.work.trouble
+            else self.press("propose", "proposes candidates"),
         )
 
     # Cursor and focus
@@ -265,7 +264,8 @@ class ReviewScreen(Layout):
         if name != "verdict":
             self._at_pane(name)
         targets = {"values": "#value-list", "candidates": "#candidate-list"}
-        self.query_one(targets.get(name, f"#{name}")).focus()
+        # At once, so that the next key, however soon, is one of that pane's.
+        self.set_focus(self.query_one(targets.get(name, f"#{name}")))
 
     def _step(self, by: int) -> None:
         names = ["values", "scenario", "candidates", "verdict"]
@@ -285,53 +285,38 @@ class ReviewScreen(Layout):
 
     # What the operator asks for; how it is done stands in the modules beside this one
 
-    def do(self, what: Coroutine[Any, Any, None]) -> None:
-        """Runs something that may ask questions; what is refused is said, never raised."""
-
-        async def run() -> None:
-            try:
-                await what
-            except PlacetError as error:
-                self.refused(error)
-
-        self.run_worker(run(), group="asking")
-
-    def refused(self, error: PlacetError) -> None:
-        """Says what a guard, or a file, does not allow, and what can be done."""
-        told = " ".join(part for part in (f"{error.problem}.", error.mend) if part)
-        if error.where:
-            told = f"{error.where}: {told}"
-        elif not told[1:2].isdigit():  # a candidate's name is written as it is
-            told = told[:1].upper() + told[1:]
-        self.review.news.say(told, Tone.WARNING)
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """No key of this screen works while text is typed in it."""
+        """No decision key works while text is typed here, nor anything while a question is put.
+
+        A dialog takes a moment to open. What is typed ahead of it is meant for it, and must not be
+        read as keys of this screen.
+        """
+        if action != "do":
+            return True
         typing = isinstance(self.focused, Input)
-        return not (typing and action == "do" and parameters[0] in DECISIONS)
+        return not self.asking and not (typing and parameters[0] in DECISIONS)
 
     def action_do(self, what: str) -> None:
         """Does what a key stands for. Whatever a guard refuses is said, and nothing is changed."""
-        from tui.screens import doing
+        from tui.screens import doing  # late: text fields are not needed for the first paint
 
         try:
             doing.DO[what](self)
         except PlacetError as error:
             self.refused(error)
 
-    def pane_commands(self) -> Iterable[SystemCommand]:
-        """The palette's entries for what works in the values and in the scenario."""
-        for place, pane in ((Place.VALUES, "value-list"), (Place.SCENARIO, "scenario")):
-            node = self.query_one(f"#{pane}")
-            for key in KEYS:
-                if key.place is place:
-                    yield SystemCommand(
-                        f"{pane.split('-')[0].capitalize()}: {key.label} ({self.key_of(key.id)})",
-                        key.tooltip,
-                        lambda action=key.action, node=node: self.run_worker(
-                            self.app.run_action(action, node), group="palette"
-                        ),
-                    )
+    def commands(self) -> Iterable[SystemCommand]:
+        """The palette's entries: every key that works on this screen, by its name."""
+        places: dict[Place, tuple[DOMNode, str]] = {
+            Place.REVIEW: (self, ""),
+            Place.VALUES: (self.query_one(ValuesPane).list, "Values"),
+            Place.SCENARIO: (self.query_one(ScenarioPane), "Scenario"),
+            Place.LIST: (self.query_one(CandidatesPane).list, "Candidates"),
+        }
+        for key in KEYS:
+            # The palette is open already, and knows how to quit.
+            if key.place in places and key.id not in ("palette", "quit"):
+                yield command(self, key, *places[key.place])
 
     @on(ValueList.Weigh)
     def _weigh(self, event: ValueList.Weigh) -> None:

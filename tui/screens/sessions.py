@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.widgets import Static
 
@@ -21,6 +21,7 @@ from core.session.store import load
 from tui.dialogs import Choice, Pick, Show
 from tui.draw import MUTED, RISK, lines
 from tui.flow.news import Notice, Tone
+from tui.keys import Place, bindings
 from tui.literal import cut, literal
 from tui.rows import RowList
 from tui.screens.page import Page
@@ -68,14 +69,8 @@ class SessionsScreen(Page[str | None]):
     """What was decided before."""
 
     HEADING = "Sessions"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "resume", "resume", tooltip="Go on where it stood"),
-        Binding("v", "verify", "verify", tooltip="Check the chain of events"),
-        Binding("c", "compare", "compare", tooltip="Compare with another session"),
-        Binding("m", "export('md')", "Markdown", tooltip="Export as Markdown"),
-        Binding("h", "export('html')", "HTML", tooltip="Export as a web page"),
-        Binding("J", "export('json')", "JSON", tooltip="Export as JSON"),
-    ]
+    PLACES = (Place.SESSIONS,)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(*PLACES)
 
     def __init__(self, open_now: Path) -> None:
         super().__init__()

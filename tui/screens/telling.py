@@ -1,24 +1,24 @@
 """What the lines at the top and at the bottom of the review screen say."""
 
-from typing import TYPE_CHECKING
-
 from textual.content import Content
 from textual.widgets import Static
 
 from tui.bars import ActivityLine, Item, KeyBar, StatusLine
 from tui.draw import MUTED
 from tui.flow.work import Kind
-from tui.keys import KEYS, Place
-from tui.literal import literal
+from tui.keys import BY_ID, KEYS, Key, Place
+from tui.literal import cut, literal
+from tui.panes.candidates import CandidatesPane
+from tui.screens.workplace import Workplace
 
-if TYPE_CHECKING:
-    from tui.screens.review import ReviewScreen
+_GROUPS = ("work", "decide", "look", "go", "file")
+_WAY = ("propose", "approve", "reject", "realign", "undo", "save-as", "quit")
+"""What is enough to get through a review: it comes first, and is on one line of 80."""
 
-_GROUPS = ("", "work", "decide", "look", "go", "file")
 _SHORT = {"values": "panes", "save-as": "save", "statistics": "stats"}
 
 
-def bars(screen: "ReviewScreen") -> None:
+def bars(screen: Workplace) -> None:
     """Draws all of them."""
     _status(screen)
     _banner(screen)
@@ -26,7 +26,7 @@ def bars(screen: "ReviewScreen") -> None:
     keys(screen)
 
 
-def _status(screen: "ReviewScreen") -> None:
+def _status(screen: Workplace) -> None:
     review = screen.review
     saver, work = review.saver, review.work
     if saver.problem:
@@ -51,10 +51,9 @@ def _status(screen: "ReviewScreen") -> None:
     parts = [policy.device, policy.dtype] if policy else []
     if told := " ".join(part for part in parts if part not in ("", "none")):
         right.append(literal(told, MUTED, one_line=True))
-    pulling = any(job.kind is Kind.PULL for job in work.jobs.values())
     right.append(
         Content.styled("online: pulling", "bold $text-warning")
-        if pulling
+        if work.pulling
         else Content.styled("offline", MUTED)
     )
     if names:
@@ -78,7 +77,7 @@ def _short(names: list[str]) -> str:
     return " + ".join(name.rsplit("/", 1)[-1] for name in names)
 
 
-def _banner(screen: "ReviewScreen") -> None:
+def _banner(screen: Workplace) -> None:
     review = screen.review
     banner = screen.query_one("#banner", Static)
     told, error = Content(""), False
@@ -87,8 +86,8 @@ def _banner(screen: "ReviewScreen") -> None:
         told += Content(f"  {screen.key_of('save-as')} saves elsewhere.")
         error = True
     elif review.work.trouble and not review.work.jobs:
-        told = Content("! ") + literal(review.work.trouble, one_line=True)
-        told += Content(f"  {screen.key_of('models')} chooses a model; ")
+        told = literal(cut(f"! {review.work.trouble}", 2 * screen.size.width - 16).rstrip())
+        told += Content(f"\n{screen.key_of('models')} chooses a model, or brings one; ")
         told += Content(f"{screen.key_of('propose')} or {screen.key_of('judge')} tries again.")
         error = True
     elif review.work.echo:
@@ -103,7 +102,7 @@ def _banner(screen: "ReviewScreen") -> None:
         banner.update(told)
 
 
-def _activity(screen: "ReviewScreen") -> None:
+def _activity(screen: Workplace) -> None:
     review = screen.review
     line = screen.query_one(ActivityLine)
     jobs = list(review.work.jobs.values())
@@ -111,23 +110,12 @@ def _activity(screen: "ReviewScreen") -> None:
         line.saying(review.news.last, _hint(screen))
         return
     job = next((job for job in jobs if job.progress), jobs[0])
-    what = "cancelling" if job.cancelling else job.kind.value
-    if job.model and job.kind is Kind.PULL:
-        what += f" {job.model}"
-    done = job.progress
-    if job.kind is Kind.PROPOSE and done and done.stage == "judge":
-        what = Kind.JUDGE.value
-    line.running(
-        what,
-        done.done if done else 0,
-        done.total if done else 0,
-        done.seconds_left if done else 0.0,
-        len(jobs) - 1,
-        screen.key_of("cancel") if any(other.kind is not Kind.LOAD for other in jobs) else "",
-    )
+    stops = any(other.kind is not Kind.LOAD for other in jobs)
+    key = screen.key_of("cancel") if stops else ""
+    line.running(job.told, *job.steps, job.seconds_left, len(jobs) - 1, key)
 
 
-def _hint(screen: "ReviewScreen") -> Content:
+def _hint(screen: Workplace) -> Content:
     review = screen.review
     total, open_ = review.counts()
     key = Content.styled
@@ -152,29 +140,54 @@ def _hint(screen: "ReviewScreen") -> Content:
     )
 
 
-def keys(screen: "ReviewScreen") -> None:
-    """The footer: what works in this pane, then what works everywhere."""
-    items = []
-    focused = screen.focused
-    pane = None
-    if focused is not None:
-        pane = {"value-list": Place.VALUES, "scenario": Place.SCENARIO}.get(focused.id or "")
-    hidden = set()
-    if pane is not None and focused is not None:
-        for key in KEYS:
-            if key.place is pane:
-                told = screen.key_of(key.id)
-                hidden.add(told)
-                items.append(Item(told, key.label, key.action, focused, key.tooltip, 0))
-    for key in KEYS:
-        if key.place is not Place.REVIEW or not key.show:
-            continue
+def keys(screen: Workplace) -> None:
+    """The footer: what works in this pane, the way through a review, then all the rest."""
+    items = [*_of_pane(screen), _moving(screen)]
+    taken = {item.shown for item in items}
+    found = [key for key in KEYS if key.place is Place.REVIEW and _counts_now(screen, key)]
+    found.sort(key=_place)
+    for key in found:
         told = screen.key_of(key.id)
-        if told in hidden:
-            continue
-        if key.id == "cancel" and not (screen.review.work.jobs or screen.review.needle):
-            continue
-        label = _SHORT.get(key.id, key.label)
-        items.append(Item(told, label, key.action, screen, key.tooltip, _GROUPS.index(key.group)))
-    items.sort(key=lambda item: item.group)
+        if told not in taken:
+            told = f"{told} {screen.key_of('next-pane')}" if key.id == "values" else told
+            label = _SHORT.get(key.id, key.label)
+            group = 0 if key.id in _WAY else 1
+            items.append(Item(told, label, key.action, screen, key.tooltip, group))
     screen.query_one(KeyBar).show(tuple(items))
+
+
+def _place(key: Key) -> int:
+    """Where a key stands: those of the way first, the others by what they are for."""
+    return _WAY.index(key.id) if key.id in _WAY else len(_WAY) + _GROUPS.index(key.group)
+
+
+def _of_pane(screen: Workplace) -> list[Item]:
+    """What works in the values, or in the scenario, while they have the focus."""
+    focused = screen.focused
+    pane = {"value-list": Place.VALUES, "scenario": Place.SCENARIO}.get(
+        (focused.id or "") if focused else ""
+    )
+    if focused is None or pane is None:
+        return []
+    return [
+        Item(screen.key_of(key.id), key.label, key.action, focused, key.tooltip, 0)
+        for key in KEYS
+        if key.place is pane
+    ]
+
+
+def _moving(screen: Workplace) -> Item:
+    """Both ways through a list, as one."""
+    key = BY_ID["down"]
+    where = screen.focused or screen.query_one(CandidatesPane).list
+    shown = f"{screen.key_of('down')} {screen.key_of('up')}"
+    return Item(shown, key.label, key.action, where, key.tooltip, 0)
+
+
+def _counts_now(screen: Workplace, key: Key) -> bool:
+    """Whether a key belongs in the footer now: some only where there is something for them."""
+    if key.id == "cancel":
+        return bool(screen.review.work.jobs or screen.review.needle or screen.compare or screen.raw)
+    if key.id in ("older", "newer"):
+        return screen.compare is not None
+    return key.show

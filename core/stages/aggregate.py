@@ -1,0 +1,115 @@
+"""Aggregate: the agents' answers and the profile become one answer (CMVA-GS, IBM Research 2024).
+
+Several are sampled; the one that the judge finds to serve the profile best, by `r·c`, is kept,
+with what it drew on.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from core.domain.scenario import Scenario
+from core.domain.text import words
+from core.domain.values import Profile
+from core.domain.verdict import Judgement, assess
+from core.models.base import AGGREGATOR, Sampling, Voices
+from core.stages import prompts
+from core.stages.judge import Judge, judge
+from core.stages.propose import usable
+from core.watch import SILENT, Growing, Progress, Watch
+
+SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_tokens=48, sentences=1)
+SAMPLES = 8
+
+
+class Synthesis(Struct, frozen=True, kw_only=True):
+    """What came of it."""
+
+    text: str = ""
+    """Empty where no sample could be used."""
+    judgement: Judgement | None = None
+    drew_on: dict[str, float] = {}
+    """By value id, the share of its content words that stand in that agent's answer, 0 to 1."""
+    own: float = 0.0
+    """Share of its content words that stand in no agent's answer."""
+    problem: str = ""
+
+    @property
+    def remark(self) -> str:
+        """The provenance as a sentence."""
+        parts = [f"{who} {share:.0%}" for who, share in self.drew_on.items() if share]
+        drew = f"Words shared with the agents: {', '.join(parts)}" if parts else "No agent's words"
+        return f"{drew}; with none of them: {self.own:.0%}."
+
+
+def aggregate(
+    voices: Voices,
+    reviewer: Judge,
+    scenario: Scenario,
+    profile: Profile,
+    answers: Mapping[str, str],
+    *,
+    seed: int,
+    row: int = 0,
+    samples: int = SAMPLES,
+    watch: Watch = SILENT,
+) -> Synthesis:
+    """One answer from the agents' `answers` (by value id). Raises `Cancelled`.
+
+    `row` is the place that its growing text is told of.
+    """
+    prompt = prompts.synthesis(prompts.question(scenario), profile, answers)
+    drafts = voices.speak(
+        profile,
+        AGGREGATOR,
+        [prompt] * samples,
+        SAMPLING,
+        [seed * 1_000_003 + 500_009 + place for place in range(samples)],
+        watch,
+        lambda place, text: None if place else watch.say(Growing(row=row, text=text)),
+    )
+    asked = f"{scenario.goal} {scenario.context}"
+    texts: list[str] = []
+    why = ""
+    for draft in drafts:
+        text, problem = usable(draft, asked, texts)
+        if text:
+            texts.append(text)
+        why = problem or why
+    if not texts:
+        return Synthesis(problem=f"no synthesis could be used: {why}")
+    quiet = Watch(
+        lambda note: watch.say(note) if isinstance(note, Progress) else None, watch.is_cancelled
+    )
+    found = best(texts, judge(reviewer, scenario, profile, texts, watch=quiet), profile)
+    if found is None:
+        return Synthesis(problem="no synthesis could be judged")
+    text, judgement = found
+    drew_on, own = provenance(text, answers)
+    return Synthesis(text=text, judgement=judgement, drew_on=drew_on, own=own)
+
+
+def best(
+    texts: Sequence[str], judgements: Sequence[Judgement | None], profile: Profile
+) -> tuple[str, Judgement] | None:
+    """The text with the highest `r·c`, the first of equals; None where none was judged."""
+    judged = [
+        (text, judgement)
+        for text, judgement in zip(texts, judgements, strict=True)
+        if judgement is not None
+    ]
+    return max(judged, key=lambda one: assess(one[1], profile).alignment, default=None)
+
+
+def provenance(text: str, answers: Mapping[str, str]) -> tuple[dict[str, float], float]:
+    """By value id the share of the words of `text` in that answer, and the share in none.
+
+    Words of up to three letters do not count: they stand everywhere.
+    """
+    told = {word for word in words(text) if len(word) > 3}
+    if not told:
+        return dict.fromkeys(answers, 0.0), 1.0
+    theirs = {who: told & set(words(answer)) for who, answer in answers.items()}
+    shared = set[str]().union(*theirs.values())
+    drew_on = {who: len(found) / len(told) for who, found in theirs.items()}
+    return drew_on, len(told - shared) / len(told)

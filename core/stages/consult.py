@@ -1,0 +1,45 @@
+"""Consult: the moral agents' answers, then the aggregator's, each told of as it comes."""
+
+from collections.abc import Sequence
+
+from core.domain.candidate import Origin, Source
+from core.domain.scenario import Scenario
+from core.domain.values import Profile
+from core.models.base import Voices
+from core.stages.advise import advise
+from core.stages.aggregate import aggregate
+from core.stages.judge import Judge
+from core.watch import SILENT, Advised, Dropped, Watch
+
+
+def consult(
+    voices: Voices,
+    reviewer: Judge,
+    scenario: Scenario,
+    profile: Profile,
+    *,
+    seed: int,
+    avoid: Sequence[str] = (),
+    watch: Watch = SILENT,
+) -> str:
+    """Says `Advised` for every answer, the synthesis in the row after the agents'.
+
+    Gives what the operator should know. Raises `Cancelled`, and `ModelProblem` where no value that
+    counts has an agent.
+    """
+    answers, notice = advise(voices, scenario, profile, seed=seed, avoid=avoid, watch=watch)
+    told = [notice] if notice else []
+    row = len(voices.speakers(profile))
+    if not voices.aggregates:
+        told.append("there is no aggregator yet: `placet train aggregator`")
+    elif answers:
+        found = aggregate(
+            voices, reviewer, scenario, profile, answers, seed=seed, row=row, watch=watch
+        )
+        if found.problem:
+            told.append(found.problem)
+            watch.say(Dropped(row=row, why=found.problem))
+        else:
+            origin = Origin(Source.AGGREGATOR)
+            watch.say(Advised(row=row, text=found.text, origin=origin, remark=found.remark))
+    return "; ".join(told)

@@ -1,0 +1,274 @@
+"""Moral agents: an adapter a value, tuned by PPO with the judge's score of that value as reward.
+
+After CMVA-GS (IBM Research 2024): the base model answers questions of what to do; each answer is
+worth the probability that it respects the value, and drifting from the base model costs. Answers
+that the product would not use, for they are empty, cut short, looping or an echo, are worth 0.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from random import Random
+from typing import Any, Protocol
+
+import tomli_w
+import torch
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from core.domain.values import Value
+from core.files import write_whole
+from core.models.base import Draft
+from core.models.trained import Measure, Tree
+from core.stages import prompts
+from core.stages.propose import usable
+from core.training.guards import Guards, Second, guard
+from core.training.ppo import Figures, Outcome, Ppo, PpoConfig, PromptSampler, train
+from core.training.questions import Question
+from core.training.replies import prompt_tokens
+from core.training.rollouts import Policy, Rollout, Tokens
+from core.training.writer import Writer
+from core.watch import SILENT, Watch
+
+CARD = "agent.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentConfig:
+    """Every hyper-parameter of an agent's run."""
+
+    prompts_per_step: int = 8
+    replies_per_prompt: int = 4
+    max_tokens: int = 32
+    guard_every: int = 25
+    """Steps between two looks at the guards."""
+    guard_questions: int = 48
+    ppo: PpoConfig = field(
+        default_factory=lambda: PpoConfig(
+            steps=200,
+            rank=8,
+            alpha=16,
+            rate=1e-3,
+            kl_coefficient=0.01,  # rewards lie between 0 and 1
+            kl_target=10.0,
+            kl_stop=60.0,
+            checkpoint_every=5,
+            threads=1,
+        )
+    )
+
+    @classmethod
+    def load(cls, path: Path) -> AgentConfig:
+        """Read from TOML, the trainer's settings in `[ppo]`; what is not named keeps its default.
+
+        Raises:
+            TypeError: the file names a field that does not exist.
+            ValueError: a field has a value that it cannot have.
+        """
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        told = table.pop("ppo", {})
+        return cls(**table, ppo=replace(cls().ppo, **told))
+
+
+class Scorer(Protocol):
+    """What the trained judge offers here."""
+
+    def measure(self, trees: Sequence[Tree], watch: Watch, *, second: bool) -> list[list[Measure]]:
+        """See `TrainedJudge.measure`."""
+
+
+def scores(
+    judge: Scorer, asked: Sequence[tuple[str, str]], statements: Sequence[str]
+) -> list[list[float]]:
+    """Questions and answers to them → for each the probabilities of respecting the statements.
+
+    All answers to one question are read in one tree, all trees together.
+    """
+    trees: dict[str, list[str]] = {}
+    for question, answer in asked:
+        answers = trees.setdefault(question, [])
+        if answer not in answers:
+            answers.append(answer)
+    found = judge.measure(
+        [
+            (question, [(answer, tuple(statements)) for answer in answers])
+            for question, answers in trees.items()
+        ],
+        SILENT,
+        second=False,
+    )
+    told = {
+        (question, answer): list(measure.scores)
+        for (question, answers), row in zip(trees.items(), found, strict=True)
+        for answer, measure in zip(answers, row, strict=True)
+    }
+    return [told[one] for one in asked]
+
+
+class ValueReward:
+    """Replies to prompts → how likely each respects one value, 0 to 1."""
+
+    def __init__(
+        self,
+        judge: Scorer,
+        statement: str,
+        tokenizer: PreTrainedTokenizerBase,
+        questions: Mapping[Tokens, str],
+        ends: frozenset[int],
+    ) -> None:
+        self.judge = judge
+        self.statement = statement
+        self.tokenizer = tokenizer
+        self.questions = questions
+        self.ends = ends
+
+    def __call__(self, asked: Sequence[Tokens], replies: Sequence[Tokens]) -> list[float]:
+        """See `core.training.ppo.Reward`."""
+        texts = [self.read(*pair) for pair in zip(asked, replies, strict=True)]
+        return self.worth(asked, texts)
+
+    def read(self, prompt: Tokens, reply: Tokens) -> str:
+        """The answer as the product would use it, or an empty text."""
+        text = str(self.tokenizer.decode(list(reply), skip_special_tokens=True))
+        first = next(iter(text.strip().splitlines()), "")
+        draft = Draft(first, len(reply), reply[-1] in self.ends)
+        return usable(draft, self.questions[prompt], ())[0]
+
+    def worth(self, asked: Sequence[Tokens], texts: Sequence[str]) -> list[float]:
+        """What each answer is worth, an empty one nothing."""
+        said = [(self.questions[prompt], text) for prompt, text in zip(asked, texts, strict=True)]
+        found = iter(scores(self.judge, [one for one in said if one[1]], [self.statement]))
+        return [next(found)[0] if text else 0.0 for _, text in said]
+
+
+class AgentSampler(PromptSampler):
+    """Samples as its parent does, and looks at the guards every so many steps."""
+
+    reward: ValueReward
+
+    def __init__(
+        self,
+        learnt: Sequence[Tokens],
+        kept: Sequence[Tokens],
+        reward: ValueReward,
+        second: Second,
+        config: AgentConfig,
+        writer: Writer,
+    ) -> None:
+        super().__init__(
+            learnt,
+            reward,
+            prompts_per_step=config.prompts_per_step,
+            replies_per_prompt=config.replies_per_prompt,
+            max_tokens=config.max_tokens,
+            ends=reward.ends,
+        )
+        self.kept = kept
+        self.second = second
+        self.every = config.guard_every
+        self.writer = writer
+        self._extra: dict[str, float] = {}
+
+    def sample(self, policy: Policy, step: int, generator: torch.Generator) -> list[Rollout]:
+        """See `Sampler.sample`."""
+        self._extra = {}
+        if step % self.every == 0:
+            found = asdict(self.look(policy))
+            self._extra = {f"guard_{name}": value for name, value in found.items()}
+        self._renew(policy)
+        return super().sample(policy, step, generator)
+
+    def look(self, policy: Policy) -> Guards:
+        """The guards now; the same random numbers each time."""
+        asked = list(self.kept)
+        self._renew(policy)
+        replies = policy.write(asked, self.max_tokens, self.ends, torch.Generator().manual_seed(5))
+        texts = [self.reward.read(*pair) for pair in zip(asked, replies, strict=True)]
+        worth = self.reward.worth(asked, texts)
+        return guard(policy, asked, replies, texts, worth, self.reward.statement, self.second)
+
+    def _renew(self, policy: Policy) -> None:
+        self.writer.renew()
+        policy.writer = self.writer.model
+
+    def extra(self) -> Mapping[str, float]:
+        """The guards, where this step looked at them."""
+        return self._extra
+
+
+def sentence_ends(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """Tokens after which an answer is over: the end of a turn, of a sentence, of a line."""
+    found = {tokenizer.eos_token_id}
+    for token in range(len(tokenizer)):
+        text = str(tokenizer.decode([token]))
+        if "\n" in text or (text.strip() and text.strip().rstrip("\"'”’)")[-1:] in (".", "!", "?")):
+            found.add(token)
+    return frozenset(end for end in found if isinstance(end, int))
+
+
+def train_agent(
+    config: AgentConfig,
+    value: Value,
+    profile: str,
+    judge: Scorer,
+    second: Second,
+    questions: tuple[Sequence[Question], Sequence[Question]],
+    base: Path,
+    out: Path,
+    base_name: str,
+    *,
+    resume: bool = False,
+    progress: Callable[[Figures], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Trains the agent of a value and writes adapter, log and card into `out`; gives the card.
+
+    `questions` are those to learn from and those held out; the guards look at some of the latter.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    texts = {
+        tuple(prompt_tokens(tokenizer, prompts.advice(one.text))): one.text
+        for part in questions
+        for one in part
+    }
+    learnt, kept = (
+        [tuple(prompt_tokens(tokenizer, prompts.advice(one.text))) for one in part]
+        for part in questions
+    )
+    Random(config.ppo.seed).shuffle(kept)
+    reward = ValueReward(judge, value.statement, tokenizer, texts, sentence_ends(tokenizer))
+    trainer = Ppo(config.ppo, base)
+    writer = Writer(base, trainer.adapted)
+    sampler = AgentSampler(learnt, kept[: config.guard_questions], reward, second, config, writer)
+    before = sampler.look(trainer.policy)  # a fresh adapter changes nothing
+    outcome = train(trainer, sampler, out, base_name, resume, progress)
+    after = sampler.look(trainer.policy)
+    card = _card(config, value, profile, base_name, outcome, before, after)
+    if trainer.accelerator.is_main_process:
+        write_whole(out / CARD, tomli_w.dumps(card))
+    return card
+
+
+def _card(
+    config: AgentConfig,
+    value: Value,
+    profile: str,
+    base_name: str,
+    outcome: Outcome,
+    before: Guards,
+    after: Guards,
+) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "base": base_name,
+        "value": value.id,
+        "statement": value.statement,
+        "profile": profile,
+        "steps": outcome.steps,
+        "ran_away": outcome.ran_away,
+        "base_figures": asdict(before),
+        "agent_figures": asdict(after),
+        "data": ["Moral Stories as questions (training part), MIT"],
+        "config": asdict(config),
+    }

@@ -1,0 +1,156 @@
+"""Fits the second judge on stories that the first one never read.
+
+The first judge's training stops before it has gone through its data. Its order depends on its seed
+alone, so it is replayed here, and what was never reached is used: Moral Stories' norms, each also
+turned round, and the foundations of the same actions. The stories it was calibrated on are left out
+as well. It is measured on Moral Stories' development set, which neither judge was fitted on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import tomli_w
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from core.models.judge_model import load_tokenize
+from core.models.second import CARD, WEIGHTS, Asked, Features
+from core.training import data as sets
+from core.training import norms, people
+from core.training.data import Story
+from core.training.heads import build_cases, in_steps, sample
+from core.training.heads_config import HeadsConfig
+from core.training.measure import accuracy, auroc
+
+
+@dataclass(frozen=True, slots=True)
+class SecondConfig:
+    """What shapes the regression."""
+
+    seed: int = 3
+    depth: int = 20
+    """Layers of the plain model that are run."""
+    decay: float = 0.02
+    """Weight of the squared norm in the loss."""
+    rounds: int = 200
+    """Steps of L-BFGS, at most."""
+
+
+Row = tuple[Asked, int]
+"""An action with a statement, and 1 if it respects it."""
+
+
+def unread(data: Path, corpus: Path, base: Path, config: HeadsConfig) -> list[Story]:
+    """Training stories of which the judge of `config` read nothing."""
+    tokenize = load_tokenize(base)
+    read: set[str] = set()
+    for number, stage in enumerate(config.stages):
+        cases = build_cases(stage, data, corpus, Random(config.seed * 1000 + number))
+        steps = in_steps([sample(case, tokenize) for case in cases], stage.tokens_per_step)
+        reached = sum(len(step) for step in steps[: stage.stop_after])
+        read |= {act.text for case in cases[:reached] for act in case.acts}
+    learnt, _ = sets.training_stories(data)
+    return [story for story in learnt if not {story.moral, story.immoral} & read]
+
+
+def rows_of(stories: Sequence[Story], data: Path, rng: Random) -> list[Row]:
+    """Both actions of each story under its norm, the norm turned round, and its foundations."""
+    foundations = people.read_foundations(data / "foundation_actions.jsonl", set())
+    made: list[Row] = []
+    for story in stories:
+        turned = norms.turn_round(story.norm, rng)
+        for text, moral in ((story.moral, 1), (story.immoral, 0)):
+            made.append(((text, story.norm), moral))
+            if turned is not None:
+                made.append(((text, turned), 1 - moral))
+            made += foundation_rows(text, foundations, rng)
+    return made
+
+
+def foundation_rows(
+    text: str, foundations: dict[str, tuple[tuple[str, ...], int]], rng: Random
+) -> list[Row]:
+    """An action under a statement of each foundation that people named for it."""
+    listed, label = foundations.get(text, ((), 0))
+    return [((text, rng.choice(people.FOUNDATIONS[name])), label) for name in listed]
+
+
+def fit(found: Tensor, labels: Sequence[int], config: SecondConfig) -> tuple[Tensor, float]:
+    """Logistic regression with a squared penalty: weights [width] and the bias."""
+    torch.manual_seed(config.seed)
+    targets = torch.tensor(labels, dtype=torch.float32)
+    middle, spread = found.mean(0), found.std(0).clamp(min=1e-3)
+    scaled = (found - middle) / spread
+    weight = torch.zeros(found.shape[1], requires_grad=True)
+    bias = torch.zeros((), requires_grad=True)
+    optimiser = torch.optim.LBFGS(
+        [weight, bias], max_iter=config.rounds, line_search_fn="strong_wolfe"
+    )
+
+    def loss() -> float:
+        optimiser.zero_grad()
+        found = binary_cross_entropy_with_logits(scaled @ weight + bias, targets)
+        whole = found + config.decay * weight.square().sum()
+        whole.backward()  # type: ignore[no-untyped-call]
+        return float(whole.detach())
+
+    optimiser.step(loss)  # type: ignore[no-untyped-call]
+    own = (weight / spread).detach()
+    return own, float(bias.detach() - own @ middle)
+
+
+def train(
+    config: SecondConfig, data: Path, corpus: Path, base: Path, out: Path, base_name: str
+) -> dict[str, Any]:
+    """Fits the regression and writes weights and card into `out`; gives the card."""
+    torch.set_num_threads(1)
+    stories = unread(data, corpus, base, HeadsConfig())
+    rows = rows_of(stories, data, Random(config.seed))
+    features = Features.load(base, config.depth)
+    weight, bias = fit(features([row for row, _ in rows]), [one for _, one in rows], config)
+    figures = {}
+    for name, kept in _tests(data, Random(config.seed + 1)).items():
+        scores = torch.sigmoid(features([row for row, _ in kept]) @ weight + bias).numpy()
+        positive = np.array([one == 1 for _, one in kept])
+        figures[name] = {
+            "auroc": round(auroc(scores.astype(float), positive), 4),
+            "accuracy": round(accuracy(scores.astype(float), positive, 0.5), 4),
+            "n": len(kept),
+        }
+    card = {
+        "schema": 1,
+        "base": base_name,
+        "depth": config.depth,
+        "fitted_on": {
+            "stories": len(stories),
+            "rows": len(rows),
+            "sets": ["Moral Stories (train), stories that the judge never read, MIT"],
+        },
+        "config": asdict(config),
+        "measured_on": figures,
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    save_file({"weight": weight, "bias": torch.tensor(bias)}, out / WEIGHTS)
+    (out / CARD).write_text(tomli_w.dumps(card), "utf-8")
+    return card
+
+
+def _tests(data: Path, rng: Random) -> dict[str, list[Row]]:
+    """Development rows: actions under their norms, and under the statements of foundations."""
+    stories = sets.read_stories(data / "moral_stories.dev.jsonl")
+    foundations = people.read_foundations(data / "foundation_actions.jsonl", set())
+    acts = [
+        (text, 1 - place, one.norm)
+        for one in stories
+        for place, text in enumerate((one.moral, one.immoral))
+    ]
+    named = [row for text, _, _ in acts for row in foundation_rows(text, foundations, rng)]
+    return {"norms": [((text, norm), label) for text, label, norm in acts], "foundations": named}

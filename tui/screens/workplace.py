@@ -1,0 +1,75 @@
+"""The review screen, as far as those need it who do something on it."""
+
+from collections.abc import Coroutine
+from typing import Any
+
+from textual.content import Content
+
+from core.errors import PlacetError
+from tui.flow.news import Change, Tone
+from tui.flow.review import Review
+from tui.keymap import key_of
+from tui.screens.layout import Layout
+
+
+class Workplace(Layout):
+    """One session, what is open beside its candidates, and a way to ask the operator something."""
+
+    def __init__(self, review: Review) -> None:
+        super().__init__()
+        self.review = review
+        self.compare: tuple[int, int] | None = None
+        """The two versions whose difference is shown."""
+        self.raw = False
+        """Whether what the judge gave is shown word for word."""
+        self.drafts: dict[str, Any] = {}
+        """What was typed into dialogs and not sent, by dialog and candidate."""
+        self.asking = False
+        """Whether a question is being put, or acted on: no other begins until that is over."""
+
+    def do(self, what: Coroutine[Any, Any, None]) -> None:
+        """Runs something that may ask questions; what is refused is said, never raised."""
+        if self.asking:
+            what.close()
+            return
+        self.asking = True
+
+        async def run() -> None:
+            try:
+                await what
+            except PlacetError as error:
+                self.refused(error)
+            finally:
+                self.asking = False
+
+        self.run_worker(run(), group="asking")
+
+    def refused(self, error: PlacetError) -> None:
+        """Says what a guard, or a file, does not allow, and what can be done."""
+        told = " ".join(part for part in (f"{error.problem}.", error.mend) if part)
+        if error.where:
+            told = f"{error.where}: {told}"
+        elif not told[1:2].isdigit():  # a candidate's name is written as it is
+            told = told[:1].upper() + told[1:]
+        self.review.news.say(told, Tone.WARNING)
+
+    def key_of(self, name: str) -> str:
+        """The key that a binding has now, as it is shown."""
+        return key_of(self.app, name)
+
+    def press(self, name: str, told: str) -> Content:
+        """A key and what it does."""
+        key = Content.styled(f"{self.key_of(name):>5}  ", "bold $footer-key-foreground")
+        return key + Content(told)
+
+    def draw(self, change: Change = Change.ALL) -> None:
+        """Draws what has changed."""
+        raise NotImplementedError
+
+    def draw_verdict(self) -> None:
+        """Draws the candidate under the cursor in full."""
+        raise NotImplementedError
+
+    def filter_closed(self) -> None:
+        """Shows all candidates again."""
+        raise NotImplementedError
