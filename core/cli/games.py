@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from core.cli import tuning
+from core.cli import evaluating, tuning
 from core.cli.options import Seed
-from core.cli.output import give, warn
+from core.cli.output import give, needs, warn
 from core.domain.text import plain
 from core.games import players, rewards
 from core.games.matrix import GAMES, Game, load_game
@@ -27,6 +27,7 @@ Games = Annotated[
 
 
 app.command("tune")(tuning.tune)
+app.command("evaluate")(evaluating.evaluate)
 
 
 @app.command("list")
@@ -76,7 +77,7 @@ def show_reference(games: Games = None, as_json: AsJson = False) -> None:
 def run_tournament(
     names: Annotated[
         list[str] | None,
-        typer.Option("--player", help="A player; again for more. Default: all."),
+        typer.Option("--player", help="A player or a run; again for more. Default: all players."),
     ] = None,
     games: Games = None,
     rounds: Annotated[int, typer.Option(min=1, max=100_000, help="Rounds a match.")] = 200,
@@ -87,8 +88,9 @@ def run_tournament(
     as_json: AsJson = False,
 ) -> None:
     """Every player against every player, itself included, in both seats of every game."""
-    taking = [players.find_player(name) for name in dict.fromkeys(names or players.PLAYERS)]
-    found = tournament(taking, _games(games).values(), rounds, seed, noise)
+    playing = _games(games)
+    taking = [_player(name, playing) for name in dict.fromkeys(names or players.PLAYERS)]
+    found = tournament(taking, playing.values(), rounds, seed, noise)
     if as_json:
         told = {
             "rounds": rounds,
@@ -107,6 +109,19 @@ def run_tournament(
 
 def _games(names: list[str] | None) -> dict[str, Game]:
     return {game.name: game for game in (load_game(name, warn) for name in names or GAMES)}
+
+
+def _player(name: str, games: dict[str, Game]) -> players.Player:
+    """A classic player, or the model of a run, with the words that it was trained on."""
+    folder = evaluating.find_run(name)
+    if not folder.is_dir():
+        return players.find_player(name)
+    needs("peft")
+    from core.games.evaluate import Condition, open_runs
+
+    seats = {seat for game in games.values() for seat in (game, game.turned)}
+    ((path, settings, reader),) = open_runs([folder])
+    return reader.player(path.name, seats, Condition(settings.words))
 
 
 def _row(row: Row) -> dict[str, Any]:

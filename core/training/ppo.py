@@ -60,6 +60,9 @@ class PpoConfig:
     """Reward of a nat of entropy a token, in units of the scaled advantage."""
     kl_coefficient: float = 0.2
     """Price of a nat of drift from the base model at the start, in units of reward."""
+    exact_kl: bool = False
+    """Charge drift in the loss, exactly over the vocabulary, not in the reward, as sampled: what is
+    no longer sampled still pulls back."""
     kl_target: float = 6.0
     """Nats a reply that the coefficient aims at."""
     kl_horizon: float = 50.0
@@ -222,8 +225,12 @@ class Baseline:
                 before = self.values.get(prompt, self.overall)
                 self.values[prompt] = self._moved(before, _mean(values), len(values))
         self.overall = self._moved(self.overall, _mean(returns), 1)
-        size = max(math.sqrt(self.square), self.floor)
-        return [one / size for one in raw]
+        return [one / self.size for one in raw]
+
+    @property
+    def size(self) -> float:
+        """How far rewards usually stray, not less than the floor."""
+        return max(math.sqrt(self.square or 0.0), self.floor)
 
     def _expected(self, prompt: Tokens, value: float, alike: Sequence[float]) -> float:
         assert self.overall is not None
@@ -280,9 +287,8 @@ class Ppo:
         laid = [lay(part, self.config.row_length) for part in parts]
         looks = [self._look(one) for one in laid]
         drift = [nats for look, one in zip(looks, laid, strict=True) for nats in look.drift(one)]
-        returns = [
-            one.reward - self.coefficient * nats for one, nats in zip(rollouts, drift, strict=True)
-        ]
+        price = 0.0 if self.config.exact_kl else self.coefficient
+        returns = [one.reward - price * nats for one, nats in zip(rollouts, drift, strict=True)]
         advantages = self.baseline.advantages([one.prompt for one in rollouts], returns)
         tokens = sum(len(one.reply) for one in rollouts)
         clipped = 0.0
@@ -365,6 +371,10 @@ class Ppo:
         if self.config.entropy_bonus:
             entropy = -(found.exp() * found).sum(-1)[at]
             loss = loss - self.config.entropy_bonus * entropy.sum()
+        if self.config.exact_kl:
+            base = self.policy.base_log_probs(laid)
+            drift = (found.exp() * (found - base)).sum(-1)[at]
+            loss = loss + self.coefficient / self.baseline.size * drift.sum()
         return loss, float((held < plain).sum())
 
     def _step(self, step: int) -> None:
