@@ -10,7 +10,6 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from core.errors import BadInput
 from core.models.base import Draft, Prompt, Sampling
 from core.models.cache import Prefixes
-from core.models.catalog import Kind
 from core.models.generate import generate
 from core.models.interrupt import interruptible
 from core.models.score import choose
@@ -92,19 +91,7 @@ class CausalModel:
 
     def tokens(self, prompt: Prompt, room: int) -> list[int]:
         """The prompt as the model reads it; `BadInput` unless `room` more tokens fit."""
-        if self.used.kind == Kind.CHAT:
-            messages = [
-                {"role": "system", "content": prompt.system},
-                {"role": "user", "content": prompt.user},
-            ]
-            text = str(
-                self.tokenizer.apply_chat_template(
-                    messages, tokenize=False, add_generation_prompt=True
-                )
-            )
-            tokens = self._encode(text + prompt.lead)
-        else:
-            tokens = self._encode(f"{prompt.system}\n\n{prompt.user}\n{prompt.lead}")
+        tokens = self._encode(as_text(self.tokenizer, prompt))
         if len(tokens) + room > self.window:
             raise too_long(self.name, len(tokens), self.window - room)
         return tokens
@@ -112,6 +99,18 @@ class CausalModel:
     def _encode(self, text: str) -> list[int]:
         tokens: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return tokens
+
+
+def as_text(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> str:
+    """The prompt as one text: in the model's chat format, if it has one."""
+    if not tokenizer.chat_template:
+        return f"{prompt.system}\n\n{prompt.user}\n{prompt.lead}"
+    messages = [
+        {"role": "system", "content": prompt.system},
+        {"role": "user", "content": prompt.user},
+    ]
+    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    return str(text) + prompt.lead
 
 
 def too_long(name: str, tokens: int, room: int) -> BadInput:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from core.models.base import Prompt
+from core.models.causal import as_text
 from core.models.trees import Node, Tree, pack, size
 from core.stages import prompts
 from core.training.texts import Scene, Wish
@@ -30,13 +31,8 @@ class Sample:
 
 
 def prompt_tokens(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> list[int]:
-    """The prompt of a chat model, exactly as `CausalModel` reads it."""
-    messages = [
-        {"role": "system", "content": prompt.system},
-        {"role": "user", "content": prompt.user},
-    ]
-    text = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
-    return list(tokenizer(text + prompt.lead, add_special_tokens=False)["input_ids"])
+    """The prompt, exactly as `CausalModel` reads it."""
+    return list(tokenizer(as_text(tokenizer, prompt), add_special_tokens=False)["input_ids"])
 
 
 def sample(tokenizer: PreTrainedTokenizerBase, asked: Sequence[tuple[Prompt, str]]) -> Sample:
