@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from core import paths
+from core.domain.payoffs import Payoffs
 from core.domain.scenario import Scenario
 from core.domain.values import Profile, Value
 from core.errors import BadInput
@@ -77,6 +78,8 @@ def _save(noun: Profile | Scenario, path: Path) -> Path:
         before = {value.get("id"): value for value in old.get("values", [])}
         for value in table.get("values", []):
             value |= _unknown(before.get(value["id"], {}), Value)
+        if "payoffs" in table:
+            table["payoffs"] |= _unknown(old.get("payoffs", {}), Payoffs)
     write_whole(path, dump_toml(table))
     return path
 

@@ -33,6 +33,12 @@ def profiles() -> Path:
     return root / "profiles" if root else Path(platformdirs.user_data_dir("placet")) / "profiles"
 
 
+def runs() -> Path:
+    """Training runs of the games laboratory, a folder each."""
+    root = home()
+    return root / "runs" if root else Path(platformdirs.user_data_dir("placet")) / "runs"
+
+
 def agents() -> Path:
     """Moral agents trained on this machine, each in `<profile>/<value>`."""
     root = home()

@@ -2,8 +2,9 @@
 
 import gc
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.app import App, SystemCommand
 from textual.screen import ModalScreen, Screen
@@ -20,6 +21,9 @@ from tui.keymap import keymap
 from tui.opening import Opened
 from tui.screens.review import ReviewScreen
 from tui.theme import DARK, THEMES
+
+if TYPE_CHECKING:
+    from tui.flow.laboratory import Laboratory
 
 
 class PlacetApp(App[int]):
@@ -43,10 +47,11 @@ class PlacetApp(App[int]):
         seed: int | None = None,
         engine: Callable[[Hear], EngineLike] = real,
         looking: Callable[[], Looking] = Looking,
+        laboratory: "Callable[[], Laboratory] | None" = None,
     ) -> None:
         """`opened` may be the file of a session, which is read once the screen is there.
 
-        `engine` and `looking` are what tests put something of their own in for.
+        `engine`, `looking` and `laboratory` are what tests put something of their own in for.
         """
         super().__init__()
         self.config = config or Config()
@@ -60,6 +65,7 @@ class PlacetApp(App[int]):
         )
         self.failed: PlacetError | None = None
         """Why the session could not be opened, where that ended the application."""
+        self._make_laboratory = laboratory
         self._opened: Opened | None = None
         self._file = opened if isinstance(opened, Path) else None
         self._looking = looking
@@ -71,6 +77,13 @@ class PlacetApp(App[int]):
         self.theme = self.config.theme if known else DARK.name
         if isinstance(opened, Opened):
             self._take(opened)
+
+    @cached_property
+    def laboratory(self) -> "Laboratory":
+        """The laboratory, from when somebody first goes there."""
+        from tui.flow.laboratory import Laboratory
+
+        return (self._make_laboratory or Laboratory)()
 
     def on_mount(self) -> None:
         """Draws first; worker and reading start once there is something to look at."""
@@ -85,7 +98,9 @@ class PlacetApp(App[int]):
             self.call_after_refresh(self._begin, None)
 
     def on_unmount(self) -> None:
-        """Lets others have the session, however this ends."""
+        """Lets others have the session, and ends a run, however this ends."""
+        if "laboratory" in vars(self):
+            self.laboratory.leave()
         if self._opened:
             self.review.saver.free()
 
@@ -161,9 +176,12 @@ class PlacetApp(App[int]):
         self.push_screen(Confirm("Leave without saving?", told, do="Leave"), self._leave)
 
     async def _leave(self, yes: bool | None) -> None:
-        """Leaves: the worker has stopped then."""
+        """Leaves: worker and run have stopped then."""
         if not yes:
             return
+        if "laboratory" in vars(self) and self.laboratory.tuning:
+            self.work.news.say("Stopping the laboratory's run with a checkpoint.")
+            await self.laboratory.close()
         await self._close()
         await self.work.stop()
         self.exit(0)

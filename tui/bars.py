@@ -202,10 +202,15 @@ class TabLine(Widget):
 
     active: reactive[str] = reactive("candidates")
 
+    def __init__(self, names: Sequence[tuple[str, str]] = NAMES, *, id: str = "tabs") -> None:
+        """The panes by their ids, with what is shown of each."""
+        super().__init__(id=id)
+        self._names = names
+
     def render(self) -> RenderResult:
         """One line."""
         parts = [Content(" ")]
-        for name, label in self.NAMES:
+        for name, label in self._names:
             style = "bold reverse $primary" if name == self.active else MUTED
             parts.append(Content.styled(f" {label} ", style))
             parts.append(Content(" "))
@@ -214,7 +219,7 @@ class TabLine(Widget):
     async def on_click(self, event: events.Click) -> None:
         """Goes to the pane."""
         at = 1
-        for name, label in self.NAMES:
+        for name, label in self._names:
             if at <= event.x < at + len(label) + 2:
                 await self.app.run_action(f"pane('{name}')", self.screen)
             at += len(label) + 3

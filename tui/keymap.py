@@ -79,6 +79,7 @@ _TOGETHER = (
     {Place.DIALOG, Place.LIST},
     {Place.PAGE, Place.SESSIONS, Place.LIST},
     {Place.PAGE, Place.MODELS, Place.LIST},
+    {Place.LAB, Place.LIST},
 )
 """Places whose keys can be meant at the same time."""
 

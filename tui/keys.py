@@ -18,6 +18,7 @@ class Place(Enum):
     LIST = "in a list"
     VALUES = "in the values"
     SCENARIO = "in the scenario"
+    LAB = "in the laboratory"
     DIALOG = "in a dialog"
     PAGE = "on every other screen"
     SESSIONS = "on the screen of sessions"
@@ -115,6 +116,9 @@ KEYS = (
     Key("statistics", "T", "do('statistics')", "statistics",
         "Decisions, agreement with the judge, Cohen's kappa, overrides, time", Place.REVIEW,
         group="file"),
+    Key("laboratory", "G", "do('laboratory')", "games lab",
+        "The moral games laboratory: tune a model on matrix games, and try it as the policy",
+        Place.REVIEW, group="file"),
     Key("help", "question_mark", "do('help')", "help", "All keys and what they do", Place.REVIEW,
         shown_as="?", group="file"),
     Key("palette", "ctrl+p", "app.command_palette", "palette", "Find a command by its name",
@@ -153,6 +157,32 @@ KEYS = (
         "Take in candidates from a TOML, JSON or JSONL file", Place.SCENARIO),
     Key("scenario-save", "W", "save_scenario", "save", "Save goal and context as a scenario",
         Place.SCENARIO),
+    Key("lab-start", "s", "lab('start')", "start", "Start a run with this setting", Place.LAB),
+    Key("lab-pause", "p", "lab('pause')", "pause/go on",
+        "Stop the run with a checkpoint, or go on from its last one", Place.LAB),
+    Key("lab-stop", "x", "lab('stop')", "stop", "End the run that goes on, with a checkpoint",
+        Place.LAB),
+    Key("lab-choose", "enter", "lab('choose')", "choose", "Change the field, or open the run",
+        Place.LAB),
+    Key("lab-more", "right,plus", "step(1)", "next", "The field's next value", Place.LAB),
+    Key("lab-less", "left,minus", "step(-1)", "before", "The field's value before", Place.LAB),
+    Key("lab-try", "t", "lab('try')", "try as policy",
+        "Have the run's model propose in the review; its name tells where it comes from",
+        Place.LAB),
+    Key("lab-setting", "1", "pane('setting')", "panes", "Go to the setting", Place.LAB,
+        shown_as="1-3"),
+    Key("lab-runs", "2", "pane('runs')", "runs", "Go to the runs on this machine", Place.LAB,
+        show=False),
+    Key("lab-run", "3", "pane('run')", "run", "Go to the run in view", Place.LAB, show=False),
+    Key("lab-next-pane", "tab", "next_pane(1)", "pane", "Go to the next pane", Place.LAB),
+    Key("lab-previous-pane", "shift+tab", "next_pane(-1)", "previous pane",
+        "Go to the previous pane", Place.LAB, show=False),
+    Key("lab-help", "question_mark", "lab('help')", "help", "All keys and what they do",
+        Place.LAB, shown_as="?"),
+    Key("lab-palette", "ctrl+p", "app.command_palette", "palette",
+        "Find a command by its name", Place.LAB),
+    Key("lab-back", "escape,q", "back", "back", "Back to the review; a run goes on meanwhile",
+        Place.LAB, shown_as="esc"),
     Key("close", "escape", "close", "close", "Close; nothing is changed", Place.DIALOG,
         shown_as="esc"),
     Key("take-over", "ctrl+s", "done", "save", "Take the edited text over", Place.DIALOG),

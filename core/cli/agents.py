@@ -12,8 +12,8 @@ import typer
 
 from core import library, paths
 from core.cli.options import Seed
-from core.cli.output import Meter, give
-from core.cli.train import CORPUS, AsJson, ConfigFile, Limit, Resume, config_of, needs
+from core.cli.output import Meter, give, needs
+from core.cli.train import CORPUS, AsJson, ConfigFile, Limit, Resume, config_of
 from core.domain.values import Profile, Value
 from core.errors import BadInput, ModelProblem
 from core.models import agents as known

@@ -13,6 +13,7 @@ from core.cli.options import Device, Dtype, JudgeModel, Policy, ProfileName, Rew
 from core.cli.output import Meter, announce, give, one_of, warn
 from core.decide import Options
 from core.decide import decide as run
+from core.games.lens import lens
 from core.session.report import FORMATS, report
 from core.session.store import Store
 from core.team import load_team, load_voices
@@ -84,7 +85,7 @@ def decide(
             decided = run(team, chosen, values, options, watch=meter.watch)
         if keep:
             keep.save(decided)
-    give(report(decided, format), output)
+    give(report(decided, format, lens), output)
     if decided.state.plan is None or not decided.state.plan.candidate:
         raise typer.Exit(NOTHING_ACCEPTABLE)
 

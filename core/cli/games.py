@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
+from core.cli import evaluating, tuning
 from core.cli.options import Seed
-from core.cli.output import give, warn
+from core.cli.output import give, needs, warn
 from core.domain.text import plain
 from core.games import players, rewards
 from core.games.matrix import GAMES, Game, load_game
@@ -14,7 +15,8 @@ from core.games.regret import reference
 from core.games.tournament import Row, tournament
 
 app = typer.Typer(
-    help="Matrix games: payoffs, regrets, and tournaments of strategies.", no_args_is_help=True
+    help="Matrix games: models that learn them, payoffs, regrets, tournaments.",
+    no_args_is_help=True,
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
@@ -22,6 +24,10 @@ Games = Annotated[
     list[str] | None,
     typer.Option("--game", help="A name or a TOML file; again for more. Default: all five."),
 ]
+
+
+app.command("tune")(tuning.tune)
+app.command("evaluate")(evaluating.evaluate)
 
 
 @app.command("list")
@@ -71,7 +77,7 @@ def show_reference(games: Games = None, as_json: AsJson = False) -> None:
 def run_tournament(
     names: Annotated[
         list[str] | None,
-        typer.Option("--player", help="A player; again for more. Default: all."),
+        typer.Option("--player", help="A player or a run; again for more. Default: all players."),
     ] = None,
     games: Games = None,
     rounds: Annotated[int, typer.Option(min=1, max=100_000, help="Rounds a match.")] = 200,
@@ -82,8 +88,9 @@ def run_tournament(
     as_json: AsJson = False,
 ) -> None:
     """Every player against every player, itself included, in both seats of every game."""
-    taking = [players.find_player(name) for name in dict.fromkeys(names or players.PLAYERS)]
-    found = tournament(taking, _games(games).values(), rounds, seed, noise)
+    playing = _games(games)
+    taking = [_player(name, playing) for name in dict.fromkeys(names or players.PLAYERS)]
+    found = tournament(taking, playing.values(), rounds, seed, noise)
     if as_json:
         told = {
             "rounds": rounds,
@@ -102,6 +109,19 @@ def run_tournament(
 
 def _games(names: list[str] | None) -> dict[str, Game]:
     return {game.name: game for game in (load_game(name, warn) for name in names or GAMES)}
+
+
+def _player(name: str, games: dict[str, Game]) -> players.Player:
+    """A classic player, or the model of a run, with the words that it was trained on."""
+    folder = evaluating.find_run(name)
+    if not folder.is_dir():
+        return players.find_player(name)
+    needs("peft")
+    from core.games.evaluate import Condition, open_runs
+
+    seats = {seat for game in games.values() for seat in (game, game.turned)}
+    ((path, settings, reader),) = open_runs([folder])
+    return reader.player(path.name, seats, Condition(settings.words))
 
 
 def _row(row: Row) -> dict[str, Any]:

@@ -4,13 +4,14 @@ import signal
 import sys
 import threading
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from core.domain.text import plain
-from core.errors import BadInput
+from core.errors import BadInput, PlacetError
 from core.files import write_whole
 from core.models.catalog import ECHO
 from core.models.transfer import Transfer
@@ -55,6 +56,15 @@ def stdin_text() -> str:
         raise BadInput(
             f"byte {error.start + 1} is not UTF-8 text", where="standard input"
         ) from None
+
+
+def needs(package: str) -> None:
+    """Refuses a command whose package of the extra `train` is missing."""
+    if not find_spec(package):
+        raise PlacetError(
+            f"this needs {package}, of the extra `train`",
+            mend='`pip install "placet[train]"` brings it.',
+        )
 
 
 class Meter:

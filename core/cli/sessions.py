@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from core.cli.output import give, one_of, warn
+from core.games.lens import lens
 from core.session.report import FORMATS, report
 from core.session.store import load
 
@@ -29,7 +30,7 @@ def tell(
     output: Output = None,
 ) -> None:
     """The session as a report."""
-    give(report(load(file, warn=warn), one_of("--format", format, FORMATS)), output)
+    give(report(load(file, warn=warn), one_of("--format", format, FORMATS), lens), output)
 
 
 _ENDINGS = {".md": "markdown", ".html": "html", ".htm": "html", ".json": "json", ".txt": "text"}
@@ -47,5 +48,5 @@ def export(
         raise typer.BadParameter(
             f"the ending {output.suffix!r} is not one of {', '.join(_ENDINGS)}"
         )
-    give(report(load(file, warn=warn), _ENDINGS[output.suffix]), output)
+    give(report(load(file, warn=warn), _ENDINGS[output.suffix], lens), output)
     typer.echo(str(output))

@@ -1,7 +1,6 @@
 """`placet train` and `placet evaluate`: how the shipped weights were made, and their figures."""
 
 import json
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,8 +8,8 @@ import typer
 
 from core import library
 from core.cli.options import Policy, Seed
-from core.cli.output import Meter, announce, give
-from core.errors import BadInput, PlacetError
+from core.cli.output import Meter, announce, give, needs
+from core.errors import BadInput
 from core.models import catalog
 from core.team import load_team
 
@@ -282,12 +281,3 @@ def config_of(kind: Any, path: Path | None) -> Any:
         return kind.load(path)
     except (OSError, TypeError, ValueError) as error:
         raise BadInput(f"the settings cannot be used ({error})", where=str(path)) from None
-
-
-def needs(package: str) -> None:
-    """Refuses, with the mend, where a package of the extra `train` is missing."""
-    if not find_spec(package):
-        raise PlacetError(
-            f"this needs {package}, of the extra `train`",
-            mend='`pip install "placet[train]"` brings it.',
-        )

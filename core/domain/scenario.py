@@ -1,9 +1,11 @@
 """What is asked, where, and which candidates somebody handed in."""
 
 import json
+from typing import Literal
 
 from msgspec import Struct
 
+from core.domain.payoffs import Letter, Payoffs
 from core.domain.text import digest
 
 LONGEST_TEXT = 20_000
@@ -16,6 +18,8 @@ class HandedIn(Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str
     source: str = ""
     """Who proposed it."""
+    move: Letter | Literal[""] = ""
+    """Which move of the scenario's payoff table it is, if any."""
 
     def __post_init__(self) -> None:
         if not self.text.strip():
@@ -33,6 +37,8 @@ class Scenario(Struct, frozen=True, kw_only=True, omit_defaults=True):
     title: str = ""
     profile: str = ""
     """Name of the value profile that suits it, if any."""
+    payoffs: Payoffs | None = None
+    """What its candidates pay, where that can be told as a game of two."""
     candidates: tuple[HandedIn, ...] = ()
 
     def __post_init__(self) -> None:
@@ -41,6 +47,16 @@ class Scenario(Struct, frozen=True, kw_only=True, omit_defaults=True):
         for what, text in (("goal", self.goal), ("context", self.context)):
             if len(text) > LONGEST_TEXT:
                 raise ValueError(f"the {what} is longer than {LONGEST_TEXT} characters")
+        moves = [number for number, one in enumerate(self.candidates) if one.move]
+        if moves and not self.payoffs:
+            raise ValueError(
+                f"candidates[{moves[0]}].move: there is no payoff table; add [payoffs], or leave "
+                "the move out"
+            )
+        if self.payoffs and not moves:
+            raise ValueError(
+                'payoffs: no candidate says which move it is; give each `move = "C"` or `"D"`'
+            )
 
     @property
     def digest(self) -> str:

@@ -115,14 +115,24 @@ PLAYERS = {
 }
 
 
+SHORT = {
+    "tft": TIT_FOR_TAT.name,
+    "stft": SUSPICIOUS.name,
+    "gtft": GENEROUS.name,
+    "wsls": WIN_STAY.name,
+}
+"""Short names that are usual."""
+
+
 def find_player(name: str) -> Memory1:
-    """The classic player of that name.
+    """The classic player of that name, or of that short name.
 
     Raises:
         BadInput: there is none.
     """
-    if name not in PLAYERS:
+    full = SHORT.get(name, name)
+    if full not in PLAYERS:
         raise BadInput(
             f"there is no player named {name!r}", mend=f"Use one of {', '.join(PLAYERS)}."
         )
-    return PLAYERS[name]
+    return PLAYERS[full]

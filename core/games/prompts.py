@@ -3,7 +3,8 @@
 A game has few prompts: four states, and the two words for the moves named in either order, in two
 places independently. So a model's whole behaviour in a game can be read off 16 prompts.
 
-The table stands first and is the same in all of them, so that it is read once.
+The table stands first and is the same in all of them, so that it is read once. The reply is led in,
+so that the word is all that is left to say.
 """
 
 from __future__ import annotations
@@ -60,6 +61,12 @@ MIXED_CELLS = (CELLS[2], CELLS[0], CELLS[3], CELLS[1])
 
 SYSTEM = "You play a game against one other player. You reply with a single word."
 
+LEAD = "I choose"
+"""How every reply begins. Without it the default model finds one of the two words once in a
+thousand replies, since it begins with "You", "The" or "I"; with it, in seven of eight."""
+
+HOUSEHOLD_LEAD = "I do"
+
 
 class Asking(Struct, frozen=True):
     """One of the 16 prompts of a game."""
@@ -82,31 +89,35 @@ def prompt(
     words: Words = TRAINING_WORDS,
     framing: Framing = Framing.TABLE,
     cells: Sequence[tuple[Move, Move]] = CELLS,
+    value: str = "",
 ) -> Prompt:
-    """The prompt to a row player of `game`; `cells` is the order in which outcomes are told."""
+    """The prompt to a row player of `game`.
+
+    `cells` is the order in which outcomes are told; `value` a sentence that the player holds to.
+    """
     told = "\n".join(_outcome(game, words, framing, cell) for cell in cells)
     first, second = (
         " or ".join(words.word(move) for move in order) for order in (asking.first, asking.second)
     )
     own, theirs = words.word(asking.state.own), words.word(asking.state.opponent)
-    match framing:
-        case Framing.HOUSEHOLD:
-            user = (
-                "You share a kitchen with one other person. Every evening each of you does one of "
-                "two things, without knowing what the other will do. It makes the evening better "
-                f"or worse for each of you:\n{told}\n"
-                f"The two things are {first}. Yesterday you did {own} and the other person did "
-                f"{theirs}. What do you do tonight? Reply with {second}, nothing else."
-            )
-        case _:
-            named = f"The game is {game.title or game.name}. " if framing is Framing.NAMED else ""
-            user = (
-                f"{named}In every round both players choose a word at the same time, and both get "
-                f"points:\n{told}\n"
-                f"The words are {first}. In the last round you chose {own} and the other player "
-                f"chose {theirs}. What do you choose now? Reply with {second}, nothing else."
-            )
-    return Prompt(SYSTEM, user)
+    system = f"{SYSTEM} {value}" if value else SYSTEM
+    if framing is Framing.HOUSEHOLD:
+        user = (
+            "You share a kitchen with one other person. Every evening each of you does one of "
+            "two things, without knowing what the other will do. It makes the evening better "
+            f"or worse for each of you:\n{told}\n"
+            f"The two things are {first}. Yesterday you did {own} and the other person did "
+            f"{theirs}. What do you do tonight, {second}?"
+        )
+        return Prompt(system, user, HOUSEHOLD_LEAD)
+    named = f"The game is {game.title or game.name}. " if framing is Framing.NAMED else ""
+    user = (
+        f"{named}In every round both players choose a word at the same time, and both get "
+        f"points:\n{told}\n"
+        f"The words are {first}. In the last round you chose {own} and the other player "
+        f"chose {theirs}. What do you choose now, {second}?"
+    )
+    return Prompt(system, user, LEAD)
 
 
 def prompts(
@@ -114,9 +125,10 @@ def prompts(
     words: Words = TRAINING_WORDS,
     framing: Framing = Framing.TABLE,
     cells: Sequence[tuple[Move, Move]] = CELLS,
+    value: str = "",
 ) -> dict[Asking, Prompt]:
     """All 16 prompts of a game."""
-    return {asking: prompt(game, asking, words, framing, cells) for asking in ASKINGS}
+    return {asking: prompt(game, asking, words, framing, cells, value) for asking in ASKINGS}
 
 
 def _outcome(game: Game, words: Words, framing: Framing, cell: tuple[Move, Move]) -> str:

@@ -15,6 +15,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from core.errors import BadInput
 from core.games.matrix import Game, Move, State
 
 XI_TRAINING = 3.0
@@ -105,6 +106,24 @@ RULES: dict[Reward, Rule] = {
     Reward.RAWLS: rawls,
     Reward.INEQUITY: inequity,
 }
+
+
+LONG = {"deontological": Reward.DEONTOLOGICAL, "utilitarian": Reward.UTILITARIAN}
+"""Names in full, which are taken too."""
+
+
+def find_reward(name: str) -> Reward:
+    """The reward of that name.
+
+    Raises:
+        BadInput: there is none.
+    """
+    try:
+        return LONG.get(name) or Reward(name)
+    except ValueError:
+        raise BadInput(
+            f"there is no reward named {name!r}", mend=f"Use one of {', '.join(Reward)}."
+        ) from None
 
 
 def reward(

@@ -1,5 +1,7 @@
 """Which models there are, and where each lies on this machine."""
 
+import json
+import tomllib
 from enum import StrEnum
 from pathlib import Path
 
@@ -23,6 +25,10 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 PROMPTED = "prompted"
 """The judge that asks the policy model in words."""
+
+
+_ADAPTER = "adapter_config.json"
+"""By this file a folder is a LoRA adapter in peft's format."""
 
 
 class Kind(StrEnum):
@@ -133,9 +139,14 @@ def on_disk(name: str) -> bool:
 
 
 def locate(name: str) -> Path:
-    """The folder or GGUF file that `name` stands for; `ModelProblem` says how to bring it."""
+    """The folder or GGUF file that `name` stands for; `ModelProblem` says how to bring it.
+
+    For an adapter that is the model below it.
+    """
     if name == OWN:
         name = DEFAULT
+    elif adapter := adapter_of(name):
+        name = base_of(adapter)
     given = Path(name).expanduser()
     if given.exists() and not entry(name):
         return given
@@ -151,6 +162,55 @@ def locate(name: str) -> Path:
         f"there is no model {name!r}",
         mend="Give a name from `placet models list`, a folder, a GGUF file or a hub name.",
     )
+
+
+def adapter_of(name: str) -> Path | None:
+    """The folder of the LoRA adapter that `name` stands for, if it stands for one."""
+    if name == OWN:
+        return WEIGHTS / "policy"
+    given = Path(name).expanduser()
+    is_one = (given / _ADAPTER).is_file() and not (given / "config.json").exists()
+    return given if is_one and not entry(name) else None
+
+
+def base_of(adapter: Path) -> str:
+    """The model that an adapter is for, as its own configuration names it.
+
+    Raises `ModelProblem` where it names none, or another adapter.
+    """
+    where = str(adapter / _ADAPTER)
+    try:
+        told = json.loads((adapter / _ADAPTER).read_text("utf-8"))
+        name = told["base_model_name_or_path"]
+    except (OSError, ValueError, KeyError, TypeError):
+        name = None
+    if not isinstance(name, str) or not name:
+        raise ModelProblem(
+            "the adapter does not say which model it is for",
+            where=where,
+            mend="`base_model_name_or_path` names it.",
+        )
+    known = entry(name) or entry(name.rpartition("/")[2])
+    if known is None and adapter_of(name):
+        raise ModelProblem("the adapter is for another adapter, not for a model", where=where)
+    return known.name if known else name
+
+
+def pinned(adapter: Path) -> str:
+    """SHA-256 of the weights that an adapter was trained on; empty where nobody wrote it down.
+
+    A run of the games laboratory writes it into its `run.toml`. `ModelProblem`: that is unreadable.
+    """
+    try:
+        told = tomllib.loads((adapter / "run.toml").read_text("utf-8"))
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError) as error:
+        raise ModelProblem(
+            f"it cannot be told which weights this adapter is for ({error})",
+            where=str(adapter / "run.toml"),
+        ) from None
+    return str(told.get("digest", ""))
 
 
 def pulled() -> list[str]:

@@ -26,6 +26,7 @@ from transformers.utils import logging as transformers_logging
 
 from core.errors import BadInput, ModelProblem
 from core.models import catalog
+from core.models.adapters import CONFIG as ADAPTER_CONFIG
 from core.models.adapters import digest as adapter_digest
 from core.models.adapters import merge
 from core.models.base import TextModel
@@ -60,6 +61,8 @@ def load_text_model(
 ) -> TextModel:
     """The model of that name, folder or GGUF file, in memory and ready.
 
+    The folder of a LoRA adapter in peft's format stands for its base model with the adapter merged.
+
     With `reads` the weights to read with are brought into memory too, not on first use.
 
     Raises `ModelProblem` where it is missing, damaged, or of a kind that cannot be run here.
@@ -77,10 +80,13 @@ def load_text_model(
         formats = pick_formats(where, "float32" if dtype in ("auto", "int8") else dtype)
     else:
         formats = pick_formats(where, dtype)
-    adapter = catalog.WEIGHTS / "policy" if name == catalog.OWN else None
+    digest = weights_digest(path)
+    adapter = catalog.adapter_of(name)
+    if adapter:
+        _check_adapter(adapter, path, config, digest)
     used = ModelUsed(
         name=_shown(name, path),
-        digest=weights_digest(path),
+        digest=digest,
         kind=_kind(config, tokenizer),
         device=where,
         dtype=str(formats),
@@ -111,8 +117,8 @@ def load_plain(name: str, like: CausalModel) -> PlainModel:
     """The weights of the model `like`, loaded by `name`, as transformers runs them: in float32."""
     path = catalog.locate(name)
     model = _weights(AutoModelForCausalLM, path, _config(path), "cpu", "float32")
-    if name == catalog.OWN:
-        merge(model, catalog.WEIGHTS / "policy")
+    if adapter := catalog.adapter_of(name):
+        merge(model, adapter)
     return PlainModel(model, like)
 
 
@@ -236,6 +242,12 @@ def _check_files(folder: Path) -> None:
         raise ModelProblem(
             "there is no config.json, so this is not a model's folder", where=str(folder)
         )
+    if (folder / ADAPTER_CONFIG).exists():
+        raise ModelProblem(
+            "this is both a model and an adapter",
+            where=str(folder),
+            mend="Give the adapter a folder of its own; it is loaded by that folder.",
+        )
     files = _weight_files(folder)
     if not files:
         pickled = [*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")]
@@ -328,9 +340,27 @@ def _weights(auto: Any, folder: Path, config: Any, device: str, dtype: str) -> P
     return ready
 
 
+def _check_adapter(adapter: Path, base: Path, config: Any, digest: str) -> None:
+    """Refuses an adapter that was not trained on these weights, where that can be told."""
+    if config.is_encoder_decoder:
+        raise ModelProblem(
+            "only a causal model takes an adapter here", where=str(adapter), mend=_OTHER_BASE
+        )
+    wanted = catalog.pinned(adapter)
+    if wanted and wanted != digest:
+        raise ModelProblem(
+            f"this adapter was trained on other weights than those in {base}",
+            where=str(adapter),
+            mend=_OTHER_BASE,
+        )
+
+
+_OTHER_BASE = "Bring the model that it was trained on, or train it anew on this one."
+
+
 def _shown(name: str, path: Path) -> str:
-    if name == catalog.OWN:
-        return f"{catalog.DEFAULT}+policy"
+    if adapter := catalog.adapter_of(name):
+        return f"{_shown(catalog.base_of(adapter), path)}+{adapter.resolve().name}"
     known = catalog.entry(name)
     return known.name if known else path.name
 

@@ -1,12 +1,15 @@
 """A session told to a reader: as text, Markdown, HTML or JSON."""
 
 import json
+from collections.abc import Callable
 from html import escape
 from typing import Any
 
 from core import __version__
 from core.domain.candidate import Candidate, Revision, Source, Standing
 from core.domain.diff import Change, word_diff
+from core.domain.payoffs import Lens
+from core.domain.scenario import Scenario
 from core.domain.text import plain
 from core.domain.values import Profile
 from core.domain.verdict import Verdict
@@ -19,17 +22,25 @@ ECHO_WARNING = (
     "This came from `echo`, a stand-in without weights. Its texts and verdicts mean nothing."
 )
 
+LensOf = Callable[[Scenario, str], Lens | None]
+"""What a payoff table says of a text (`core.games.lens.lens`, which stands above this room)."""
 
-def report(session: Session, format: str) -> str:
+
+def no_lens(scenario: Scenario, text: str) -> Lens | None:
+    """A report without what payoff tables say."""
+    return None
+
+
+def report(session: Session, format: str, lens: LensOf = no_lens) -> str:
     """The session in one of `FORMATS`, ending with a line break."""
     if format == "json":
-        return json.dumps(as_json(session), indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(as_json(session, lens), indent=2, ensure_ascii=False) + "\n"
     writer = {"text": _Text, "markdown": _Markdown, "html": _Html}[format]()
-    _tell(session, writer)
+    _tell(session, writer, lens)
     return writer.done()
 
 
-def as_json(session: Session) -> dict[str, Any]:
+def as_json(session: Session, lens: LensOf = no_lens) -> dict[str, Any]:
     """The decision as `docs/formats.md` lays it down."""
     state = session.state
     plan = state.plan
@@ -49,7 +60,9 @@ def as_json(session: Session) -> dict[str, Any]:
                 for value in state.profile.values
             ],
         },
-        "candidates": [_candidate_json(session, item) for item in session.candidates.values()],
+        "candidates": [
+            _candidate_json(session, item, lens) for item in session.candidates.values()
+        ],
         "plan": (
             {
                 "candidate": plan.candidate,
@@ -79,8 +92,9 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
     return told
 
 
-def _candidate_json(session: Session, candidate: Candidate) -> dict[str, Any]:
+def _candidate_json(session: Session, candidate: Candidate, lens: LensOf) -> dict[str, Any]:
     first, aligned = candidate.revisions[0], aligned_revision(candidate)
+    seen = lens(session.state.scenario, first.text)
     return {
         "id": candidate.id,
         "text": first.text,
@@ -92,6 +106,7 @@ def _candidate_json(session: Session, candidate: Candidate) -> dict[str, Any]:
             if aligned
             else None
         ),
+        **({"lens": seen.table} if seen else {}),
     }
 
 
@@ -115,7 +130,7 @@ def aligned_revision(candidate: Candidate) -> Revision | None:
     )
 
 
-def _tell(session: Session, out: "_Writer") -> None:
+def _tell(session: Session, out: "_Writer", lens: LensOf) -> None:
     """The one telling that all formats for people share."""
     state = session.state
     out.title(f"Placet: {state.scenario.title or state.scenario.name or 'a decision'}")
@@ -131,7 +146,7 @@ def _tell(session: Session, out: "_Writer") -> None:
     out.heading("Plan")
     _tell_plan(session, out)
     for place, candidate in enumerate(state.ranking(), start=1):
-        _tell_candidate(session, session.candidates[candidate], place, out)
+        _tell_candidate(session, session.candidates[candidate], place, out, lens)
     if state.notes:
         out.heading("Notes")
         out.items(list(state.notes))
@@ -160,7 +175,9 @@ def _tell_plan(session: Session, out: "_Writer") -> None:
         out.line("Nothing is decided yet.")
 
 
-def _tell_candidate(session: Session, candidate: Candidate, place: int, out: "_Writer") -> None:
+def _tell_candidate(
+    session: Session, candidate: Candidate, place: int, out: "_Writer", lens: LensOf
+) -> None:
     standing = "" if candidate.standing is Standing.PENDING else f" · {candidate.standing.value}"
     out.heading(f"{place}. Candidate {candidate.id} · {candidate.origin}{standing}")
     before: Revision | None = None
@@ -172,6 +189,9 @@ def _tell_candidate(session: Session, candidate: Candidate, place: int, out: "_W
             out.difference(before.text, revision.text)
         out.quote(revision.text)
         _tell_verdict(session.state.verdict_on(revision), session.state.profile, out)
+        if seen := lens(session.state.scenario, revision.text):
+            for name, told in seen.told:
+                out.line(f"{name.capitalize()} reward {told}.")
         before = revision
     if candidate.reason:
         out.line(f"Reason: {candidate.reason}")

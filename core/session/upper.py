@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from core.domain.candidate import Candidate
+from core.domain.payoffs import Payoffs
 from core.domain.scenario import Scenario
 from core.domain.values import Profile, Value
 from core.domain.verdict import Verdict
@@ -99,6 +100,7 @@ _OURS: dict[Keys, frozenset[str] | None] = {
     ("profile",): _fields(Profile),
     ("profile", "values"): _fields(Value),
     ("scenario",): _fields(Scenario),
+    ("scenario", "payoffs"): _fields(Payoffs),
     ("plan",): frozenset(("candidate", "why", "text")),
     ("candidates",): frozenset(
         {"id", "standing", "risk", "text", "alignment", "harm", "recommendation", "scores"}

@@ -12,8 +12,13 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
+
+from core.errors import BadInput
+from core.models.adapters import WEIGHTS
 
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """The linear layers of a block, by the names that Llama and its kin give them."""
@@ -38,6 +43,8 @@ class Adapter:
         self.causal: Any = self.model.get_base_model()
         self.adapter = [p for p in self.model.parameters() if p.requires_grad]
         self.masters = [p.detach().float().clone().requires_grad_() for p in self.adapter]
+        self.version = 0
+        """Raised whenever the adapter moves."""
 
     @contextmanager
     def switched_off(self) -> Iterator[None]:
@@ -56,6 +63,7 @@ class Adapter:
         """Makes the adapter what the float32 copies are now."""
         for master, weight in zip(self.masters, self.adapter, strict=True):
             weight.copy_(master)
+        self.version += 1
 
     @torch.no_grad()
     def take(self, values: Sequence[Tensor]) -> None:
@@ -63,6 +71,27 @@ class Adapter:
         for master, value in zip(self.masters, values, strict=True):
             master.copy_(value)
         self.renew()
+
+    def load(self, folder: Path) -> None:
+        """Takes up an adapter that `save` wrote.
+
+        Raises:
+            BadInput: it is missing, damaged, or of another shape than this one.
+        """
+        path = folder / WEIGHTS
+        try:
+            saved = load_file(path)
+        except (OSError, SafetensorError) as error:
+            line = next(iter(str(error).splitlines()), type(error).__name__)
+            raise BadInput(f"the adapter cannot be read ({line})", where=str(path)) from None
+        own = {
+            name.replace(".default.", "."): weight.shape
+            for name, weight in self.model.named_parameters()
+            if weight.requires_grad
+        }
+        if {name: weight.shape for name, weight in saved.items()} != own:
+            raise BadInput("the adapter has another shape than its settings say", where=str(path))
+        self.take([saved[name] for name in own])
 
     def save(self, folder: Path, base_name: str) -> None:
         """The adapter in peft's format, bfloat16."""

@@ -60,6 +60,9 @@ class PpoConfig:
     """Reward of a nat of entropy a token, in units of the scaled advantage."""
     kl_coefficient: float = 0.2
     """Price of a nat of drift from the base model at the start, in units of reward."""
+    exact_kl: bool = False
+    """Charge drift in the loss, exactly over the vocabulary, not in the reward, as sampled: what is
+    no longer sampled still pulls back."""
     kl_target: float = 6.0
     """Nats a reply that the coefficient aims at."""
     kl_horizon: float = 50.0
@@ -222,8 +225,12 @@ class Baseline:
                 before = self.values.get(prompt, self.overall)
                 self.values[prompt] = self._moved(before, _mean(values), len(values))
         self.overall = self._moved(self.overall, _mean(returns), 1)
-        size = max(math.sqrt(self.square), self.floor)
-        return [one / size for one in raw]
+        return [one / self.size for one in raw]
+
+    @property
+    def size(self) -> float:
+        """How far rewards usually stray, not less than the floor."""
+        return max(math.sqrt(self.square or 0.0), self.floor)
 
     def _expected(self, prompt: Tokens, value: float, alike: Sequence[float]) -> float:
         assert self.overall is not None
@@ -280,9 +287,8 @@ class Ppo:
         laid = [lay(part, self.config.row_length) for part in parts]
         looks = [self._look(one) for one in laid]
         drift = [nats for look, one in zip(looks, laid, strict=True) for nats in look.drift(one)]
-        returns = [
-            one.reward - self.coefficient * nats for one, nats in zip(rollouts, drift, strict=True)
-        ]
+        price = 0.0 if self.config.exact_kl else self.coefficient
+        returns = [one.reward - price * nats for one, nats in zip(rollouts, drift, strict=True)]
         advantages = self.baseline.advantages([one.prompt for one in rollouts], returns)
         tokens = sum(len(one.reply) for one in rollouts)
         clipped = 0.0
@@ -342,9 +348,7 @@ class Ppo:
     @torch.no_grad()
     def _look(self, laid: Laid) -> _Look:
         """The policy and the base model on the same replies, before the update."""
-        new = self.policy.logits(laid).log_softmax(-1)
-        with self.adapted.switched_off():
-            base = self.policy.logits(laid).log_softmax(-1)
+        new, base = self.policy.log_probs(laid), self.policy.base_log_probs(laid)
         at, targets = laid.at.to(new.device), laid.targets.to(new.device)
         chances = new.exp()
         return _Look(
@@ -367,6 +371,10 @@ class Ppo:
         if self.config.entropy_bonus:
             entropy = -(found.exp() * found).sum(-1)[at]
             loss = loss - self.config.entropy_bonus * entropy.sum()
+        if self.config.exact_kl:
+            base = self.policy.base_log_probs(laid)
+            drift = (found.exp() * (found - base)).sum(-1)[at]
+            loss = loss + self.coefficient / self.baseline.size * drift.sum()
         return loss, float((held < plain).sum())
 
     def _step(self, step: int) -> None:
@@ -429,10 +437,11 @@ def train(
     base_name: str,
     resume: bool = False,
     progress: Callable[[Figures], None] = lambda _: None,
+    line: Callable[[Figures], Mapping[str, Any]] = asdict,
 ) -> Outcome:
     """Runs until the last step, the sampler's end, or a policy that runs away.
 
-    `out` holds the settings, a line of figures a step, the last checkpoint, and in the end the
+    `out` holds the settings, a `line` of figures a step, the last checkpoint, and in the end the
     adapter. With `resume` a run goes on from its checkpoint and comes to the same figures as if it
     had never stopped.
 
@@ -458,7 +467,7 @@ def train(
         done += 1
         figures = replace(figures, extra=dict(sampler.extra()))
         if main:
-            add_lines(out / LOG, [asdict(figures)])
+            add_lines(out / LOG, [line(figures)])
             if done % config.checkpoint_every == 0 or done == config.steps:
                 checkpoint(trainer, sampler, out, done)
         progress(figures)

@@ -25,6 +25,9 @@ Tokens = tuple[int, ...]
 KEPT_PATHS = 50_000
 """Paths whose lower states are kept, at some kilobytes each."""
 
+KEPT_ROWS = 512
+"""Places whose log-probabilities over the vocabulary are kept, at some hundred kilobytes each."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
@@ -50,6 +53,8 @@ class Laid:
     """The reply tokens, in order of the rollouts [reply tokens]."""
     owners: Tensor
     """Which rollout each of them belongs to [reply tokens]."""
+    paths: tuple[Tokens, ...]
+    """All that stands before each place's next token, one a place."""
 
 
 def trie(sequences: Sequence[Sequence[int]]) -> tuple[Tree, list[list[int]]]:
@@ -76,14 +81,20 @@ def lay(rollouts: Sequence[Rollout], row_length: int) -> Laid:
     made = [trie([sequences[index] for index in group]) for group in groups]
     packed = pack([tree for tree, _ in made], row_length)
     seen: dict[tuple[int, int], int] = {}
+    paths: list[Tokens] = []
     follows: list[list[int]] = [[]] * len(rollouts)
     for group, (_, ways), cells in zip(groups, made, packed.read_at, strict=True):
         where = cells.tolist()
         for index, way in zip(group, ways, strict=True):
-            after = way[len(rollouts[index].prompt) - 1 :]
-            follows[index] = [
-                seen.setdefault((where[node][0], where[node][1]), len(seen)) for node in after
-            ]
+            start = len(rollouts[index].prompt)
+            after = []
+            for length, node in enumerate(way[start - 1 :], start):
+                cell = (where[node][0], where[node][1])
+                if cell not in seen:
+                    seen[cell] = len(seen)
+                    paths.append(sequences[index][:length])
+                after.append(seen[cell])
+            follows[index] = after
     return Laid(
         packed,
         tuple(tree for tree, _ in made),
@@ -91,6 +102,7 @@ def lay(rollouts: Sequence[Rollout], row_length: int) -> Laid:
         torch.tensor([place for row in follows for place in row]),
         torch.tensor([token for one in rollouts for token in one.reply]),
         torch.tensor([index for index, one in enumerate(rollouts) for _ in one.reply]),
+        tuple(paths),
     )
 
 
@@ -125,6 +137,9 @@ class Policy:
         self._upper: nn.ModuleList = self._inner.layers[first:]
         self._ids: dict[tuple[int, int], int] = {}
         self._states: list[Tensor] = []
+        self._rows: dict[Tokens, Tensor] = {}
+        self._base_rows: dict[Tokens, Tensor] = {}
+        self._version = adapted.version
         self.splits = first > 0 and self._halves_agree()
         """Whether the lower layers are read apart, once a path."""
 
@@ -135,10 +150,36 @@ class Policy:
         return found
 
     @torch.no_grad()
+    def log_probs(self, laid: Laid) -> Tensor:
+        """What follows each place, with no gradient, float32 [places, vocabulary].
+
+        Kept until the adapter moves: who samples and who learns from it ask for the same places.
+        """
+        if self._version != self.adapted.version:
+            self._rows.clear()
+            self._version = self.adapted.version
+        return self._recalled(laid, self._rows)
+
+    @torch.no_grad()
+    def base_log_probs(self, laid: Laid) -> Tensor:
+        """The same of the base model, which never moves."""
+        with self.adapted.switched_off():
+            return self._recalled(laid, self._base_rows)
+
+    def _recalled(self, laid: Laid, rows: dict[Tokens, Tensor]) -> Tensor:
+        """All places from memory, or all computed; kept where there is room."""
+        if all(path in rows for path in laid.paths):
+            return torch.stack([rows[path] for path in laid.paths])
+        found = self.logits(laid).log_softmax(-1)
+        if len(rows) + len(laid.paths) <= KEPT_ROWS:
+            rows.update(zip(laid.paths, found, strict=True))
+        return found
+
+    @torch.no_grad()
     def next_log_probs(self, prompts: Sequence[Tokens]) -> Tensor:
         """Log-probabilities of the token after each prompt [prompts, vocabulary]."""
         laid = lay([Rollout(prompt, (0,)) for prompt in prompts], self.row_length)
-        return self.logits(laid).log_softmax(-1)[laid.at].cpu()
+        return self.log_probs(laid)[laid.at].cpu()
 
     @torch.no_grad()
     def write(

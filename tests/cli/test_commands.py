@@ -101,6 +101,16 @@ def test_every_format_goes_to_standard_output_or_whole_into_a_file(
     assert [path.name for path in file.parent.iterdir()] == ["report"]
 
 
+def test_a_payoff_table_speaks_in_decisions_and_in_reports(placet: Placet, tmp_path: Path) -> None:
+    file = tmp_path / "s.toml"
+    decided = placet("decide", "shared-loading-bay", "--policy", "echo", "--session", file)
+
+    assert "Deontological reward -3: breaks the norm" in decided.out
+    assert placet("session", "report", file).out == decided.out
+    placet("session", "export", file, tmp_path / "s.html")
+    assert "Deontological reward -3" in (tmp_path / "s.html").read_text("utf-8")
+
+
 def test_a_session_is_kept_verified_reported_and_exported(placet: Placet, tmp_path: Path) -> None:
     file = tmp_path / "session.toml"
     decided = placet("decide", "--demo", "--policy", "echo", "--session", file, "--seed", 7)

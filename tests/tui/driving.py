@@ -1,9 +1,11 @@
 """How tests drive the screen: with an engine of their own, a clock of their own, and patience."""
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from textual.pilot import Pilot
@@ -16,11 +18,15 @@ from core.session.session import Session
 from tests.tui.fake import FakeEngine
 from tui.app import PlacetApp
 from tui.dialogs import Dialog
+from tui.flow.laboratory import Laboratory
 from tui.flow.looking import Looking
 from tui.flow.review import Review
 from tui.opening import Opened, open_target
 from tui.panes.candidates import CandidatesPane
 from tui.screens.review import ReviewScreen
+
+TUNER = (sys.executable, str(Path(__file__).with_name("tuner.py")))
+"""A learner that learns at once."""
 
 PATIENCE = 30.0
 """Seconds until a test gives up waiting."""
@@ -143,6 +149,8 @@ async def desk(
     auto: bool = True,
     name: str = "fake-model",
     texts: tuple[str, ...] | None = None,
+    tuner: tuple[str, ...] = TUNER,
+    patience: float = PATIENCE,
 ) -> AsyncIterator[Desk]:
     """The app on the demo scenario, at a size, with a fake engine."""
     clock = Clock()
@@ -158,6 +166,7 @@ async def desk(
         config=config,
         engine=make,
         looking=lambda: Looking(clock),
+        laboratory=lambda: Laboratory(command=tuner, every=0.01, patience=patience),
         policy=name,
         judge=name,
     )

@@ -104,6 +104,7 @@ async def test_every_binding_of_ours_can_be_remapped() -> None:
     from tui.panes.values import ValueList
     from tui.rows import RowList
     from tui.screens.help import HelpScreen
+    from tui.screens.laboratory import LaboratoryScreen
     from tui.screens.models import ModelsScreen
     from tui.screens.opening import OpeningScreen
     from tui.screens.sessions import SessionsScreen
@@ -113,7 +114,7 @@ async def test_every_binding_of_ours_can_be_remapped() -> None:
     known = {key.id for key in KEYS}
     pages = (HelpScreen, ModelsScreen, OpeningScreen, ReviewScreen, SessionsScreen)
     parts = (RowList, ScenarioPane, StatisticsScreen, TextScroll, ValueList)
-    for kind in (Ask, Confirm, Edit, Pick, Show, *pages, *parts):
+    for kind in (Ask, Confirm, Edit, Pick, Show, LaboratoryScreen, *pages, *parts):
         for binding in kind.__dict__.get("BINDINGS", []):
             assert binding.id in known, f"{kind.__name__}: {binding}"
             assert binding.tooltip

@@ -426,3 +426,34 @@ async def test_speak_for_shows_each_agent_beside_the_synthesis() -> None:
         assert "r·c" in on.text()
         await on.press("escape")
         await on.until(lambda: on.app.screen is on.screen)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (140, 40)])
+async def test_moral_rewards_stand_beside_the_verdict(size: tuple[int, int]) -> None:
+    scenario = library.load_scenario("shared-loading-bay")
+    async with desk(new(scenario), size=size) as on:
+        await on.go_to("c2")
+        assert "deontological  ✗ -3: breaks the norm" in on.text()
+        assert "utilitarian      4 if the other side now cooperates" in on.text()
+        await on.go_to("c1")
+        assert "0: keeps the norm" in on.text()
+        await on.go_to("c3")
+        assert "names no move for this text" in on.text()
+
+
+async def test_an_edit_takes_the_moral_rewards_away_and_blind_mode_hides_them() -> None:
+    async with desk(new(library.load_scenario("shared-loading-bay"))) as on:
+        await on.go_to("c2")
+        on.review.edit("c2", "Keep to the afternoons, and say so.")
+        await on.settle()
+        assert "names no move for this text" in on.text()
+        await on.go_to("c1")
+        await on.press("b")
+        await on.settle()
+        assert "keeps the norm" not in on.text()
+
+
+async def test_a_scenario_without_payoffs_shows_no_lens() -> None:
+    async with desk(crowded(1)) as on:
+        assert "deontological" not in on.text()
+        assert "payoff table" not in on.text()

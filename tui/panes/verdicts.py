@@ -10,6 +10,7 @@ from textual.widgets import Static
 from core.domain.because import because
 from core.domain.candidate import Candidate, Revision
 from core.domain.diff import Change, word_diff
+from core.domain.payoffs import Lens
 from core.domain.values import Profile
 from core.domain.verdict import AT_STAKE, Risk, Verdict
 from core.domain.whatif import WhatIf
@@ -37,6 +38,10 @@ class View(NamedTuple):
     compare: tuple[int, int] | None = None
     """The two versions whose difference is shown."""
     raw: bool = False
+    payoffs: bool = False
+    """Whether the scenario carries a payoff table."""
+    lens: Lens | None = None
+    """What that table says of this text, if it knows which move it is."""
     key_of: Callable[[str], str] = str
     """The key that a binding has now, as it is shown."""
 
@@ -66,6 +71,8 @@ def draw(view: View, width: int) -> list[Content]:
     """The pane's text, from the most urgent down."""
     candidate = view.candidate
     parts = _headline(view, width)
+    if view.payoffs and not view.hidden:
+        parts += lens_lines(view.lens)
     parts.append(Content(""))
     if view.draft:
         parts += [literal(view.draft, MUTED) + Content.styled("▏", "$primary"), Content("")]
@@ -141,6 +148,19 @@ def _headline(view: View, width: int) -> list[Content]:
     if view.candidate.trouble:
         parts.append(Content.styled("! ", "$text-error") + literal(view.candidate.trouble, MUTED))
     return parts
+
+
+def lens_lines(lens: Lens | None) -> list[Content]:
+    """What two moral rewards say of the text as a move; it never changes the verdict."""
+    if lens is None:
+        return [Content.styled("lens  the payoff table names no move for this text", MUTED)]
+    (duty, first), (welfare, second) = lens.told
+    breaks = lens.deontological < 0
+    mark = Content.styled("✗ " if breaks else "  ", "$text-error")
+    return [
+        Content.styled(f"{duty:<13}  ", MUTED) + mark + literal(first, one_line=True),
+        Content.styled(f"{welfare:<13}  ", MUTED) + Content("  ") + Content(second),
+    ]
 
 
 def _scores(view: View, width: int) -> list[Content]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from core import library, paths
 from core.domain.scenario import Scenario
@@ -13,6 +13,9 @@ from tui.opening import Opened, open_target, session_file
 from tui.screens.opening import take_up
 from tui.screens.workplace import Workplace
 
+if TYPE_CHECKING:
+    from tui.flow.laboratory import Laboratory
+
 
 @runtime_checkable
 class Host(Protocol):
@@ -20,6 +23,13 @@ class Host(Protocol):
 
     async def show(self, opened: Opened) -> None:
         """Leaves the session that is open, and shows this one."""
+
+
+@runtime_checkable
+class Housed(Protocol):
+    """An application with a laboratory."""
+
+    laboratory: "Laboratory"
 
 
 def save_as(screen: Workplace) -> None:
@@ -146,6 +156,16 @@ def speak_for(screen: Workplace) -> None:
     screen.app.push_screen(SpeakingScreen(screen.review.session, screen.key_of("agents")))
 
 
+def laboratory(screen: Workplace) -> None:
+    """Goes to the laboratory; a run there goes on when one comes back."""
+    from tui.screens.laboratory import LaboratoryScreen
+
+    app = screen.app
+    if not isinstance(app, Housed):
+        raise Refused("there is no laboratory here")
+    app.push_screen(LaboratoryScreen(app.laboratory, screen.review.work))
+
+
 def help_(screen: Workplace) -> None:
     """Shows all keys."""
     from tui.screens.help import HelpScreen
@@ -160,5 +180,6 @@ DO: dict[str, Callable[[Workplace], None]] = {
     "models": models,
     "statistics": statistics,
     "speak_for": speak_for,
+    "laboratory": laboratory,
     "help": help_,
 }

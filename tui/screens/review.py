@@ -14,6 +14,7 @@ from textual.widgets import Input
 
 from core.domain.whatif import WhatIf
 from core.errors import PlacetError
+from core.games.lens import lens
 from tui.bars import TabLine
 from tui.draw import MUTED, lines
 from tui.flow.news import Change, Notice
@@ -146,6 +147,8 @@ class ReviewScreen(Workplace):
                 judged_at=_local(review.judged_at(name)) if verdict.judgement else "",
                 compare=self.compare,
                 raw=self.raw,
+                payoffs=review.scenario.payoffs is not None,
+                lens=lens(review.scenario, found.text),
                 key_of=self.key_of,
             ),
             Content(""),

@@ -169,12 +169,15 @@ class SessionsScreen(Page[str | None]):
             self.run_worker(self._export(row, kind), group="export", exclusive=True)
 
     async def _export(self, path: Path, kind: str) -> None:
+        from core.games.lens import lens
         from core.session.report import report
 
         names = {"md": "markdown", "html": "html", "json": "json"}
         written = path.with_suffix(f".{kind}")
         try:
-            await asyncio.to_thread(lambda: write_whole(written, report(load(path), names[kind])))
+            await asyncio.to_thread(
+                lambda: write_whole(written, report(load(path), names[kind], lens))
+            )
         except PlacetError as error:
             self.say(Notice(str(error), Tone.ERROR))
             return

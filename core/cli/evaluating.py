@@ -1,0 +1,193 @@
+"""`placet games evaluate`: what tuned models do with words, tables and games they never saw."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from core import paths
+from core.cli.output import Meter, give, needs, warn
+from core.errors import BadInput
+from core.games import run
+from core.games.matrix import GAMES, Game, load_game
+from core.games.players import find_player
+from core.games.regret import Figures, interval, reference
+
+if TYPE_CHECKING:
+    from core.games.evaluate import Found
+
+
+def evaluate(
+    folders: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN…", help="Folders of runs, or their names.", show_default=False),
+    ],
+    games: Annotated[str, typer.Option(help="`all`, or names and TOML files, by commas.")] = "all",
+    opponent: Annotated[str, typer.Option(help="A player.")] = "random",
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="The first so many games only.", show_default=False)
+    ] = None,
+    baselines: Annotated[
+        bool, typer.Option("--baselines", help="Beside the untuned model, plain and told a value.")
+    ] = False,
+    figures: Annotated[
+        Path | None,
+        typer.Option(help="Draw figures into this folder (SVG and PNG).", show_default=False),
+    ] = None,
+) -> None:
+    """Both regrets and action types of tuned models, exact and over 50 sampled decisions.
+
+    Runs that differ in their seed only are told together, with 95 % intervals.
+    """
+    needs("peft")
+    if figures:
+        needs("matplotlib")
+    asked = _games(games, limit)
+    against = find_player(opponent)
+    found: list[Found] = []
+    with Meter() as meter:
+        meter.show("loading the model", stage="load")
+        from core.games import evaluate as measure
+
+        named = {folder: find_run(folder) for folder in dict.fromkeys(folders)}
+        reader = None
+        for path, settings, reader in measure.open_runs(list(named.values())):
+            found.append(
+                measure.evaluate(
+                    reader,
+                    path.name,
+                    settings,
+                    asked,
+                    against,
+                    progress=lambda name, run=path.name: meter.show(  # type: ignore[misc]
+                        f"{run}: {name}", stage=run
+                    ),
+                )
+            )
+        if baselines and reader:
+            found += measure.baselines(
+                reader, asked, against, lambda name: meter.show(name, stage=name)
+            )
+        if figures:
+            meter.show("drawing", stage="drawing")
+            _draw(figures, list(named.values()), found, asked)
+    if as_json:
+        told = {one.name: entry(one) for one in found}
+        give(json.dumps(told, indent=2) + "\n", None)
+    else:
+        give("\n".join([*table(found, asked), "", *conditions(found)]) + "\n", None)
+
+
+def find_run(name: str) -> Path:
+    """A run's folder, by its path or by its name among the usual ones."""
+    given = Path(name).expanduser()
+    usual = paths.runs() / name
+    return usual if not given.is_dir() and usual.is_dir() else given
+
+
+def entry(found: "Found") -> dict[str, Any]:
+    """The figures of a run as JSON: those with unseen words first."""
+    from core.games.evaluate import UNSEEN
+
+    return {
+        "setting": found.setting,
+        "seed": found.seed,
+        **_shape(found.exact[UNSEEN]),
+        "sampled": _shape(found.sampled[UNSEEN]),
+        "conditions": {name: _shape(figures) for name, figures in found.exact.items()},
+    }
+
+
+def _shape(figures: Mapping[str, Figures]) -> dict[str, Any]:
+    from core.games.evaluate import mean_actions, mean_deontological
+
+    return {
+        "deontological_regret": mean_deontological(figures),
+        "utilitarian_regret": {name: one.utilitarian_regret for name, one in figures.items()},
+        "actions": mean_actions(figures),
+        "by_game": {
+            name: {"deontological_regret": one.deontological_regret, "actions": dict(one.actions)}
+            for name, one in figures.items()
+        },
+    }
+
+
+def table(found: "list[Found]", games: dict[str, Game]) -> list[str]:
+    """Regrets with unseen words, exact and sampled, by setting, over the reference lines."""
+    from core.games.evaluate import UNSEEN, mean_actions, mean_deontological
+
+    lines = [
+        "unseen words: deontological regret, utilitarian regret by game, share of C and of illegal",
+        f"{'':<34} {'deont.':>11}"
+        + "".join(f" {name[:11]:>11}" for name in games)
+        + "     C   ill.",
+    ]
+    for how in ("exact", "sampled"):
+        lines.append(how)
+        for setting in dict.fromkeys(one.setting for one in found):
+            rows = [getattr(one, how)[UNSEEN] for one in found if one.setting == setting]
+            cells = [_cell([mean_deontological(row) for row in rows])]
+            cells += [_cell([row[name].utilitarian_regret for row in rows]) for name in games]
+            actions = [mean_actions(row) for row in rows]
+            kind = sum(row["C|C"] + row["C|D"] for row in actions) / len(actions)
+            illegal = sum(row["illegal"] for row in actions) / len(actions)
+            title = f"{setting} ({len(rows)})"
+            lines.append(
+                f"{title:<34} "
+                + " ".join(f"{cell:>11}" for cell in cells)
+                + f" {kind:5.0%} {illegal:6.1%}"
+            )
+    lines.append("reference, against random")
+    for policy, figures in reference(games).items():
+        cells = [f"{mean_deontological(figures):.2f}"]
+        cells += [f"{one.utilitarian_regret:.2f}" for one in figures.values()]
+        lines.append(f"{policy:<34} " + " ".join(f"{cell:>11}" for cell in cells))
+    return lines
+
+
+def conditions(found: "list[Found]") -> list[str]:
+    """How regrets hold when words, table or framing change: means over games and seeds."""
+    from core.games.evaluate import UNTUNED, mean_actions, mean_deontological
+
+    runs = [one for one in found if len(one.exact) > 1]
+    if not runs:
+        return []
+    names = list(runs[0].exact)
+    lines = ["deontological regret / share of C / illegal, exact, over all games"]
+    for setting in dict.fromkeys(one.setting for one in runs if one.setting != UNTUNED):
+        lines.append(setting)
+        rows = [one for one in runs if one.setting == setting]
+        for name in names:
+            regret = _cell([mean_deontological(one.exact[name]) for one in rows])
+            actions = [mean_actions(one.exact[name]) for one in rows]
+            kind = sum(row["C|C"] + row["C|D"] for row in actions) / len(actions)
+            illegal = sum(row["illegal"] for row in actions) / len(actions)
+            lines.append(f"  {name:<32} {regret:>11} {kind:5.0%} {illegal:6.1%}")
+    return lines
+
+
+def _cell(values: list[float]) -> str:
+    over = interval(values)
+    return f"{over.mean:.2f} ±{over.high - over.mean:.2f}" if over.n > 1 else f"{over.mean:.2f}"
+
+
+def _games(names: str, limit: int | None) -> dict[str, Game]:
+    asked = list(GAMES) if names == "all" else [name.strip() for name in names.split(",")]
+    return {game.name: game for game in (load_game(name, warn) for name in asked[:limit])}
+
+
+def _draw(folder: Path, runs: list[Path], found: "list[Found]", games: dict[str, Game]) -> None:
+    from core.games import pictures
+
+    told = [(path, run.read_settings(path)) for path in runs]
+    try:
+        written = pictures.training_picture(folder, told)
+        written += pictures.curves_picture(folder, told)
+        written += pictures.regret_picture(folder, found, games)
+    except OSError as error:
+        raise BadInput(f"no picture can be written ({error})", where=str(folder)) from None
+    for path in written:
+        warn(str(path))

@@ -1,0 +1,160 @@
+"""Moral fine-tuning of a model on a game (Tennant, Hailes and Musolesi 2025): one run, in a folder.
+
+What differs from the paper is told in `docs/games.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from core.errors import BadInput
+from core.files import as_table
+from core.games import run
+from core.games.episodes import Episodes, Seat
+from core.training import ppo
+from core.training.ppo import Ppo, PpoConfig
+from core.training.spoken import Speaker
+
+PER_UPDATE = "episodes_per_update"
+
+LEARNING: dict[str, str | int | float | bool] = {
+    PER_UPDATE: 10,  # every prompt comes up about three times
+    "rank": 16,
+    "alpha": 32,
+    "first_layer": 15,
+    "rate": 2e-4,
+    "warmup_steps": 3,
+    "passes": 2,
+    "ratio_clip": 0.2,
+    "kl_coefficient": 0.3,
+    "exact_kl": True,  # or a move that was given up would never be tried again
+    "kl_target": 0.7,  # about ln 2: the price of being sure of one of two words
+    "kl_horizon": 50.0,
+    "baseline": "running",
+    "memory": 0.9,
+    "scale_floor": 1.0,  # a point: rewards that are all alike are not blown up
+    "row_length": 1024,
+}
+"""What a run learns by, beside the trainer's defaults."""
+
+LAST_EPISODES = 50
+"""Over so many episodes at the end the share of illegal replies is taken."""
+
+
+def tune(
+    settings: run.RunSettings,
+    folder: Path,
+    base: Path,
+    *,
+    resume: bool = False,
+    threads: int = 1,
+    stopped: Callable[[], bool] = lambda: False,
+    tell: Callable[[run.Update], None] = lambda _: None,
+) -> run.Outcome | None:
+    """Runs until the last episode, or until `stopped` says so after an update (then `None`).
+
+    A resumed run comes to the same figures as if it had never stopped.
+
+    Raises:
+        BadInput: the folder holds a run already, or one with other settings than a resumed one's.
+    """
+    _begin(settings, folder, resume)
+    if resume and (outcome := run.read_outcome(folder)):
+        return outcome
+    config = learning(settings, threads)
+    trainer = Ppo(config, base)
+    rival = _rival(settings, config, base)
+    episodes = Episodes(
+        settings,
+        Seat(Speaker(trainer.policy, base), settings.game, settings.words),
+        int(settings.learning[PER_UPDATE]),
+        folder / run.EPISODES,
+        stopped,
+        rival,
+    )
+
+    def line(figures: ppo.Figures) -> Mapping[str, Any]:
+        update = episodes.line(figures)
+        tell(update)
+        table: dict[str, Any] = as_table(update)
+        return table
+
+    ended = ppo.train(trainer, episodes, folder, settings.model, resume, line=line)
+    if rival:
+        rival[1].adapted.save(folder / run.OPPONENT, settings.model)
+    if ended.steps < config.steps and not ended.ran_away:
+        return None
+    return _end(folder, episodes, ended)
+
+
+def learning(settings: run.RunSettings, threads: int = 1) -> PpoConfig:
+    """The trainer's settings of a run.
+
+    Raises:
+        BadInput: one of them does not exist or cannot have its value.
+    """
+    named = {name: value for name, value in settings.learning.items() if name != PER_UPDATE}
+    known = {one.name for one in fields(PpoConfig)}
+    if PER_UPDATE not in settings.learning or not named.keys() <= known:
+        odd = ", ".join(sorted(named.keys() - known)) or PER_UPDATE
+        raise BadInput(f"the trainer's settings are not those of this Placet ({odd})")
+    told: dict[str, Any] = {
+        **named,
+        "seed": settings.seed,
+        "steps": ceil(settings.episodes / int(settings.learning[PER_UPDATE])),
+        "checkpoint_every": 10,
+        "threads": threads,
+    }
+    return PpoConfig(**told)
+
+
+def _begin(settings: run.RunSettings, folder: Path, resume: bool) -> None:
+    if not (folder / run.SETTINGS).exists():
+        run.write_settings(folder, settings)
+        return
+    if not resume:
+        raise BadInput(
+            "this folder holds a run already",
+            where=str(folder),
+            mend="Go on with it by --resume, or name another folder by --out.",
+        )
+    before, now = (as_table(one) for one in (run.read_settings(folder), settings))
+    for name, value in now.items():
+        if before[name] != value:
+            raise BadInput(
+                f"the run was begun with {before[name]}, not {value}",
+                where=f"{folder / run.SETTINGS}: {name}",
+                mend="Resume it with its own settings, or begin another folder.",
+            )
+
+
+def _rival(settings: run.RunSettings, config: PpoConfig, base: Path) -> tuple[Seat, Ppo] | None:
+    if settings.opponent != run.LEARNER:
+        return None
+    other = Ppo(PpoConfig(**{**asdict(config), "seed": config.seed + 1_000_000}), base)
+    return Seat(Speaker(other.policy, base), settings.game.turned, settings.words), other
+
+
+def _end(folder: Path, episodes: Episodes, ended: ppo.Outcome) -> run.Outcome:
+    now = episodes.read()
+    done = episodes.progress
+    last, _ = run.read_episodes(folder)
+    moves = [play.move for episode in last[-LAST_EPISODES:] for play in episode.plays]
+    outcome = run.Outcome(
+        updates=done.updates,
+        episodes=done.episodes,
+        format_updates=done.format_updates,
+        format_episodes=done.format_episodes,
+        seconds=done.seconds,
+        before=done.before or now,
+        at_switch=done.at_switch,
+        end=now,
+        illegal=moves.count(None) / len(moves),
+        ran_away=ended.ran_away,
+    )
+    run.write_outcome(folder, outcome)
+    return outcome

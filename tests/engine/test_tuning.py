@@ -1,0 +1,54 @@
+"""A run's process: what it is asked for, and how it ends."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from core.engine.tuning import Tuning, Wish
+from core.errors import BadInput
+from core.games.rewards import Reward
+from tests.tui.driving import TUNER
+
+
+@pytest.mark.parametrize(
+    ("wish", "field"),
+    [
+        (Wish(game="nonesuch"), "no game named"),
+        (Wish(opponent="nonesuch"), "opponent"),
+        (Wish(episodes=0), "episodes"),
+        (Wish(seed=-1), "seed"),
+    ],
+)
+def test_a_wish_that_makes_no_sense_names_the_field(wish: Wish, field: str) -> None:
+    with pytest.raises(BadInput, match=field):
+        wish.check()
+
+
+def test_a_wish_is_told_as_the_command_takes_it(tmp_path: Path) -> None:
+    wish = Wish(game="games/a.toml", switch_to=Reward.UTILITARIAN, switch_at=20, episodes=40)
+    told = wish.arguments
+
+    assert told[:2] == ("--game", str(Path("games/a.toml").absolute()))
+    assert told[-4:] == ("--switch-to", "ut", "--switch-at", "20")
+    assert "--switch-at" not in Wish().arguments
+    assert wish.folder(tmp_path).name == "de-then-ut-vs-tit-for-tat-a-1"
+    assert Wish(game="/x/..toml").folder(tmp_path).parent == tmp_path
+
+
+async def test_the_process_stands_back_and_a_second_folder_has_a_name_of_its_own(
+    tmp_path: Path,
+) -> None:
+    wish = Wish(opponent="learner")
+    tuning = Tuning(wish.folder(tmp_path), wish.arguments, command=TUNER)
+    await tuning.start()
+    assert tuning.pid
+    assert os.getpriority(os.PRIO_PROCESS, tuning.pid) > os.getpriority(os.PRIO_PROCESS, 0)
+    os.kill(tuning.pid, signal.SIGKILL)
+    await asyncio.wait_for(tuning.ended.wait(), 30)
+    assert tuning.trouble
+    (tmp_path / "de-vs-learner-prisoners-dilemma-1").mkdir(exist_ok=True)
+
+    assert wish.folder(tmp_path).name == "de-vs-learner-prisoners-dilemma-1.2"
