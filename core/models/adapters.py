@@ -7,7 +7,8 @@ adapter says `use_rslora` (Hu et al. 2021; Kalajdzievski 2023).
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,47 @@ def merge(model: nn.Module, folder: Path) -> None:
         ModelProblem: a file is missing or damaged, the adapter is of another kind than plain LoRA
             on linear layers, or it was made for another model.
     """
+    whole = changes(folder)
+    weights = {layer: _weight(model, layer, folder) for layer in whole}
+    for layer, change in whole.items():
+        change.check(weights[layer].shape)
+    with torch.no_grad():
+        for layer, change in whole.items():
+            change.add(weights[layer])
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an adapter adds to one layer's weight [out, in]."""
+
+    layer: str
+    folder: Path
+    low: Tensor
+    high: Tensor
+    scale: float
+    turned: bool
+    """Whether the product is [in, out]."""
+
+    def check(self, shape: Sequence[int]) -> None:
+        """Raises `ModelProblem` unless it fits a weight of that shape."""
+        own = (self.high.shape[0], self.low.shape[1])
+        own = own[::-1] if self.turned else own
+        if own != tuple(shape):
+            raise _unfit(
+                self.folder, f"{self.layer} is {tuple(shape)} here, but {own} in the adapter"
+            )
+
+    def add(self, weight: Tensor) -> None:
+        """Adds it to a weight, in place; the sum is taken in float32."""
+        change = self.scale * (self.high.float() @ self.low.float())
+        weight.copy_(weight.float() + (change.T if self.turned else change).to(weight.device))
+
+
+def changes(folder: Path) -> dict[str, Change]:
+    """What the adapter in `folder` adds, by the layer's name. Raises as `merge` does."""
     config = _config(folder)
     tensors = _tensors(folder)
-    sums: list[tuple[nn.Parameter, Tensor]] = []
+    found: dict[str, Change] = {}
     for name, low in tensors.items():
         if name.endswith(_HIGH):
             continue
@@ -47,23 +86,13 @@ def merge(model: nn.Module, folder: Path) -> None:
         high = tensors.get(f"{_BEFORE}{layer}{_HIGH}")
         if not name.endswith(_LOW) or high is None:
             raise _unfit(folder, f"{name} is no half of a LoRA pair")
-        weight = _weight(model, layer, folder)
         if low.dim() != 2 or high.dim() != 2 or low.shape[0] != high.shape[1]:
             raise _unfit(folder, f"the two halves for {layer} do not fit together")
-        change = _scale(config, layer) * (high.float() @ low.float())
-        if config.get("fan_in_fan_out"):
-            change = change.T
-        if change.shape != weight.shape:
-            raise _unfit(
-                folder,
-                f"{layer} is {tuple(weight.shape)} here, but {tuple(change.shape)} in the adapter",
-            )
-        sums.append((weight, change))
-    if not sums:
+        turned = bool(config.get("fan_in_fan_out"))
+        found[layer] = Change(layer, folder, low, high, _scale(config, layer), turned)
+    if not found:
         raise _unfit(folder, "it holds no weights")
-    with torch.no_grad():
-        for weight, change in sums:
-            weight.copy_(weight.float() + change.to(weight.device))
+    return found
 
 
 def digest(folder: Path) -> str:
