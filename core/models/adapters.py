@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,9 @@ def merge(model: nn.Module, folder: Path) -> None:
         ModelProblem: a file is missing or damaged, the adapter is of another kind than plain LoRA
             on linear layers, or it was made for another model.
     """
-    _add(_changes(model, folder))
+    with torch.no_grad():
+        for weight, change in _fitting(model, folder):
+            change.add(weight)
 
 
 @contextmanager
@@ -47,28 +50,59 @@ def lent(model: nn.Module, folder: Path) -> Iterator[None]:
 
     Only the adapted weights are held twice meanwhile. Raises as `merge` does.
     """
-    changes = _changes(model, folder)
-    kept = [weight.detach().clone() for weight, _ in changes]
+    fitting = _fitting(model, folder)
+    kept = [weight.detach().clone() for weight, _ in fitting]
     try:
-        _add(changes)
+        with torch.no_grad():
+            for weight, change in fitting:
+                change.add(weight)
         yield
     finally:
         with torch.no_grad():
-            for (weight, _), before in zip(changes, kept, strict=True):
+            for (weight, _), before in zip(fitting, kept, strict=True):
                 weight.copy_(before)
 
 
-def _add(changes: Sequence[tuple[nn.Parameter, Tensor]]) -> None:
-    with torch.no_grad():
-        for weight, change in changes:
-            weight.copy_(weight.float() + change.to(weight.device))
+def _fitting(model: nn.Module, folder: Path) -> list[tuple[nn.Parameter, "Change"]]:
+    """The weights that the adapter is about, and what it adds to each, once all of it fits."""
+    found = [(_weight(model, layer, folder), change) for layer, change in changes(folder).items()]
+    for weight, change in found:
+        change.check(weight.shape)
+    return found
 
 
-def _changes(model: nn.Module, folder: Path) -> list[tuple[nn.Parameter, Tensor]]:
-    """The weights that the adapter is about, and what it adds to each."""
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an adapter adds to one layer's weight [out, in]."""
+
+    layer: str
+    folder: Path
+    low: Tensor
+    high: Tensor
+    scale: float
+    turned: bool
+    """Whether the product is [in, out]."""
+
+    def check(self, shape: Sequence[int]) -> None:
+        """Raises `ModelProblem` unless it fits a weight of that shape."""
+        own = (self.high.shape[0], self.low.shape[1])
+        own = own[::-1] if self.turned else own
+        if own != tuple(shape):
+            raise _unfit(
+                self.folder, f"{self.layer} is {tuple(shape)} here, but {own} in the adapter"
+            )
+
+    def add(self, weight: Tensor) -> None:
+        """Adds it to a weight, in place; the sum is taken in float32."""
+        change = self.scale * (self.high.float() @ self.low.float())
+        weight.copy_(weight.float() + (change.T if self.turned else change).to(weight.device))
+
+
+def changes(folder: Path) -> dict[str, Change]:
+    """What the adapter in `folder` adds, by the layer's name. Raises as `merge` does."""
     config = _config(folder)
     tensors = _tensors(folder)
-    sums: list[tuple[nn.Parameter, Tensor]] = []
+    found: dict[str, Change] = {}
     for name, low in tensors.items():
         if name.endswith(_HIGH):
             continue
@@ -76,21 +110,13 @@ def _changes(model: nn.Module, folder: Path) -> list[tuple[nn.Parameter, Tensor]
         high = tensors.get(f"{_BEFORE}{layer}{_HIGH}")
         if not name.endswith(_LOW) or high is None:
             raise _unfit(folder, f"{name} is no half of a LoRA pair")
-        weight = _weight(model, layer, folder)
         if low.dim() != 2 or high.dim() != 2 or low.shape[0] != high.shape[1]:
             raise _unfit(folder, f"the two halves for {layer} do not fit together")
-        change = _scale(config, layer) * (high.float() @ low.float())
-        if config.get("fan_in_fan_out"):
-            change = change.T
-        if change.shape != weight.shape:
-            raise _unfit(
-                folder,
-                f"{layer} is {tuple(weight.shape)} here, but {tuple(change.shape)} in the adapter",
-            )
-        sums.append((weight, change))
-    if not sums:
+        turned = bool(config.get("fan_in_fan_out"))
+        found[layer] = Change(layer, folder, low, high, _scale(config, layer), turned)
+    if not found:
         raise _unfit(folder, "it holds no weights")
-    return sums
+    return found
 
 
 def digest(folder: Path) -> str:

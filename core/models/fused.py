@@ -30,7 +30,9 @@ def fuse(model: Any) -> None:
     if not (packs(model) and len(layers) and all(_fits(layer) for layer in layers)):
         return
     masks = _Masks(layers[0].self_attn.num_key_value_groups)
-    trunk.layers = nn.ModuleList([FusedLayer(layer, masks) for layer in layers])
+    for index, layer in enumerate(layers):
+        layers[index] = FusedLayer(layer, masks)  # the old weights go as the new ones come
+        del layer
     if _plain(getattr(model, "lm_head", None)):
         model.lm_head = Packed(model.lm_head.weight)
 

@@ -17,9 +17,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from core.models.adapters import merge
 from core.models.cache import Layers, Prefixes, cache_of
 from core.models.fused import fuse
+from core.models.merged import load_merged
 from core.models.readout import LAYOUT_VERSION, Asked, Calibration, Heads, Order, Tokenize, ask
 from core.models.trees import Packed, pack, size
 
@@ -122,13 +122,13 @@ class JudgeModel:
             raise ValueError(
                 f"{weights / CARD}: layout {card['layout']} is not {LAYOUT_VERSION}, this program's"
             )
-        trunk = load_trunk(base, card["config"]["depth"], torch.float32)
-        merge(trunk, weights)
+        trunk: Any = load_merged(base, weights, dtype, card["config"]["depth"])
+        trunk.model.norm = nn.Identity()
         heads = Heads(trunk.config.hidden_size)
         heads.load_state_dict(
             {name: weight.float() for name, weight in load_file(weights / HEADS).items()}
         )
-        trunk = trunk.to(device, dtype)
+        trunk = trunk.to(device)
         fuse(trunk.model)
         fitted = dict(card.get("calibration", {}))
         if "respect_bias" in fitted:

@@ -28,12 +28,12 @@ from core.errors import BadInput, ModelProblem
 from core.models import catalog
 from core.models.adapters import CONFIG as ADAPTER_CONFIG
 from core.models.adapters import digest as adapter_digest
-from core.models.adapters import merge
 from core.models.base import TextModel
 from core.models.catalog import Kind
 from core.models.causal import CausalModel
 from core.models.fused import fuse
 from core.models.judge_model import JudgeModel
+from core.models.merged import load_merged
 from core.models.plain import PlainModel
 from core.models.seq2seq import Seq2seqModel
 from core.models.trained import TrainedJudge
@@ -97,15 +97,18 @@ def load_text_model(
         return Seq2seqModel(model, tokenizer, used)
 
     def weights(dtype: str) -> PreTrainedModel:
-        stored = "float32" if dtype == "int8" or adapter else dtype
-        model = _weights(AutoModelForCausalLM, path, config, where, stored)
+        stored = "float32" if dtype == "int8" else dtype
+        model: Any
         if adapter:
-            merge(model, adapter)
+            model = load_merged(path, adapter, getattr(torch, stored))
+            model.to(where)
+        else:
+            model = _weights(AutoModelForCausalLM, path, config, where, stored)
         if dtype == "int8":
             return quantized(model)
-        model = model if dtype == stored else model.to(getattr(torch, dtype))
         fuse(model)
-        return model
+        ready: PreTrainedModel = model
+        return ready
 
     writer = weights(formats.write)
     same = formats.read == formats.write
@@ -116,9 +119,11 @@ def load_text_model(
 def load_plain(name: str, like: CausalModel) -> PlainModel:
     """The weights of the model `like`, loaded by `name`, as transformers runs them: in float32."""
     path = catalog.locate(name)
-    model = _weights(AutoModelForCausalLM, path, _config(path), "cpu", "float32")
+    model: PreTrainedModel
     if adapter := catalog.adapter_of(name):
-        merge(model, adapter)
+        model = load_merged(path, adapter, torch.float32)
+    else:
+        model = _weights(AutoModelForCausalLM, path, _config(path), "cpu", "float32")
     return PlainModel(model, like)
 
 
