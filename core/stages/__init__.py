@@ -1,1 +1,1 @@
-"""The verbs, one a file: propose, judge, align."""
+"""The verbs, one a file: propose, judge, align, advise, aggregate."""

@@ -54,6 +54,7 @@ class AgentConfig:
             kl_coefficient=0.01,  # rewards lie between 0 and 1
             kl_target=10.0,
             kl_stop=60.0,
+            row_length=200,  # a question with its answers: attention grows with the row's square
             checkpoint_every=5,
             threads=1,
         )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Static
 
@@ -13,6 +13,7 @@ from tui.draw import MUTED, bar, lines, share, weight
 from tui.literal import literal
 from tui.panes.values import title_of
 from tui.screens.page import TextPage
+from tui.scroll import TextScroll
 
 NARROW = 100
 """Cells below which the synthesis stands above the agents instead of beside them."""
@@ -32,13 +33,13 @@ class SpeakingScreen(TextPage):
         """Two columns, or one where there is little room."""
         agents, synthesis = lines(*self.parts()), lines(*self.together())
         if self.app.size.width < NARROW:
-            with VerticalScroll(id="body"):
+            with TextScroll(id="body"):
                 yield Static(lines(synthesis, Content(""), agents), id="text", markup=False)
             return
         with Horizontal(id="sides"):
-            with VerticalScroll(id="body"):
+            with TextScroll(id="body"):
                 yield Static(agents, id="text", markup=False)
-            with VerticalScroll(id="beside"):
+            with TextScroll(id="beside"):
                 yield Static(synthesis, markup=False)
 
     def parts(self) -> list[Content]:

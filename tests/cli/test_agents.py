@@ -1,0 +1,55 @@
+"""`placet train agent` and its kin: what is missing is named, with the mend."""
+
+from pathlib import Path
+
+import pytest
+
+from core.models import agents
+from tests.cli.conftest import Placet
+
+pytest.importorskip("peft")
+pytest.importorskip("rouge_score")
+
+
+@pytest.fixture(autouse=True)
+def none_shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(agents, "shipped", lambda: tmp_path / "none")
+
+
+def test_a_value_that_the_profile_lacks_is_refused(placet: Placet, tmp_path: Path) -> None:
+    ran = placet("train", "agent", "--value", "honour", "--data", tmp_path)
+
+    assert ran.status == 1
+    assert "no value 'honour'" in ran.trouble and "care, fairness, loyalty" in ran.trouble
+
+
+@pytest.mark.parametrize("command", [("agent", "--value", "care"), ("aggregator",)])
+def test_data_that_is_not_there_is_named(
+    placet: Placet, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    ran = placet("train", *command, "--data", tmp_path)
+
+    assert ran.status == 1
+    assert "moral_stories.dev.jsonl" in ran.trouble and "--data" in ran.trouble
+
+
+def test_settings_that_do_not_exist_are_refused(placet: Placet, tmp_path: Path) -> None:
+    settings = tmp_path / "agent.toml"
+    settings.write_text("speed = 9\n", "utf-8")
+
+    ran = placet("train", "agent", "--value", "care", "--data", tmp_path, "--config", settings)
+
+    assert ran.status == 1 and "speed" in ran.trouble
+
+
+def test_without_agents_there_is_nothing_to_measure(placet: Placet) -> None:
+    ran = placet("evaluate", "agents", "--limit", 2)
+
+    assert ran.status == 1
+    assert "placet train agent --value care --profile moral-foundations" in ran.trouble
+
+
+def test_without_an_aggregator_there_is_nothing_to_measure(placet: Placet) -> None:
+    ran = placet("evaluate", "aggregator", "--limit", 2)
+
+    assert ran.status == 1 and "placet train aggregator" in ran.trouble
