@@ -14,7 +14,7 @@ from tui.app import PlacetApp
 from tui.opening import open_target
 
 HERE = Path(__file__).parent
-PATIENCE = 120.0
+PATIENCE = 600.0
 
 
 async def picture(name: str, size: tuple[int, int], theme: str, scenario: str, keys: str) -> None:

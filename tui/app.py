@@ -13,10 +13,11 @@ from core.config import Config
 from core.errors import PlacetError
 from core.session.store import Store
 from tui.flow.engine import EngineLike, Hear, real
+from tui.flow.jobs import Defaults
 from tui.flow.looking import Looking
 from tui.flow.news import News
 from tui.flow.review import Review, new_path
-from tui.flow.work import Defaults, Work
+from tui.flow.work import Work
 from tui.keymap import keymap
 from tui.opening import Opened
 from tui.screens.review import ReviewScreen

@@ -88,7 +88,7 @@ class Terminal:
         before = effect.findall(self.seen)[-1:] if effect else []
         start, begun = len(self.seen), time.perf_counter()
         os.write(self.master, key)
-        while time.perf_counter() - begun < 2.0:
+        while time.perf_counter() - begun < 5.0:
             came = self.read(2.0)
             found = effect.findall(self.seen, start)[-1:] if effect else []
             if found not in ([], before) or (came and not effect):

@@ -16,11 +16,12 @@ from core.errors import Refused
 from core.session.events import Approved, Record, Rejected
 from core.session.session import Session
 from core.session.store import Store
+from tui.flow.jobs import Kind
 from tui.flow.listing import Order, Rows, listing
 from tui.flow.looking import Looking
 from tui.flow.news import Change, News, Tone
 from tui.flow.saving import Saver
-from tui.flow.work import Kind, Work
+from tui.flow.work import Work
 
 _TOLD = {
     "approved": "the approval of {0}",

@@ -10,9 +10,9 @@ from core.domain.verdict import Risk, Verdict
 from core.errors import Refused
 from tui.dialogs import Ask, Edit
 from tui.draw import MUTED, RISK, lines
+from tui.flow.jobs import Kind
 from tui.flow.news import Tone
 from tui.flow.review import outcome
-from tui.flow.work import Kind
 from tui.literal import literal
 from tui.panes.candidates import CandidatesPane
 from tui.panes.values import title_of

@@ -1,6 +1,7 @@
 """All keys, and what they do."""
 
 from collections.abc import Callable
+from textwrap import wrap
 
 from textual.content import Content
 
@@ -12,10 +13,19 @@ _RULES = (
     "Approving takes one key only where the judge finds the risk LOW or MED and advises it.",
     "Against the judge's advice it takes two steps and a typed reason.",
     "No verdict, or a stale one, can never be approved: have it judged first.",
-    "Decision keys are ignored for 0.4 s after what is under the cursor has changed,",
-    "and while they are held down.",
+    "Decision keys are ignored for 0.4 s after what is under the cursor has changed, and while "
+    "they are held down.",
     "Everything is saved by itself, and everything you do can be undone.",
 )
+
+
+_INDENT = 28
+"""Cells before what a key does: room for the key and its word."""
+
+
+def _hung(text: str, indent: str, width: int) -> list[str]:
+    """The text in lines of at most `width` cells, all of them indented."""
+    return wrap(text, width, initial_indent=indent, subsequent_indent=indent)
 
 
 class HelpScreen(TextPage):
@@ -29,8 +39,9 @@ class HelpScreen(TextPage):
 
     def parts(self) -> list[Content]:
         """First the rules, then the keys by place."""
+        width = max(40, self.app.size.width - 6)
         parts = [Content.styled("How a decision is made", "bold $primary")]
-        parts += [Content(f"  {rule}") for rule in _RULES]
+        parts += [Content(line) for rule in _RULES for line in _hung(rule, "  ", width)]
         parts += [
             Content(""),
             Content.assemble(
@@ -44,9 +55,8 @@ class HelpScreen(TextPage):
                 ("~ stale", "$text-warning"),
                 "   ",
                 ("· not judged", MUTED),
-                "   standings: ",
-                ", ".join(word for word, _ in STANDING.values()),
             ),
+            Content(f"  standings: {', '.join(word for word, _ in STANDING.values())}"),
         ]
         for place in Place:
             found = [key for key in KEYS if key.place is place]
@@ -56,12 +66,13 @@ class HelpScreen(TextPage):
             for key in found:
                 more = key.key.split(",")[1:]
                 also = f" (also {', '.join(more)})" if more else ""
+                told = _hung(f"{key.tooltip}{also} [{key.id}]", " " * _INDENT, width)
                 parts.append(
                     Content.styled(f"  {self._key_of(key.id):>9}  ", "bold $footer-key-foreground")
-                    + Content(f"{key.label:<15} ")
-                    + Content.styled(f"{key.tooltip}{also}", MUTED)
-                    + Content.styled(f"  [{key.id}]", "$foreground 35%")
+                    + Content(f"{key.label:<14} ")
+                    + Content.styled(told[0].strip(), MUTED)
                 )
+                parts += [Content.styled(line, MUTED) for line in told[1:]]
         parts += [
             Content(""),
             Content.styled(

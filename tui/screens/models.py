@@ -14,8 +14,9 @@ from core.errors import PlacetError
 from core.models import catalog
 from tui.bars import ActivityLine
 from tui.draw import MUTED, bar
+from tui.flow.jobs import Kind
 from tui.flow.news import Change, Notice, Tone
-from tui.flow.work import Kind, Work
+from tui.flow.work import Work
 from tui.keymap import key_of
 from tui.keys import Place, bindings
 from tui.literal import cut, literal

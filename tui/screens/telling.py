@@ -5,7 +5,7 @@ from textual.widgets import Static
 
 from tui.bars import ActivityLine, Item, KeyBar, StatusLine
 from tui.draw import MUTED
-from tui.flow.work import Kind
+from tui.flow.jobs import Kind
 from tui.keys import BY_ID, KEYS, Key, Place
 from tui.literal import cut, literal
 from tui.panes.candidates import CandidatesPane

@@ -1,0 +1,75 @@
+"""What is asked of the engine, one job each, and how far it has come."""
+
+import time
+from dataclasses import dataclass, field
+from enum import Enum
+
+from core.domain.candidate import Standing
+from core.watch import Progress
+
+
+class Kind(Enum):
+    """What a job is for, as the operator reads it."""
+
+    LOAD = "loading the models"
+    PROPOSE = "proposing"
+    CONSULT = "asking the moral agents"
+    JUDGE = "judging"
+    ALIGN = "re-aligning"
+    PULL = "pulling"
+
+
+@dataclass
+class Job:
+    """A request on its way."""
+
+    id: str
+    kind: Kind
+    candidates: list[str] = field(default_factory=list)
+    """The candidate of each row, where the rows are candidates."""
+    texts: list[str] = field(default_factory=list)
+    """The digest of each row's text when the job was handed in."""
+    standings: list[Standing] = field(default_factory=list)
+    """How each row's candidate stood when the job was handed in."""
+    guidance: str = ""
+    written: dict[int, str] = field(default_factory=dict)
+    """For each row that was proposed, the candidate it became."""
+    drafts: dict[int, str] = field(default_factory=dict)
+    """What is being written, by row."""
+    progress: Progress | None = None
+    begun: float = field(default_factory=time.monotonic)
+    model: str = ""
+    cancelling: bool = False
+
+    @property
+    def told(self) -> str:
+        """What it does, as the operator reads it."""
+        if self.cancelling:
+            return "cancelling"
+        if self.kind is Kind.PULL:
+            stage = f": {self.progress.stage}" if self.progress else ""
+            return f"{self.kind.value} {self.model}{stage}"
+        judges = self.kind is Kind.PROPOSE and self.progress and self.progress.stage == "judge"
+        return str((Kind.JUDGE if judges else self.kind).value)
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """How many steps are done, and of how many; a pull's are megabytes."""
+        if self.progress is None:
+            return 0, 0
+        size = 10**6 if self.kind is Kind.PULL else 1
+        return self.progress.done // size, self.progress.total // size
+
+    @property
+    def seconds_left(self) -> float:
+        """What it will take still; 0 where that is not known."""
+        return self.progress.seconds_left if self.progress else 0.0
+
+
+@dataclass
+class Defaults:
+    """How much one press of a key asks for."""
+
+    candidates: int = 4
+    rewrites: int = 4
+    seed: int = 0
