@@ -59,16 +59,15 @@ class Lens(Struct, frozen=True, kw_only=True):
         if self.opponent_last == "D":
             norm = f"the norm asks nothing after {other} defected"
         elif self.move == "D":
-            norm = f"breaks the norm; defects after {other} cooperated"
+            norm = f"defects after {other} cooperated"
         else:
-            norm = f"keeps the norm; cooperates as {other} did"
+            norm = f"cooperates as {other} did"
         if_c, if_d = self.utilitarian
         return (
             ("deontological", f"{self.deontological:g}: {norm}"),
             (
                 "utilitarian",
-                f"{if_c:g} if the other side now cooperates, {if_d:g} if it defects; "
-                f"at most {self.best:g}",
+                f"{if_c:g} if they cooperate now, {if_d:g} if they defect; at most {self.best:g}",
             ),
         )
 

@@ -105,7 +105,7 @@ def test_a_payoff_table_speaks_in_decisions_and_in_reports(placet: Placet, tmp_p
     file = tmp_path / "s.toml"
     decided = placet("decide", "shared-loading-bay", "--policy", "echo", "--session", file)
 
-    assert "Deontological reward -3: breaks the norm" in decided.out
+    assert "Deontological reward -3: defects after the" in decided.out
     assert placet("session", "report", file).out == decided.out
     placet("session", "export", file, tmp_path / "s.html")
     assert "Deontological reward -3" in (tmp_path / "s.html").read_text("utf-8")

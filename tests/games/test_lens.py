@@ -134,8 +134,8 @@ def test_reports_tell_what_the_table_says(kind: str) -> None:
         }  # fmt: skip
         assert first["lens"]["deontological"] == 0
     else:
-        assert "Deontological reward -3: breaks the norm" in told
-        assert "Utilitarian reward 4 if the other side now cooperates" in told
+        assert "Deontological reward -3: defects after the" in told
+        assert "Utilitarian reward 4 if they cooperate now" in told
 
 
 def test_a_report_says_nothing_where_there_is_no_table() -> None:

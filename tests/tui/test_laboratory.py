@@ -305,7 +305,7 @@ async def test_a_run_that_cannot_begin_is_a_line_with_the_mend(
 
 
 async def test_a_run_stopped_before_it_began_leaves_nothing() -> None:
-    async with laboratory(tuner=("sh", "-c", "exec sleep 600")) as (on, lab):
+    async with laboratory(tuner=("sh", "-c", "exec sleep 60")) as (on, lab):
         await on.press("s")
         await on.until(lambda: "▶ starting" in told(on))
         await on.press("x")
@@ -404,12 +404,12 @@ def test_its_keys_can_be_changed_and_clashes_are_named() -> None:
         keymap({"lab-start": "p"})
 
 
-@pytest.mark.parametrize("size", [(80, 24), (140, 40)])
-async def test_every_key_is_survived_in_every_pane(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize(("size", "panes"), [((80, 24), "2"), ((140, 40), "123")])
+async def test_every_key_is_survived_in_every_pane(size: tuple[int, int], panes: str) -> None:
     async with laboratory(size=size) as (on, lab):
         await on.press("s")
         await through(on, lab)
-        for pane in "123":
+        for pane in panes:
             for key in KEYS:
                 if key.place not in (Place.LAB, Place.LIST) or key.id in (
                     "lab-back",

@@ -433,10 +433,10 @@ async def test_moral_rewards_stand_beside_the_verdict(size: tuple[int, int]) -> 
     scenario = library.load_scenario("shared-loading-bay")
     async with desk(new(scenario), size=size) as on:
         await on.go_to("c2")
-        assert "deontological  ✗ -3: breaks the norm" in on.text()
-        assert "utilitarian      4 if the other side now cooperates" in on.text()
+        assert "deontological  ✗ -3: defects after the food bank cooperated" in on.text()
+        assert "utilitarian      4 if they cooperate now, 2 if they defect; at most 6" in on.text()
         await on.go_to("c1")
-        assert "0: keeps the norm" in on.text()
+        assert "0: cooperates as the food bank did" in on.text()
         await on.go_to("c3")
         assert "names no move for this text" in on.text()
 
@@ -450,7 +450,7 @@ async def test_an_edit_takes_the_moral_rewards_away_and_blind_mode_hides_them() 
         await on.go_to("c1")
         await on.press("b")
         await on.settle()
-        assert "keeps the norm" not in on.text()
+        assert "cooperates as the food bank did" not in on.text()
 
 
 async def test_a_scenario_without_payoffs_shows_no_lens() -> None:

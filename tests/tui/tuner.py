@@ -83,7 +83,7 @@ def main() -> None:
     asked.add_argument("--out", type=Path)
     asked.add_argument("--resume", action="store_true")
     told = asked.parse_args()
-    stop: list[int] = []
+    stop, begun = list[int](), time.monotonic()
     signal.signal(signal.SIGTERM, lambda number, frame: stop.append(number))
     if told.resume:
         settings = read_settings(told.out)
@@ -109,7 +109,7 @@ def main() -> None:
             behave(settings.opponent, step, told.resume)
             while settings.opponent == "learner" and step == 12 and not told.resume:
                 time.sleep(0.005)
-                if stop:
+                if stop or time.monotonic() > begun + 60:  # whoever waits for it may be gone
                     return
             if stop and settings.opponent != "always-c":
                 return
@@ -150,7 +150,7 @@ def behave(opponent: str, step: int, resumed: bool) -> None:
         )
         sys.exit(1)
     if opponent == "always-c":
-        time.sleep(600)
+        time.sleep(60)
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def draw(view: View, width: int) -> list[Content]:
     candidate = view.candidate
     parts = _headline(view, width)
     if view.payoffs and not view.hidden:
-        parts += lens_lines(view.lens)
+        parts += lens_lines(view.lens, width)
     parts.append(Content(""))
     if view.draft:
         parts += [literal(view.draft, MUTED) + Content.styled("▏", "$primary"), Content("")]
@@ -150,7 +150,7 @@ def _headline(view: View, width: int) -> list[Content]:
     return parts
 
 
-def lens_lines(lens: Lens | None) -> list[Content]:
+def lens_lines(lens: Lens | None, width: int) -> list[Content]:
     """What two moral rewards say of the text as a move; it never changes the verdict."""
     if lens is None:
         return [Content.styled("lens  the payoff table names no move for this text", MUTED)]
@@ -158,7 +158,7 @@ def lens_lines(lens: Lens | None) -> list[Content]:
     breaks = lens.deontological < 0
     mark = Content.styled("✗ " if breaks else "  ", "$text-error")
     return [
-        Content.styled(f"{duty:<13}  ", MUTED) + mark + literal(first, one_line=True),
+        Content.styled(f"{duty:<13}  ", MUTED) + mark + literal(cut(first, width - 17).rstrip()),
         Content.styled(f"{welfare:<13}  ", MUTED) + Content("  ") + Content(second),
     ]
 
