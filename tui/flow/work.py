@@ -16,7 +16,6 @@ from core.engine.protocol import (
     Ready,
     Reply,
     Said,
-    Task,
     Trouble,
     Vitals,
 )
