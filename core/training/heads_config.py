@@ -82,14 +82,12 @@ class HeadsConfig:
             ),
             Stage(
                 "broad",
-                peak_rate=4e-4,
+                peak_rate=3e-4,
                 end_rate=0.0,
-                stories=2_500,
-                others=0.3,
-                corpus_rounds=2,
+                stories=1_500,
+                others=0.2,
+                corpus_rounds=1,
                 tokens_per_step=1024,
-                stop_after=1500,
-                fall_over=1500,
             ),
         )
     )
