@@ -16,6 +16,7 @@ from core.engine.protocol import (
     Ready,
     Reply,
     Said,
+    Task,
     Trouble,
     Vitals,
 )
@@ -24,7 +25,7 @@ from core.session.events import ModelUsed
 from core.session.session import Session
 from core.stages.align import Case
 from core.watch import Advised, AnyNote, Dropped, Growing, Measured, Progress, Rewritten, Written
-from tui.flow.engine import EngineLike, Hear, Task
+from tui.flow.engine import EngineLike, Hear
 from tui.flow.jobs import Defaults, Job, Kind
 from tui.flow.news import Change, News, Tone
 
