@@ -26,7 +26,7 @@ SCALE_VALUES = (1, 2, 4, 8, 16, 32)
 
 @dataclass
 class Timing:
-    """What one round showed: seconds and tokens."""
+    """What one round showed: seconds and tokens; of what is judged, without the contexts."""
 
     total_s: float = 0.0
     first_candidate_s: float = 0.0

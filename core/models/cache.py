@@ -57,6 +57,23 @@ class RoomyLayer(DynamicLayer):
         self._show(self._length)
 
 
+class SharedLayer(RoomyLayer):  # type: ignore[no-untyped-call]
+    """A cache layer whose rows all begin with the same keys and values, which stand there once.
+
+    Only for layers that look for `before` by themselves (`core.models.fused`): to any other, a
+    row's keys would seem to begin after it.
+    """
+
+    def __init__(self, keys: Tensor, values: Tensor, rows: int) -> None:
+        """`keys` and `values` are those of one row [1, heads, tokens, width]."""
+        self.before = (keys, values)
+        super().__init__(*(part[:, :, :0].expand(rows, -1, -1, -1) for part in self.before))
+
+    def get_seq_length(self) -> int:
+        """Tokens of a row so far."""
+        return int(self.before[0].shape[2]) + self._length
+
+
 @dataclass
 class Prefixes:
     """Keys and values of prefixes read lately, the most recent last."""
@@ -89,12 +106,26 @@ class Prefixes:
         return cut
 
 
-def cache_of(layers: Layers, rows: int = 1) -> DynamicCache:
-    """A cache whose rows all begin with these keys and values [1, ...]; they stay as they are."""
+def cache_of(layers: Layers) -> DynamicCache:
+    """A cache that begins with these keys and values; they stay as they are."""
     cache = DynamicCache()
-    for index, both in enumerate(layers):
-        keys, values = (part.expand(rows, -1, -1, -1) for part in both)
+    for index, (keys, values) in enumerate(layers):
         cache.update(keys, values, index)
+    return cache
+
+
+def rows_upon(layers: Layers, rows: int, *, shared: bool) -> DynamicCache:
+    """A cache of so many rows that all begin with these keys and values [1, ...].
+
+    With `shared` they stand there once, for layers that can do with it; else once a row.
+    """
+    cache = DynamicCache()
+    cache.layers = [
+        SharedLayer(keys, values, rows)
+        if shared
+        else RoomyLayer(*(part.expand(rows, -1, -1, -1).contiguous() for part in (keys, values)))
+        for keys, values in layers
+    ]
     return cache
 
 

@@ -37,6 +37,12 @@ def fuse(model: Any) -> None:
         model.lm_head = Packed(model.lm_head.weight)
 
 
+def is_fused(model: Any) -> bool:
+    """Whether `fuse` replaced the layers of this model."""
+    trunk: Any = getattr(model, "model", model)
+    return isinstance(next(iter(getattr(trunk, "layers", ())), None), FusedLayer)
+
+
 def packs(model: Any) -> bool:
     """Whether the products can be had with weights laid out beforehand."""
     mkldnn: Any = torch.backends.mkldnn
@@ -90,20 +96,25 @@ class _Masks:
         self._asked: Tensor | None = None
         self._given: Tensor | None = None
 
-    def __call__(self, mask: Tensor | None, queries: int, like: Tensor) -> Tensor | None:
+    def __call__(
+        self, mask: Tensor | None, queries: int, like: Tensor, before: int
+    ) -> Tensor | None:
         """A mask [rows, 1, queries, keys] or none → [rows, 1, heads · queries, keys] to be added.
 
-        Without a mask each of several queries sees those before it, as everywhere in transformers.
+        The first `before` keys are left out of what it gives. Without a mask each of several
+        queries sees those before it, as everywhere in transformers.
         """
         if mask is None:
             if queries == 1:
                 return None
-            mask = torch.ones((1, 1, queries, queries), dtype=torch.bool).tril()
+            mask = torch.ones((1, 1, queries, before + queries), dtype=torch.bool)
+            mask = mask.tril(before)
         elif mask is self._asked:
             return self._given
-        given = mask.to(like.dtype)
-        if mask.dtype == torch.bool:
-            given = torch.zeros_like(given).masked_fill_(~mask, torch.finfo(like.dtype).min)
+        own = mask[..., before:]
+        given = own.to(like.dtype)
+        if own.dtype == torch.bool:
+            given = torch.zeros_like(given).masked_fill_(~own, torch.finfo(like.dtype).min)
         if queries > 1:
             given = given.repeat(1, 1, self._heads, 1)
         self._asked, self._given = mask, given
@@ -147,22 +158,51 @@ class FusedLayer(nn.Module):
         turned = _rotated(both[:, :, : heads + shared], *position_embeddings)
         keys = turned[:, :, heads:].transpose(1, 2)
         values = both[:, :, heads + shared :].transpose(1, 2)
+        before = None
         if past_key_values is not None:
             keys, values = past_key_values.update(keys, values, self._index)
+            before = getattr(past_key_values.layers[self._index], "before", None)
         queries = turned[:, :, :heads].transpose(1, 2)
         queries = queries.reshape(rows, shared, heads // shared * length, width)
-        seen = functional.scaled_dot_product_attention(
-            queries,
-            keys,
-            values,
-            attn_mask=self._masks(attention_mask, length, keys),
-            scale=self._scaling,
+        mask = self._masks(attention_mask, length, keys, before[0].shape[2] if before else 0)
+        seen = (
+            _attended(queries, keys, values, mask, before, self._scaling)
+            if before
+            else functional.scaled_dot_product_attention(
+                queries, keys, values, attn_mask=mask, scale=self._scaling
+            )
         )
         seen = seen.reshape(rows, heads, length, width).transpose(1, 2)
         states = self._out.onto(hidden_states, seen.reshape(rows, length, heads * width), "add")
         normed = _normed(states, self._between)
         inner = self._up.onto(self._gate(normed, "swish"), normed, "mul")
         return self._down.onto(states, inner, "add")
+
+
+def _attended(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    mask: Tensor | None,
+    before: tuple[Tensor, Tensor],
+    scaling: float,
+) -> Tensor:
+    """Attention of queries [rows, heads, n, width] to their own keys and to those `before` all.
+
+    The shared part is read once for all rows, as if they were one. Two softmaxes are put together
+    by the logarithms of their sums (Juravsky et al. 2024).
+    """
+    attend = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    rows, heads, count, width = queries.shape
+    as_one = queries.transpose(0, 1).reshape(1, heads, rows * count, width)
+    shared, weight = attend(as_one, *before, scale=scaling)
+    shared = shared.view(heads, rows, count, width).transpose(0, 1)
+    weight = weight.view(heads, rows, count).transpose(0, 1)
+    own, own_weight = attend(queries, keys, values, attn_mask=mask, scale=scaling)
+    found: Tensor = torch.lerp(
+        own, shared, (weight - own_weight).sigmoid().to(own.dtype)[..., None]
+    )
+    return found
 
 
 def _normed(states: Tensor, norm: Any) -> Tensor:

@@ -15,7 +15,8 @@ from transformers import DynamicCache, PreTrainedModel
 
 from core.domain.text import first_sentences
 from core.models.base import Draft, Sampling
-from core.models.cache import Prefixes, RoomyLayer, common_prefix, layers_of
+from core.models.cache import Prefixes, RoomyLayer, common_prefix, layers_of, rows_upon
+from core.models.fused import is_fused
 from core.watch import Progress, Watch
 
 ROWS_AT_ONCE = 32
@@ -154,16 +155,8 @@ def _read_unique(
     for index, row in enumerate(rest):
         ids[index, width - len(row) :] = torch.tensor(row, device=device)
         seen[index, width - len(row) :] = 1
-    cache = DynamicCache()
-    if shared:
-        layers = prefixes.layers(tuple(prompts[0][:shared]))
-        cache.layers = [
-            RoomyLayer(
-                keys.expand(len(rest), -1, -1, -1).contiguous(),
-                values.expand(len(rest), -1, -1, -1).contiguous(),
-            )
-            for keys, values in layers
-        ]
+    layers = prefixes.layers(tuple(prompts[0][:shared])) if shared else ()
+    cache = rows_upon(layers, len(rest), shared=is_fused(model))
     mask = torch.cat([seen.new_ones((len(rest), shared)), seen], dim=1)
     positions = (mask.cumsum(1) - 1).clamp(min=0)[:, shared:]
     logits = model(

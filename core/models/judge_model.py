@@ -17,8 +17,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from core.models.cache import Layers, Prefixes, cache_of
-from core.models.fused import fuse
+from core.models.cache import Layers, Prefixes, rows_upon
+from core.models.fused import fuse, is_fused
 from core.models.merged import load_merged
 from core.models.readout import LAYOUT_VERSION, Asked, Calibration, Heads, Order, Tokenize, ask
 from core.models.trees import Packed, pack, size
@@ -63,7 +63,7 @@ def states(trunk: Any, packed: Packed, before: Layers = ()) -> Tensor:
         input_ids=packed.input_ids.to(trunk.device),
         position_ids=(packed.position_ids + shared).to(trunk.device),
         attention_mask=torch.cat([seen, packed.mask], dim=-1).to(trunk.device),
-        past_key_values=cache_of(before, rows) if before else None,
+        past_key_values=rows_upon(before, rows, shared=is_fused(inner)) if before else None,
         use_cache=bool(before),
     ).last_hidden_state
     return packed.states(hidden.cpu())

@@ -245,7 +245,7 @@ def train(
     for number, stage in enumerate(config.stages):
         if number < at_stage:
             continue
-        cases = build_cases(stage, data, corpus, Random(config.seed * 1000 + number))
+        cases = build_cases(stage, data, corpus, config.order_of(number))
         steps = in_steps([sample(case, tokenize) for case in cases], stage.tokens_per_step)[:limit]
         _run_stage(
             trainer, stage, number, steps, at_step if number == at_stage else 0, folder, progress

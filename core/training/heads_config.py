@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from random import Random
 from typing import Any
 
 
@@ -29,6 +30,8 @@ class Stage:
     """Steps after which the stage ends; None for all that its data gives."""
     fall_over: int | None = None
     """Steps over which the learning rate falls; None for all that the data gives."""
+    seed: int | None = None
+    """What the data's order depends on; None for a number from the configuration's seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,18 @@ class HeadsConfig:
                 fall_over=1000,
             ),
             Stage(
+                "broad, begun",
+                peak_rate=4e-4,
+                end_rate=0.0,
+                stories=2_500,
+                others=0.3,
+                corpus_rounds=2,
+                tokens_per_step=1024,
+                stop_after=175,
+                fall_over=1500,
+                seed=11_000,
+            ),
+            Stage(
                 "broad",
                 peak_rate=3e-4,
                 end_rate=0.0,
@@ -88,9 +103,15 @@ class HeadsConfig:
                 others=0.2,
                 corpus_rounds=1,
                 tokens_per_step=1024,
+                seed=12_000,
             ),
         )
     )
+
+    def order_of(self, number: int) -> Random:
+        """What the order of the data of that stage is drawn from."""
+        own = self.stages[number].seed
+        return Random(self.seed * 1000 + number if own is None else own)
 
     @classmethod
     def load(cls, path: Path) -> HeadsConfig:

@@ -56,9 +56,11 @@ def unread(data: Path, corpus: Path, base: Path, config: HeadsConfig) -> list[St
     tokenize = load_tokenize(base)
     read: set[str] = set()
     for number, stage in enumerate(config.stages):
-        cases = build_cases(stage, data, corpus, Random(config.seed * 1000 + number))
-        steps = in_steps([sample(case, tokenize) for case in cases], stage.tokens_per_step)
-        reached = sum(len(step) for step in steps[: stage.stop_after])
+        cases = build_cases(stage, data, corpus, config.order_of(number))
+        reached = len(cases)
+        if not stage.corpus_rounds:  # the corpus grows, and the order of a stage with it is another
+            steps = in_steps([sample(case, tokenize) for case in cases], stage.tokens_per_step)
+            reached = sum(len(step) for step in steps[: stage.stop_after])
         read |= {act.text for case in cases[:reached] for act in case.acts}
     learnt, _ = sets.training_stories(data)
     return [story for story in learnt if not {story.moral, story.immoral} & read]

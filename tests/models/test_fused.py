@@ -7,7 +7,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, DynamicCache
 
-from core.models.fused import FusedLayer, Packed, fuse
+from core.models.cache import layers_of, rows_upon
+from core.models.fused import FusedLayer, Packed, fuse, is_fused
 from core.models.trees import Node, pack
 
 
@@ -93,6 +94,37 @@ def test_several_tokens_upon_a_cache_are_read_alike(pair: tuple[Any, Any]) -> No
     whole = pair[0](input_ids=IDS, use_cache=False).logits[:, -1:].softmax(-1)
     assert (found[0] - found[1]).abs().max() < 1e-5
     assert (found[1] - whole).abs().max() < 1e-5
+
+
+@torch.inference_mode()
+def test_rows_upon_one_shared_beginning_are_read_alike(pair: tuple[Any, Any]) -> None:
+    """A padded row, then a step, and a row that leaves: as with a beginning for each row."""
+    mask = torch.ones((2, 7), dtype=torch.long)
+    mask[1, 3] = 0
+    found = []
+    for model in pair:
+        begun = DynamicCache()
+        model(input_ids=IDS[:1, :3], past_key_values=begun, use_cache=True)
+        cache = rows_upon(layers_of(begun), 2, shared=is_fused(model))
+        positions = (mask.cumsum(1) - 1)[:, 3:]
+        first = model(
+            input_ids=IDS[:, 3:],
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+        ).logits
+        cache.batch_select_indices(torch.tensor([1]))
+        then = model(
+            input_ids=IDS[1:, :1],
+            attention_mask=torch.cat([mask[1:], mask[1:, :1]], dim=1),
+            position_ids=positions[1:, -1:] + 1,
+            past_key_values=cache,
+        ).logits
+        found.append(torch.cat([first[0], first[1, 1:], then[0]]).softmax(-1))
+
+    assert is_fused(pair[1])
+    assert not is_fused(pair[0])
+    assert (found[0] - found[1]).abs().max() < 1e-5
 
 
 @pytest.mark.parametrize("name", ["tiny_gpt2", "tiny_t5"])
