@@ -17,8 +17,8 @@ from typing import Any
 
 from core import library
 from core.bench import setting
-from core.engine.client import Engine, Task
-from core.engine.protocol import Align, Finished, Judge, Load, Propose
+from core.engine.client import Engine
+from core.engine.protocol import Align, Finished, Judge, Load, Propose, Task
 from core.stages.align import Case
 
 LOADING = 120.0

@@ -129,7 +129,8 @@ def test_speakers_take_turns_on_one_model_and_leave_it_as_it_was(
     assert first == again != other
     assert plain not in (first, other)
     assert speaking.speak_with(None, asked, sampling, [0], SILENT)[0].text == plain
-    assert not speaking.aggregates
+    before = speaking.aggregates
+    assert not before
     with pytest.raises(ModelProblem, match="aggregator"):
         say(AGGREGATOR)
     adapter(paths.agents() / AGGREGATOR)
