@@ -21,12 +21,12 @@ from core.games import pictures, run
 from core.games.evaluate import baselines, evaluate, open_runs
 from core.games.matrix import GAMES, TRAINING_GAME
 from core.games.rewards import Reward
-from core.games.tune import LEARNING, tune
+from core.games.tune import tune, usual
 from core.models import catalog
 from core.models.load import weights_digest
 
 SEEDS = (1, 2, 3)
-EPISODES, UNLEARNING, SWITCH = 300, 600, 300
+EPISODES, UNLEARNING, SWITCH = 200, 400, 200
 
 SETTINGS: tuple[dict[str, Any], ...] = (
     {"reward": Reward.GAME},
@@ -59,7 +59,7 @@ def main() -> int:
                 seed=seed,
                 model=catalog.DEFAULT,
                 digest=digest,
-                learning=LEARNING,
+                learning=usual(base),
                 **asked,
             )
             folders.append(root / settings.name)

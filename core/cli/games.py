@@ -114,7 +114,7 @@ def _games(names: list[str] | None) -> dict[str, Game]:
 def _player(name: str, games: dict[str, Game]) -> players.Player:
     """A classic player, or the model of a run, with the words that it was trained on."""
     folder = evaluating.find_run(name)
-    if not folder.is_dir():
+    if name in {*players.PLAYERS, *players.SHORT} or not folder.is_dir():
         return players.find_player(name)
     needs("peft")
     from core.games.evaluate import Condition, open_runs

@@ -92,7 +92,7 @@ def _settings(
     base = catalog.locate(model)
     if not base.is_dir():
         raise BadInput("only a model's folder can learn", where=str(base))
-    from core.games.tune import LEARNING
+    from core.games.tune import usual
     from core.models.load import weights_digest
 
     try:
@@ -106,7 +106,7 @@ def _settings(
             switch_at=switch_at,
             model=model,
             digest=weights_digest(base),
-            learning=LEARNING,
+            learning=usual(base),
         )
     except ValueError as error:
         raise BadInput(str(error), where="--switch-at") from None

@@ -5,6 +5,7 @@ What differs from the paper is told in `docs/games.md`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from math import ceil
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput
-from core.files import as_table
+from core.files import as_table, read_text
 from core.games import run
 from core.games.episodes import Episodes, Seat
 from core.training import ppo
@@ -25,7 +26,6 @@ LEARNING: dict[str, str | int | float | bool] = {
     PER_UPDATE: 10,  # every prompt comes up about three times
     "rank": 16,
     "alpha": 32,
-    "first_layer": 15,
     "rate": 2e-4,
     "warmup_steps": 3,
     "passes": 2,
@@ -39,7 +39,7 @@ LEARNING: dict[str, str | int | float | bool] = {
     "scale_floor": 1.0,  # a point: rewards that are all alike are not blown up
     "row_length": 1024,
 }
-"""What a run learns by, beside the trainer's defaults."""
+"""What a run learns by, beside the trainer's defaults and `first_layer`."""
 
 LAST_EPISODES = 50
 """Over so many episodes at the end the share of illegal replies is taken."""
@@ -89,6 +89,12 @@ def tune(
     if ended.steps < config.steps and not ended.ran_away:
         return None
     return _end(folder, episodes, ended)
+
+
+def usual(base: Path) -> dict[str, str | int | float | bool]:
+    """What a run on the model in `base` learns by: adapters on the upper half of its layers."""
+    config = json.loads(read_text(base / "config.json"))
+    return {**LEARNING, "first_layer": int(config["num_hidden_layers"]) // 2}
 
 
 def learning(settings: run.RunSettings, threads: int = 1) -> PpoConfig:

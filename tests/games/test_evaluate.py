@@ -1,0 +1,162 @@
+"""Tuned models read from their folders: figures, baselines, tournaments, pictures, JSON."""
+
+import json
+from itertools import combinations
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from core.errors import BadInput
+from core.games import run
+from core.games.matrix import GAMES, TRAINING_GAME
+from core.games.prompts import Words
+from core.games.regret import ACTION_TYPES
+from core.games.rewards import Reward
+from core.models import adapters
+from tests import tiny
+from tests.cli.conftest import Placet, placet
+
+pytest.importorskip("peft")
+
+from core.games.evaluate import CONDITIONS, Condition, baselines, evaluate, open_runs
+from core.games.tune import LEARNING, tune
+from core.models.load import weights_digest
+
+__all__ = ["placet"]
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"),
+]
+
+
+WORDS = Words("eng", "ten")
+"""Single tokens that the tiny model likes; the usual words it never says."""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two seeds of a setting, hardly trained, and another setting."""
+    root = tmp_path_factory.mktemp("runs")
+    base = tiny.llama(root / "llama")
+    settings = run.RunSettings(
+        game=TRAINING_GAME,
+        reward=Reward.DEONTOLOGICAL,
+        opponent="tit-for-tat",
+        episodes=10,
+        seed=1,
+        words=WORDS,
+        model=str(base),
+        digest=weights_digest(base),
+        learning={**LEARNING, "rank": 4, "first_layer": 1, "rate": 2e-2},
+    )
+    folders = []
+    for changes in ({}, {"seed": 2}, {"reward": Reward.GAME}):
+        changed = msgspec.structs.replace(settings, **changes)  # type: ignore[arg-type]
+        folders.append(root / changed.name)
+        tune(changed, folders[-1], base)
+    return folders
+
+
+def test_a_run_is_measured_as_it_left_off(runs: list[Path]) -> None:
+    ((_, settings, reader),) = open_runs(runs[:1])
+    outcome = run.read_outcome(runs[0])
+    played = reader.player("own", [TRAINING_GAME], Condition(WORDS)).known[TRAINING_GAME]
+    found = evaluate(reader, "own", settings, {TRAINING_GAME.name: TRAINING_GAME})
+
+    assert outcome
+    for state, chances in played.items():
+        assert chances == pytest.approx(outcome.end.chances["".join(state)], abs=0.02)
+    assert list(found.exact) == list(found.sampled) == list(CONDITIONS)
+
+
+def test_each_run_wears_its_own_adapter_and_the_untuned_model_none(runs: list[Path]) -> None:
+    asked = Condition(WORDS)
+    told = []
+    for _, _, reader in open_runs(runs):
+        told.append(reader.player("own", [TRAINING_GAME], asked).known)
+        untuned = reader.player("own", [TRAINING_GAME], asked, untuned=True).known
+    assert all(one != other for one, other in combinations([*told, untuned], 2))
+
+
+def test_the_untuned_model_is_told_each_value(runs: list[Path]) -> None:
+    ((_, _, reader),) = open_runs(runs[:1])
+    found = baselines(reader, {"chicken": GAMES["chicken"]})
+    assert [one.name for one in found] == [
+        "untuned", "told game", "told de", "told ut", "told game+de",
+    ]  # fmt: skip
+
+
+def test_json_has_an_entry_a_run(placet: Placet, runs: list[Path], tmp_path: Path) -> None:
+    ran = placet("games", "evaluate", *runs[:2], "--json", "--games", "chicken")
+    told = json.loads(ran.out)
+
+    assert ran.status == 0
+    assert list(told) == [path.name for path in runs[:2]]
+    for one in told.values():
+        assert 0 <= one["deontological_regret"] <= 6
+        assert list(one["utilitarian_regret"]) == ["chicken"]
+        assert list(one["actions"]) == list(ACTION_TYPES)
+        assert sum(one["actions"].values()) == pytest.approx(1)
+        assert set(one["conditions"]) == set(CONDITIONS)
+
+
+def test_seeds_are_told_together_with_an_interval_and_drawn(
+    placet: Placet, runs: list[Path], tmp_path: Path
+) -> None:
+    ran = placet("games", "evaluate", *runs[:2], "--limit", 1, "--figures", tmp_path / "drawn")
+
+    rows = [line for line in ran.out.splitlines() if line.startswith("de-vs-tit-for-tat (2)")]
+    assert len(rows) == 2 and all("±" in row for row in rows)
+    assert any(line.startswith("always D") and "2.00" in line for line in ran.out.splitlines())
+    names = {path.name for path in (tmp_path / "drawn").iterdir()}
+    assert names == {
+        f"{name}.{ending}" for name in ("training", "curves", "regret") for ending in ("svg", "png")
+    }
+
+
+def test_a_run_takes_part_in_a_tournament(placet: Placet, runs: list[Path]) -> None:
+    ran = placet(
+        "games", "tournament", "--player", runs[0], "--player", "tft", "--rounds", 10, "--json",
+        "--game", "bach-or-stravinsky",
+    )  # fmt: skip
+
+    players = {row["player"]: row for row in json.loads(ran.out)["overall"]}
+    assert set(players) == {runs[0].name, "tit-for-tat"}
+    assert players[runs[0].name]["illegal"] > 0.5  # hardly trained
+
+
+def test_what_cannot_be_measured_is_named(placet: Placet, runs: list[Path], tmp_path: Path) -> None:
+    assert "no run's folder" in placet("games", "evaluate", tmp_path).trouble
+    settings = run.read_settings(runs[0])
+    run.write_settings(tmp_path / "early", settings)
+    assert "adapter cannot be read" in placet("games", "evaluate", tmp_path / "early").trouble
+    other = msgspec.structs.replace(settings, digest="0" * 64)
+    run.write_settings(tmp_path / "other", other)
+    assert "other weights" in placet("games", "evaluate", tmp_path / "other").trouble
+    wide = {**settings.learning, "rank": 8}
+    run.write_settings(tmp_path / "wide", msgspec.structs.replace(settings, learning=wide))
+    for name in (adapters.CONFIG, adapters.WEIGHTS):
+        (tmp_path / "wide" / name).write_bytes((runs[0] / name).read_bytes())
+    with pytest.raises(BadInput, match="another shape"):
+        list(open_runs([tmp_path / "wide"]))
+
+
+def test_a_run_from_the_command_line_tells_what_came_of_it(
+    placet: Placet, runs: list[Path], tmp_path: Path
+) -> None:
+    model = runs[0].parent / "llama"
+    short = ("games", "tune", "--model", model, "--episodes", 10, "--threads", 1)
+    refused = placet(*short, "--reward", "kindness")
+    assert (refused.status, "no reward named 'kindness'" in refused.trouble) == (1, True)
+    assert placet(*short).status == 2
+    assert placet(*short, "--reward", "ut", "--switch-at", 3).status == 2
+    beyond = placet(*short, "--reward", "ut", "--switch-to", "de", "--switch-at", 10)
+    assert "not before the last episode" in beyond.trouble
+    folder = tmp_path / "ut"
+    ran = placet(*short, "--reward", "utilitarian", "--out", folder)
+    assert (ran.status, ran.out.splitlines()[-1]) == (0, str(folder))
+    assert ran.out.startswith("10 episodes, 1 updates")
+    assert "holds a run already" in placet(*short, "--reward", "ut", "--out", folder).trouble
+    again = placet("games", "tune", "--resume", "--out", folder)
+    assert again.out == ran.out  # it was through
