@@ -21,7 +21,7 @@ from core.engine.client import Engine
 from core.engine.protocol import Align, Finished, Judge, Load, Propose, Task
 from core.stages.align import Case
 
-LOADING = 120.0
+LOADING = 300.0
 """Seconds that the models have to be there."""
 
 WITHIN = 1.0
