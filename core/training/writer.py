@@ -25,7 +25,7 @@ class Writer:
             base, dtype=torch.bfloat16, attn_implementation="sdpa", local_files_only=True
         )
         self.model = self.model.to(adapted.causal.device).eval()
-        self._layers = self.model.model.layers
+        self._layers = list(self.model.model.layers)
         self._head = self.model.lm_head
         self._plain: dict[str, nn.Parameter] = {
             name: self.model.get_submodule(name).weight for name, _ in _pairs(adapted)
@@ -39,7 +39,8 @@ class Writer:
             low, high = part.lora_A["default"].weight, part.lora_B["default"].weight
             change = part.scaling["default"] * (high.float() @ low.float())
             self._plain[name].copy_(part.base_layer.weight.float() + change)
-        self.model.model.layers, self.model.lm_head = self._layers, self._head
+        self.model.model.layers = nn.ModuleList(self._layers)  # `fuse` puts others in their places
+        self.model.lm_head = self._head
         fuse(self.model)
 
 
