@@ -52,7 +52,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     )
     folders = []
     for changes in ({}, {"seed": 2}, {"reward": Reward.GAME}):
-        changed = msgspec.structs.replace(settings, **changes)  # type: ignore[arg-type]
+        changed = msgspec.structs.replace(settings, **changes)
         folders.append(root / changed.name)
         tune(changed, folders[-1], base)
     return folders
