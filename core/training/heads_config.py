@@ -105,6 +105,18 @@ class HeadsConfig:
                 tokens_per_step=1024,
                 seed=12_000,
             ),
+            Stage(
+                "broad, again",
+                peak_rate=2.5e-4,
+                end_rate=0.0,
+                stories=1_000,
+                others=0.2,
+                corpus_rounds=1,
+                tokens_per_step=1024,
+                stop_after=600,
+                fall_over=600,
+                seed=13_000,
+            ),
         )
     )
 
