@@ -25,7 +25,9 @@ _INDENT = 28
 
 def _hung(text: str, indent: str, width: int) -> list[str]:
     """The text in lines of at most `width` cells, all of them indented."""
-    return wrap(text, width, initial_indent=indent, subsequent_indent=indent)
+    return wrap(
+        text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+    )
 
 
 class HelpScreen(TextPage):
