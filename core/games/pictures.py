@@ -34,7 +34,9 @@ def training_picture(folder: Path, runs: Sequence[tuple[Path, run.RunSettings]])
     columns = min(4, len(groups))
     rows = -(-len(groups) // columns)
     drawn = Picture(figsize=(3.4 * columns, 2.7 * rows + 0.5), layout="constrained")
-    panels = drawn.subplots(rows, columns, squeeze=False).flat
+    panels = list(drawn.subplots(rows, columns, squeeze=False).flat)
+    for panel in panels[len(groups) :]:
+        panel.axis("off")
     for panel, (name, paths) in zip(panels, groups.items(), strict=False):
         shares = _shares(paths)
         at = np.arange(1, shares.shape[1] + 1)
