@@ -45,8 +45,6 @@ def training_picture(folder: Path, runs: Sequence[tuple[Path, run.RunSettings]])
             panel.axvline(switches[name], linestyle=":", color="black")
         panel.set(xlim=(1, max(2, len(at))), ylim=(0, 1), xlabel="episode")
         panel.set_title(f"{name}, {len(paths)} seed{'s' * (len(paths) > 1)}", fontsize="small")
-    for panel in panels:
-        panel.set_axis_off()
     handles, labels = drawn.axes[0].get_legend_handles_labels()
     drawn.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize="small")
     return _save(drawn, folder, "training")
