@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import PlacetError
 from core.session.hold import Held, Hold
 
 HOLDER = """
@@ -76,11 +77,17 @@ def test_whoever_does_not_say_who_they_are_is_kept_out_just_the_same(
     first.free()
 
 
+def test_a_place_where_no_lock_can_lie_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(PlacetError, match=r"session\.toml: it cannot be written \("):
+        Hold(tmp_path / "file" / "session.toml").take()
+
+
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     try:
-        with pytest.raises(Exception, match="cannot be kept"):
+        with pytest.raises(PlacetError, match=r"session\.toml: it cannot be written \("):
             Hold(tmp_path / "session.toml").take()
     finally:
         tmp_path.chmod(0o700)
