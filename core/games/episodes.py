@@ -20,7 +20,8 @@ from core.games.matrix import STATES, Game, Move, State
 from core.games.players import RANDOM, Chances, Player, Tabled, find_player
 from core.games.prompts import ASKINGS, ORDERS, Asking, Words, prompts
 from core.games.regret import ACTION_TYPES, exact
-from core.training.ppo import Figures, add_lines, cut_lines
+from core.training.ppo import Figures
+from core.training.ppo_run import add_lines, cut_lines
 from core.training.rollouts import Rollout
 from core.training.spoken import Reply, Speaker, Spoken
 

@@ -16,8 +16,8 @@ from core.errors import BadInput
 from core.files import as_table, read_text
 from core.games import run
 from core.games.episodes import Episodes, Seat
-from core.training import ppo
-from core.training.ppo import Ppo, PpoConfig
+from core.training import ppo_run
+from core.training.ppo import Figures, Ppo, PpoConfig
 from core.training.spoken import Speaker
 
 PER_UPDATE = "episodes_per_update"
@@ -77,13 +77,13 @@ def tune(
         rival,
     )
 
-    def line(figures: ppo.Figures) -> Mapping[str, Any]:
+    def line(figures: Figures) -> Mapping[str, Any]:
         update = episodes.line(figures)
         tell(update)
         table: dict[str, Any] = as_table(update)
         return table
 
-    ended = ppo.train(trainer, episodes, folder, settings.model, resume, line=line)
+    ended = ppo_run.train(trainer, episodes, folder, settings.model, resume, line=line)
     if rival:
         rival[1].adapted.save(folder / run.OPPONENT, settings.model)
     if ended.steps < config.steps and not ended.ran_away:
@@ -145,7 +145,7 @@ def _rival(settings: run.RunSettings, config: PpoConfig, base: Path) -> tuple[Se
     return Seat(Speaker(other.policy, base), settings.game.turned, settings.words), other
 
 
-def _end(folder: Path, episodes: Episodes, ended: ppo.Outcome) -> run.Outcome:
+def _end(folder: Path, episodes: Episodes, ended: ppo_run.Outcome) -> run.Outcome:
     now = episodes.read()
     done = episodes.progress
     last, _ = run.read_episodes(folder)

@@ -25,7 +25,8 @@ from core.models.trained import Measure, Tree
 from core.stages import prompts
 from core.stages.propose import usable
 from core.training.guards import Guards, Second, guard
-from core.training.ppo import Figures, Outcome, Ppo, PpoConfig, PromptSampler, train
+from core.training.ppo import Figures, Ppo, PpoConfig, PromptSampler
+from core.training.ppo_run import Outcome, train
 from core.training.questions import Question
 from core.training.replies import prompt_tokens
 from core.training.rollouts import Policy, Rollout, Tokens

@@ -21,7 +21,8 @@ from tests import tiny
 pytest.importorskip("peft")
 
 from core.training import agents, guards, questions, second
-from core.training.ppo import LOG, Figures, PpoConfig
+from core.training.ppo import Figures, PpoConfig
+from core.training.ppo_run import LOG
 from core.training.questions import Question
 
 pytestmark = pytest.mark.filterwarnings(

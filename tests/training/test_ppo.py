@@ -22,17 +22,8 @@ from tests import tiny
 pytest.importorskip("peft")
 
 from core.training.adapted import Adapted
-from core.training.ppo import (
-    LAST,
-    LOG,
-    SETTINGS,
-    Baseline,
-    Figures,
-    Ppo,
-    PpoConfig,
-    PromptSampler,
-    train,
-)
+from core.training.ppo import Baseline, Figures, Ppo, PpoConfig, PromptSampler
+from core.training.ppo_run import LAST, LOG, SETTINGS, train
 from core.training.rollouts import Policy, Rollout, Tokens, lay
 
 pytestmark = pytest.mark.filterwarnings(

@@ -1,0 +1,109 @@
+"""A run of the PPO trainer from its first step to its last: log, checkpoints, going on."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+import torch
+
+from core.errors import BadInput
+from core.files import write_whole
+from core.training.adapted import save_whole
+from core.training.ppo import Figures, Ppo, PpoConfig, Sampler
+
+SETTINGS = "ppo.toml"
+LOG = "log.jsonl"
+LAST = Path("checkpoints") / "last.pt"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended."""
+
+    steps: int
+    """Steps done, counted from the run's beginning."""
+    ran_away: bool
+    """Ended since the policy drifted too far from the base model."""
+
+
+def train(
+    trainer: Ppo,
+    sampler: Sampler,
+    out: Path,
+    base_name: str,
+    resume: bool = False,
+    progress: Callable[[Figures], None] = lambda _: None,
+    line: Callable[[Figures], Mapping[str, Any]] = asdict,
+) -> Outcome:
+    """Runs until the last step, the sampler's end, or a policy that runs away.
+
+    `out` holds the settings, a `line` of figures a step, the last checkpoint, and in the end the
+    adapter. With `resume` a run goes on from its checkpoint and comes to the same figures as if it
+    had never stopped.
+
+    Raises:
+        BadInput: the folder holds a run with other settings.
+    """
+    config, main = trainer.config, trainer.accelerator.is_main_process
+    first = 0
+    if resume and (out / LAST).exists():
+        _same_settings(config, out / SETTINGS)
+        saved = torch.load(out / LAST, weights_only=True)
+        trainer.restore(saved["trainer"])
+        sampler.restore(saved["sampler"])
+        first = int(saved["step"])
+    if main:
+        out.mkdir(parents=True, exist_ok=True)
+        write_whole(out / SETTINGS, tomli_w.dumps(asdict(config)))
+        cut_lines(out / LOG, first)
+    done = first
+    while done < config.steps and not trainer.ran_away and not sampler.finished():
+        rollouts = sampler.sample(trainer.policy, done, trainer.generator(done))
+        figures = trainer.update(rollouts, done)
+        done += 1
+        figures = replace(figures, extra=dict(sampler.extra()))
+        if main:
+            add_lines(out / LOG, [line(figures)])
+            if done % config.checkpoint_every == 0 or done == config.steps:
+                checkpoint(trainer, sampler, out, done)
+        progress(figures)
+    if main:
+        checkpoint(trainer, sampler, out, done)
+        trainer.adapted.save(out, base_name)
+    return Outcome(done, trainer.ran_away)
+
+
+def checkpoint(trainer: Ppo, sampler: Sampler, out: Path, done: int) -> None:
+    """Writes what a run needs to go on."""
+    save_whole(out / LAST, {"step": done, "trainer": trainer.state(), "sampler": sampler.state()})
+
+
+def add_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Adds rows to a log of JSON lines."""
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+
+
+def cut_lines(path: Path, step: int) -> None:
+    """Takes out of a log what came after a step: a run that goes on writes it anew."""
+    if path.exists():
+        rows = [line for line in path.read_text("utf-8").splitlines() if line.endswith("}")]
+        kept = [row for row in rows if json.loads(row)["step"] <= step]
+        write_whole(path, "".join(row + "\n" for row in kept))
+
+
+def _same_settings(config: PpoConfig, path: Path) -> None:
+    before = tomllib.loads(path.read_text("utf-8"))
+    for name, value in asdict(config).items():
+        if name not in ("steps", "threads", "checkpoint_every") and before.get(name) != value:
+            raise BadInput(
+                f"the run was begun with {before.get(name)}, not {value}",
+                where=f"{path}: {name}",
+                mend="Resume it with its own settings, or begin another folder.",
+            )
