@@ -4,8 +4,7 @@ first_paint_ms: from the start of the process to the first bytes of the screen's
 among them. key_to_paint_ms: from a key to the bytes of what it changes (the name of the candidate
 that the cursor has moved to, the number of the weight), not just to any bytes; once while nothing
 runs, once while the worker generates. exit_ms: from `q` in mid-generation to the end of the
-process. `--candidates N` opens a session of N candidates; save_ms is then how long the screen takes
-to say that a decision in it is on disk.
+process. `--candidates N` opens a session of N candidates.
 """
 
 import argparse
