@@ -84,7 +84,7 @@ class HeadsConfig:
                 fall_over=1000,
             ),
             Stage(
-                "broad, begun",
+                "broad-begun",
                 peak_rate=4e-4,
                 end_rate=0.0,
                 stories=2_500,
@@ -106,7 +106,7 @@ class HeadsConfig:
                 seed=12_000,
             ),
             Stage(
-                "broad, again",
+                "broad-again",
                 peak_rate=2.5e-4,
                 end_rate=0.0,
                 stories=1_000,
