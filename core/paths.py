@@ -23,26 +23,22 @@ def models() -> Path:
 
 def sessions() -> Path:
     """Sessions, one TOML file each."""
-    root = home()
-    return root / "sessions" if root else Path(platformdirs.user_data_dir("placet")) / "sessions"
+    return _data("sessions")
 
 
 def profiles() -> Path:
     """The operator's own profiles; scenarios stand in its folder `scenarios`."""
-    root = home()
-    return root / "profiles" if root else Path(platformdirs.user_data_dir("placet")) / "profiles"
+    return _data("profiles")
 
 
 def runs() -> Path:
     """Training runs of the games laboratory, a folder each."""
-    root = home()
-    return root / "runs" if root else Path(platformdirs.user_data_dir("placet")) / "runs"
+    return _data("runs")
 
 
 def agents() -> Path:
     """Moral agents trained on this machine, each in `<profile>/<value>`."""
-    root = home()
-    return root / "agents" if root else Path(platformdirs.user_data_dir("placet")) / "agents"
+    return _data("agents")
 
 
 def state() -> Path:
@@ -56,3 +52,7 @@ def config() -> Path:
     root = home()
     folder = root if root else Path(platformdirs.user_config_dir("placet"))
     return folder / "config.toml"
+
+
+def _data(name: str) -> Path:
+    return (home() or Path(platformdirs.user_data_dir("placet"))) / name

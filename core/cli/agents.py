@@ -12,7 +12,7 @@ import typer
 
 from core import library, paths
 from core.cli.options import Seed
-from core.cli.output import Meter, give, needs
+from core.cli.output import Meter, drawn, give, needs
 from core.cli.train import CORPUS, AsJson, ConfigFile, Limit, Resume, config_of
 from core.domain.values import Profile, Value
 from core.errors import BadInput, ModelProblem
@@ -207,7 +207,7 @@ def evaluate_agents(
     if picture:
         from core.training.agent_pictures import agents_picture
 
-        _draw(picture, lambda path: agents_picture(path, found))
+        drawn(picture, lambda path: agents_picture(path, found))
     told = json.dumps(measure.as_json(found), indent=2) if as_json else measure.as_table(found)
     give(told + "\n", None)
 
@@ -263,7 +263,7 @@ def evaluate_aggregator(
     if picture:
         from core.training.agent_pictures import aggregator_picture
 
-        _draw(picture, lambda path: aggregator_picture(path, methods))
+        drawn(picture, lambda path: aggregator_picture(path, methods))
     found = measure.as_json(methods, steering) if as_json else {}
     told = json.dumps(found, indent=2) if as_json else measure.as_table(methods, steering)
     give(told + "\n", None)
@@ -311,15 +311,6 @@ def _teller(meter: Meter) -> Callable[[str, int, int], None]:
         meter.show(f"{who}: {done} of {of}", stage=who)
 
     return tell
-
-
-def _draw(picture: Path, draw: Callable[[Path], None]) -> None:
-    try:
-        draw(picture)
-    except (OSError, ValueError) as error:
-        raise BadInput(
-            f"the picture cannot be written ({error})", where=str(picture), mend="Name it .svg."
-        ) from None
 
 
 def _value(profile: str, value: str) -> tuple[str, Value]:

@@ -4,6 +4,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,16 @@ def needs(package: str) -> None:
             f"this needs {package}, of the extra `train`",
             mend='`pip install "placet[train]"` brings it.',
         )
+
+
+def drawn(picture: Path, draw: Callable[[Path], object]) -> None:
+    """Has `draw` write a picture there; `BadInput` where it cannot."""
+    try:
+        draw(picture)
+    except (OSError, ValueError) as error:
+        raise BadInput(
+            f"the picture cannot be written ({error})", where=str(picture), mend="Name it .svg."
+        ) from None
 
 
 class Meter:

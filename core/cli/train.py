@@ -8,7 +8,7 @@ import typer
 
 from core import library
 from core.cli.options import Policy, Seed
-from core.cli.output import Meter, announce, give, needs
+from core.cli.output import Meter, announce, drawn, give, needs
 from core.errors import BadInput
 from core.models import catalog
 from core.team import load_team
@@ -135,7 +135,9 @@ def evaluate_judge(
             table += examine.labelled_rows(judge.model, name, named, rivals)
             found += answers.put(judge.model, named) if picture else []
         if picture:
-            _draw(picture, found, table)
+            from core.training.pictures import judge_picture
+
+            drawn(picture, lambda path: judge_picture(path, found, table))
     if as_json:
         rows = [
             {"set": row.set, "figure": row.figure, **_figure(row.value)}
@@ -251,17 +253,6 @@ def _rivals(meter: Meter) -> Any:
         rivals.prompted(model, meter.watch),
         rivals.Rival("the tutorial's review in free text", reviewed, most=40),
     ]
-
-
-def _draw(picture: Path, found: Any, table: Any) -> None:
-    from core.training.pictures import judge_picture
-
-    try:
-        judge_picture(picture, found, table)
-    except (OSError, ValueError) as error:
-        raise BadInput(
-            f"the picture cannot be written ({error})", where=str(picture), mend="Name it .svg."
-        ) from None
 
 
 def _figure(figure: Any) -> dict[str, Any]:

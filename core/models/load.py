@@ -33,7 +33,7 @@ from core.models.catalog import Kind
 from core.models.causal import CausalModel
 from core.models.fused import fuse
 from core.models.judge_model import JudgeModel
-from core.models.merged import load_merged
+from core.models.merged import complete, load_merged
 from core.models.plain import PlainModel
 from core.models.seq2seq import Seq2seqModel
 from core.models.trained import TrainedJudge
@@ -335,14 +335,7 @@ def _weights(auto: Any, folder: Path, config: Any, device: str, dtype: str) -> P
         raise ModelProblem(
             f"this kind of model cannot be run ({_line(error)})", where=str(folder)
         ) from None
-    if missing := sorted(told["missing_keys"]):
-        raise ModelProblem(
-            f"the weights lack {len(missing)} tensors, {missing[0]} among them",
-            where=str(folder),
-            mend="Bring the model again.",
-        )
-    ready: PreTrainedModel = model.eval()
-    return ready
+    return complete(model, told["missing_keys"], folder)
 
 
 def _check_adapter(adapter: Path, base: Path, config: Any, digest: str) -> None:

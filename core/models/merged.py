@@ -55,10 +55,15 @@ def load_merged(
         attn_implementation="sdpa",
         output_loading_info=True,
     )
-    if missing := sorted({*waiting, *told["missing_keys"]}):
+    return complete(model, {*waiting, *told["missing_keys"]}, base)
+
+
+def complete(model: Any, missing: Iterable[str], folder: Path) -> PreTrainedModel:
+    """The model that was read from `folder`, ready to run; `ModelProblem` where weights lack."""
+    if lacking := sorted(missing):
         raise ModelProblem(
-            f"the weights lack {len(missing)} tensors, {missing[0]} among them",
-            where=str(base),
+            f"the weights lack {len(lacking)} tensors, {lacking[0]} among them",
+            where=str(folder),
             mend="Bring the model again.",
         )
     ready: PreTrainedModel = model.eval()

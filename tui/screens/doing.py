@@ -265,13 +265,8 @@ def note(screen: Workplace) -> None:
 
 def propose(screen: Workplace) -> None:
     """Has candidates proposed."""
-    work = screen.review.work
-    if any(job.kind is Kind.PROPOSE for job in work.jobs.values()):
-        raise Refused(
-            "candidates are being proposed already",
-            mend=f"{screen.key_of('cancel')} cancels that.",
-        )
-    work.propose()
+    _only_once(screen, Kind.PROPOSE, "candidates are being proposed already")
+    screen.review.work.propose()
 
 
 def more(screen: Workplace) -> None:
@@ -286,13 +281,14 @@ def more(screen: Workplace) -> None:
 
 def agents(screen: Workplace) -> None:
     """Has the moral agents answer."""
-    work = screen.review.work
-    if any(job.kind is Kind.CONSULT for job in work.jobs.values()):
-        raise Refused(
-            "the agents are being asked already",
-            mend=f"{screen.key_of('cancel')} cancels that.",
-        )
-    work.consult()
+    _only_once(screen, Kind.CONSULT, "the agents are being asked already")
+    screen.review.work.consult()
+
+
+def _only_once(screen: Workplace, kind: Kind, told: str) -> None:
+    """Refuses, while a job of that kind is under way."""
+    if any(job.kind is kind for job in screen.review.work.jobs.values()):
+        raise Refused(told, mend=f"{screen.key_of('cancel')} cancels that.")
 
 
 def judge(screen: Workplace) -> None:
