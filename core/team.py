@@ -1,14 +1,19 @@
 """Which model plays which part: a policy that proposes and rewrites, a judge that scores."""
 
+import sys
 from dataclasses import dataclass
 
 from core.models import catalog
 from core.models.base import TextModel, Voices
 from core.models.echo import Echo, EchoVoices
+from core.models.share import Share, importing, loading, part
 from core.session.events import ModelUsed
 from core.stages.heads import HeadsJudge
 from core.stages.judge import Judge, PromptedJudge
-from core.watch import SILENT, Progress, Watch
+from core.watch import SILENT, Watch
+
+IMPORTED = 0.6
+"""What of the time that a load takes goes into importing libraries, about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +46,27 @@ def load_team(
     """
     policy = policy or catalog.OWN
     judge = judge or (catalog.ECHO if policy == catalog.ECHO else catalog.OWN)
-    watch.say(Progress(stage="load", done=0, total=2))
     asked_in_words = judge in (catalog.PROMPTED, policy) and judge != catalog.OWN
-    proposer = _text_model(policy, device, dtype, reads=asked_in_words)
+    share = loading(watch)
+    share(0.0)
+    begin = 0.0 if "core.models.load" in sys.modules else IMPORTED
+    _import({policy} if asked_in_words else {policy, judge}, part(share, 0.0, begin))
+    middle = 1.0 if asked_in_words else (begin + 1) / 2
+    proposer = _text_model(
+        policy, device, dtype, reads=asked_in_words, share=part(share, begin, middle)
+    )
+    share(middle)
     watch.check()
-    watch.say(Progress(stage="load", done=1, total=2))
+    rest = part(share, middle, 1.0)
     if judge == catalog.OWN:
         from core.models.load import load_judge
 
-        reviewer: Judge = HeadsJudge(*load_judge(device=device, dtype=dtype))
+        reviewer: Judge = HeadsJudge(*load_judge(device=device, dtype=dtype, share=rest))
     elif asked_in_words:
         reviewer = PromptedJudge(proposer)
     else:
-        reviewer = PromptedJudge(_text_model(judge, device, dtype, reads=True))
-    watch.say(Progress(stage="load", done=2, total=2))
+        reviewer = PromptedJudge(_text_model(judge, device, dtype, reads=True, share=rest))
+    share(1.0)
     return Team(proposer, reviewer)
 
 
@@ -71,10 +83,22 @@ def load_voices(policy: str = "", *, device: str = "auto", dtype: str = "auto") 
     return AdapterVoices(load(device=device, dtype=dtype))
 
 
-def _text_model(name: str, device: str, dtype: str, *, reads: bool) -> TextModel:
+def _import(models: set[str], share: Share) -> None:
+    """Brings torch and transformers, where a model is named that cannot do without.
+
+    What is missing is said at once, not after seconds of imports.
+    """
+    real = sorted(models - {catalog.ECHO})
+    for name in real:
+        catalog.locate(name)
+    if real:
+        with importing(share):
+            import core.models.load  # noqa: F401
+
+
+def _text_model(name: str, device: str, dtype: str, *, reads: bool, share: Share) -> TextModel:
     if name == catalog.ECHO:
         return Echo()
-    catalog.locate(name)  # what is missing is said at once, not after seconds of imports
-    from core.models.load import load_text_model  # brings torch, which echo does without
+    from core.models.load import load_text_model
 
-    return load_text_model(name, device=device, dtype=dtype, reads=reads)
+    return load_text_model(name, device=device, dtype=dtype, reads=reads, share=share)

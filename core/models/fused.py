@@ -16,14 +16,17 @@ from torch.nn import functional
 from transformers import Cache
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
+from core.models.share import Share, unheard
+
 ROWS = 8
 """The number of rows that the layout of the weights is chosen for; it holds for any other."""
 
 
-def fuse(model: Any) -> None:
+def fuse(model: Any, share: Share = unheard) -> None:
     """Replaces the layers of a `PreTrainedModel`, if they are Llama's and stand on the processor.
 
-    Weights cannot be changed, moved or saved afterwards: merge adapters before.
+    Weights cannot be changed, moved or saved afterwards: merge adapters before. `share` hears how
+    many of the layers are done.
     """
     trunk: Any = getattr(model, "model", model)
     layers: Any = getattr(trunk, "layers", ())
@@ -33,6 +36,7 @@ def fuse(model: Any) -> None:
     for index, layer in enumerate(layers):
         layers[index] = FusedLayer(layer, masks)  # the old weights go as the new ones come
         del layer
+        share((index + 1) / len(layers))
     if _plain(getattr(model, "lm_head", None)):
         model.lm_head = Packed(model.lm_head.weight)
 

@@ -21,6 +21,7 @@ from core.models.cache import Layers, Prefixes, rows_upon
 from core.models.fused import fuse, is_fused
 from core.models.merged import load_merged
 from core.models.readout import LAYOUT_VERSION, Asked, Calibration, Heads, Order, Tokenize, ask
+from core.models.share import MERGED, Share, part, unheard
 from core.models.trees import Packed, pack, size
 
 HEADS = "heads.safetensors"
@@ -111,8 +112,9 @@ class JudgeModel:
         weights: Path,
         dtype: torch.dtype = torch.bfloat16,
         device: str = "cpu",
+        share: Share = unheard,
     ) -> JudgeModel:
-        """Load the judge in `weights` upon the model in `base`.
+        """Load the judge in `weights` upon the model in `base`; `share` hears how far it is.
 
         Raises:
             ValueError: the weights were trained for another prompt layout.
@@ -122,14 +124,16 @@ class JudgeModel:
             raise ValueError(
                 f"{weights / CARD}: layout {card['layout']} is not {LAYOUT_VERSION}, this program's"
             )
-        trunk: Any = load_merged(base, weights, dtype, card["config"]["depth"])
+        trunk: Any = load_merged(
+            base, weights, dtype, card["config"]["depth"], part(share, 0.0, MERGED)
+        )
         trunk.model.norm = nn.Identity()
         heads = Heads(trunk.config.hidden_size)
         heads.load_state_dict(
             {name: weight.float() for name, weight in load_file(weights / HEADS).items()}
         )
         trunk = trunk.to(device)
-        fuse(trunk.model)
+        fuse(trunk.model, part(share, MERGED, 1.0))
         fitted = dict(card.get("calibration", {}))
         if "respect_bias" in fitted:
             fitted["respect_bias"] = tuple(fitted["respect_bias"])

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,6 +36,7 @@ from core.models.judge_model import JudgeModel
 from core.models.merged import complete, load_merged
 from core.models.plain import PlainModel
 from core.models.seq2seq import Seq2seqModel
+from core.models.share import HASHED, MERGED, Share, part, unheard
 from core.models.trained import TrainedJudge
 from core.session.events import ModelUsed
 
@@ -57,13 +58,19 @@ class Formats(NamedTuple):
 
 
 def load_text_model(
-    name: str, *, device: str = "auto", dtype: str = "auto", reads: bool = False
+    name: str,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    reads: bool = False,
+    share: Share = unheard,
 ) -> TextModel:
     """The model of that name, folder or GGUF file, in memory and ready.
 
     The folder of a LoRA adapter in peft's format stands for its base model with the adapter merged.
 
-    With `reads` the weights to read with are brought into memory too, not on first use.
+    With `reads` the weights to read with are brought into memory too, not on first use. `share`
+    hears how far it is.
 
     Raises `ModelProblem` where it is missing, damaged, or of a kind that cannot be run here.
     """
@@ -80,7 +87,7 @@ def load_text_model(
         formats = pick_formats(where, "float32" if dtype in ("auto", "int8") else dtype)
     else:
         formats = pick_formats(where, dtype)
-    digest = weights_digest(path)
+    digest = weights_digest(path, part(share, 0.0, HASHED))
     adapter = catalog.adapter_of(name)
     if adapter:
         _check_adapter(adapter, path, config, digest)
@@ -100,13 +107,16 @@ def load_text_model(
         stored = "float32" if dtype == "int8" else dtype
         model: Any
         if adapter:
-            model = load_merged(path, adapter, getattr(torch, stored))
+            model = load_merged(
+                path, adapter, getattr(torch, stored), share=part(share, HASHED, MERGED)
+            )
             model.to(where)
         else:
             model = _weights(AutoModelForCausalLM, path, config, where, stored)
         if dtype == "int8":
             return quantized(model)
-        fuse(model)
+        share(MERGED)
+        fuse(model, part(share, MERGED, 1.0))
         ready: PreTrainedModel = model
         return ready
 
@@ -147,7 +157,9 @@ def load_voices(*, device: str = "auto", dtype: str = "auto") -> CausalModel:
     return CausalModel(model, lambda: model, tokenizer, used)
 
 
-def load_judge(*, device: str = "auto", dtype: str = "auto") -> tuple[TrainedJudge, ModelUsed]:
+def load_judge(
+    *, device: str = "auto", dtype: str = "auto", share: Share = unheard
+) -> tuple[TrainedJudge, ModelUsed]:
     """The judge trained for Placet, on the default model. Raises as `load_text_model` does."""
     path = catalog.locate(catalog.DEFAULT)
     _check_files(path)
@@ -155,7 +167,7 @@ def load_judge(*, device: str = "auto", dtype: str = "auto") -> tuple[TrainedJud
     read = pick_formats(where, "auto" if dtype == "int8" else dtype).read
     folder = catalog.WEIGHTS / "judge"
     try:
-        judge = TrainedJudge(JudgeModel.load(path, folder, getattr(torch, read), where))
+        judge = TrainedJudge(JudgeModel.load(path, folder, getattr(torch, read), where, share))
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelProblem(
             f"the judge cannot be loaded ({_line(error)})",
@@ -219,22 +231,25 @@ def quantized(model: PreTrainedModel) -> PreTrainedModel:
     return model
 
 
-def weights_digest(folder: Path) -> str:
+def weights_digest(folder: Path, share: Share = unheard) -> str:
     """SHA-256 over the weight files, in order of their names. Kept beside a pulled model."""
     try:
         told = json.loads((folder / "placet.json").read_text("utf-8"))["digest"]
         return str(told)
     except (OSError, ValueError, KeyError):
-        return file_digest(_weight_files(folder))
+        return file_digest(_weight_files(folder), share)
 
 
-def file_digest(files: Iterable[Path]) -> str:
-    """SHA-256 over the contents of `files`, one after the other."""
+def file_digest(files: Sequence[Path], share: Share = unheard) -> str:
+    """SHA-256 over the contents of `files`, one after the other; `share` hears how far it is."""
     digest = hashlib.sha256()
+    total, done = sum(path.stat().st_size for path in files), 0
     for path in files:
         with path.open("rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)
+                done += len(block)
+                share(done / total)
     return digest.hexdigest()
 
 

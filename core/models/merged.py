@@ -6,7 +6,8 @@ that are not run.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,22 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from core.errors import ModelProblem
 from core.models.adapters import changes
+from core.models.share import Share, unheard
 
 AT_ONCE = 8
 """Weights read before the file is closed: what is mapped of it counts as memory until then."""
 
-_LAYER = re.compile(r"\.layers\.(\d+)\.")
-
 
 def load_merged(
-    base: Path, adapter: Path, dtype: torch.dtype, depth: int | None = None
+    base: Path,
+    adapter: Path,
+    dtype: torch.dtype,
+    depth: int | None = None,
+    share: Share = unheard,
 ) -> PreTrainedModel:
     """The causal model in `base` with the adapter in `adapter`, cut after `depth` layers.
+
+    `share` hears how much of the weights is there.
 
     Raises:
         ModelProblem: the adapter is missing, damaged or does not fit, or the base lacks weights.
@@ -36,16 +42,18 @@ def load_merged(
     config.num_hidden_layers = depth or config.num_hidden_layers
     waiting = changes(adapter)
     weights: dict[str, Tensor] = {}
-    for name, stored in _tensors(sorted(base.glob("*.safetensors"))):
-        layer = _LAYER.search(name)
-        if layer and int(layer[1]) >= config.num_hidden_layers:
-            continue
+    files = sorted(base.glob("*.safetensors"))
+    wanted = {path: _wanted(path, config.num_hidden_layers) for path in files}
+    total, done = sum(sum(sizes.values()) for sizes in wanted.values()), 0
+    for name, stored in (one for path in files for one in _tensors(path, [*wanted[path]])):
+        done += stored.numel()
         change = waiting.pop(name.removesuffix(".weight"), None)
         if change:
             change.check(stored.shape)
             stored = stored.float()
             change.add(stored)
         weights[name] = stored.to(dtype)
+        share(done / total)
     kind: Any = AutoModelForCausalLM._model_mapping[type(config)]
     model, told = kind.from_pretrained(
         None,
@@ -70,12 +78,22 @@ def complete(model: Any, missing: Iterable[str], folder: Path) -> PreTrainedMode
     return ready
 
 
-def _tensors(files: Iterable[Path]) -> Iterator[tuple[str, Tensor]]:
-    """Names and weights in the files, each in memory of its own."""
-    for path in files:
+def _wanted(path: Path, depth: int) -> dict[str, int]:
+    """The weights in a file that are not above `depth` layers, and how many numbers each has."""
+    with safe_open(str(path), framework="pt") as file:
+        sizes = {name: prod(file.get_slice(name).get_shape()) for name in list(file.keys())}
+    return {name: size for name, size in sizes.items() if _layer(name) < depth}
+
+
+def _layer(name: str) -> int:
+    """The layer that a weight belongs to, from 0; -1 where it belongs to none."""
+    found = re.search(r"\.layers\.(\d+)\.", name)
+    return int(found[1]) if found else -1
+
+
+def _tensors(path: Path, names: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
+    """Those weights in the file, each in memory of its own."""
+    for start in range(0, len(names), AT_ONCE):
         with safe_open(str(path), framework="pt") as file:
-            names = list(file.keys())
-        for start in range(0, len(names), AT_ONCE):
-            with safe_open(str(path), framework="pt") as file:
-                for name in names[start : start + AT_ONCE]:
-                    yield name, file.get_tensor(name).clone()
+            for name in names[start : start + AT_ONCE]:
+                yield name, file.get_tensor(name).clone()

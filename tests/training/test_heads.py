@@ -203,7 +203,11 @@ def test_a_finished_judge_loads_without_peft_and_reads(
 ) -> None:
     table = finish(trained, base, "tiny", CONFIG, data, corpus)
     assert {row.set for row in table} >= {"unseen norms", "corpus, held out"}
-    judge = JudgeModel.load(base, trained, torch.float32)
+    told: list[float] = []
+    judge = JudgeModel.load(base, trained, torch.float32, share=told.append)
+    assert told == sorted(told)
+    assert len(told) > 10
+    assert told[-1] == 1
     assert judge.card["config"]["rank"] == 2
     assert judge.card["thresholds"]["medium"] <= judge.card["thresholds"]["high"]
     tokenize = judge.tokenize

@@ -1,0 +1,66 @@
+"""How much of a load is done, from the importing of libraries to the last layer laid out."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from core.watch import Progress, Watch
+
+Share = Callable[[float], None]
+"""Hears how much of something is done, 0 to 1."""
+
+MODULES = 2400
+"""About so many are imported before the first model can be read: torch and transformers."""
+
+HASHED, MERGED = 0.2, 0.8
+"""When of the time that a model takes its digest is known, and its weights are read, about; the
+rest goes into laying them out."""
+
+TELLING = 0.1
+"""How much has to be done before the time left can be guessed from it."""
+
+_LOOK = 0.05
+"""Seconds between two looks at how many modules there are."""
+
+
+def unheard(_: float) -> None:
+    """A `Share` for where nobody wants to know."""
+
+
+def part(whole: Share, begin: float, end: float) -> Share:
+    """Hears of a part that takes `whole` from `begin` to `end`."""
+    return lambda done: whole(begin + min(max(done, 0.0), 1.0) * (end - begin))
+
+
+def loading(watch: Watch) -> Share:
+    """Tells `watch` of a load in hundredths, soon with the seconds left at the speed so far."""
+    began = time.monotonic()
+
+    def say(done: float) -> None:
+        seconds = time.monotonic() - began
+        left = seconds * (1 - done) / done if done >= TELLING else 0.0
+        watch.say(Progress(stage="load", done=round(100 * done), total=100, seconds_left=left))
+
+    return say
+
+
+@contextmanager
+def importing(share: Share) -> Iterator[None]:
+    """Tells how far the imports within have come, by the number of modules that are there."""
+    over = threading.Event()
+    before = len(sys.modules)
+
+    def look() -> None:
+        while not over.wait(_LOOK):
+            share((len(sys.modules) - before) / MODULES)
+
+    thread = threading.Thread(target=look, name="importing", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+    share(1.0)
