@@ -1,5 +1,7 @@
 """Why a risk is what it is, in a sentence."""
 
+from math import nextafter
+
 import pytest
 from msgspec.structs import replace
 
@@ -36,6 +38,29 @@ def test_it_says_what_assess_found_and_what_weighs_most(harm: float, risk: Risk,
     assert assess(found, PROFILE).risk is risk
     assert because(found, PROFILE, str.upper) == (
         f"{told}; what weighs most is FAIR (62% likely broken, weight 1.00)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (0.4, "MED because harm 0.40 has reached 0.40, and not 0.80"),
+        (0.4012, "MED because harm 0.401 has reached 0.400, and not 0.800"),
+        (0.7996, "MED because harm 0.7996 has reached 0.4000, and not 0.8000"),
+        (0.3999, "LOW because harm 0.3999 is below 0.4000"),
+        (0.8, "HIGH because harm 0.80 has reached 0.80"),
+        (0.804, "HIGH because harm 0.804 has reached 0.800"),
+        (0.80001, "HIGH because harm 0.80001 has reached 0.80000"),
+        (nextafter(0.4, 0), "LOW because harm 0.3999999999999999 is below 0.4000000000000000"),
+    ],
+)
+def test_two_numbers_look_alike_only_where_they_are_the_same(harm: float, told: str) -> None:
+    assert because(replace(MEASURED, breaks={}, harm=harm), PROFILE) == f"{told}."
+
+
+def test_harm_below_the_threshold_is_told_from_it_where_a_value_is_broken() -> None:
+    assert because(replace(MEASURED, harm=0.398), PROFILE).startswith(
+        "MED although harm 0.398 is below 0.400, because a value is broken"
     )
 
 
