@@ -83,14 +83,26 @@ class Adapter:
             saved = load_file(path)
         except (OSError, SafetensorError) as error:
             line = next(iter(str(error).splitlines()), type(error).__name__)
-            raise BadInput(f"the adapter cannot be read ({line})", where=str(path)) from None
+            raise BadInput(
+                f"the adapter cannot be read ({line})",
+                where=str(path),
+                mend="Bring its folder again, or name another.",
+            ) from None
         own = {
             name.replace(".default.", "."): weight.shape
             for name, weight in self.model.named_parameters()
             if weight.requires_grad
         }
-        if {name: weight.shape for name, weight in saved.items()} != own:
-            raise BadInput("the adapter has another shape than its settings say", where=str(path))
+        shapes = {name: weight.shape for name, weight in saved.items()}
+        if shapes != own:
+            odd = next(
+                name for name in sorted({*shapes, *own}) if shapes.get(name) != own.get(name)
+            )
+            raise BadInput(
+                "the adapter has another shape than the settings say",
+                where=f"{path}: {odd}",
+                mend="Set `rank` and `first_layer` as they were when it was trained.",
+            )
         self.take([saved[name] for name in own])
 
     def save(self, folder: Path, base_name: str) -> None:

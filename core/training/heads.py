@@ -17,10 +17,11 @@ from pathlib import Path
 from random import Random
 
 import torch
-from peft import get_peft_model_state_dict, load_peft_weights, set_peft_model_state_dict
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from core.errors import BadInput
 from core.models.judge_model import HEADS, load_tokenize, load_trunk, states
 from core.models.readout import Asked, Heads, Tokenize, ask
 from core.models.trees import Tree, pack, size
@@ -172,22 +173,24 @@ class Trainer:
         told = json.loads(config.read_text(encoding="utf-8")) | {"base_model_name_or_path": None}
         config.write_text(json.dumps(told, indent=2), encoding="utf-8")
 
-    @torch.no_grad()
     def begin_from(self, folder: Path) -> None:
         """Take up what `save` wrote, to train it further; the optimiser starts anew.
 
         Raises:
-            ValueError: the weights are of another shape than this configuration's.
+            BadInput: a file is missing, damaged, or of another shape than this configuration's.
         """
-        saved = load_peft_weights(str(folder), device="cpu")
-        mine = get_peft_model_state_dict(self.adapted.model)
-        if {name: w.shape for name, w in saved.items()} != {n: w.shape for n, w in mine.items()}:
-            raise ValueError(f"{folder}: these weights were trained with another configuration")
-        set_peft_model_state_dict(self.adapted.model, saved)
-        self.adapted.take(self.adapted.adapter)
-        self.heads.load_state_dict(
-            {name: weight.float() for name, weight in load_file(folder / HEADS).items()}
-        )
+        self.adapted.load(folder)
+        path = folder / HEADS
+        try:
+            saved = load_file(path)
+            self.heads.load_state_dict({name: weight.float() for name, weight in saved.items()})
+        except (OSError, SafetensorError, RuntimeError) as error:
+            line = next(iter(str(error).splitlines()), type(error).__name__)
+            raise BadInput(
+                f"the heads cannot be taken up ({line})",
+                where=str(path),
+                mend="Name the folder of a judge that was trained on this model.",
+            ) from None
 
     def checkpoint(self, path: Path, stage: int, step: int) -> None:
         """Everything needed to go on, written whole or not at all."""

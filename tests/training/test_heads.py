@@ -1,6 +1,7 @@
 """The judge's whole recipe at the size of a thimble: train, stop, go on, calibrate, read."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -10,11 +11,13 @@ import numpy as np
 import pytest
 import tomli_w
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
+from core.errors import BadInput
+from core.models.adapters import WEIGHTS
 from core.models.readout import Calibration, ask
 from core.training import data as sets
 from core.training.data import Harm, Label, Situation, Split, split_of
@@ -317,7 +320,41 @@ def test_weights_are_trained_further_from_where_they_are(
 def test_weights_of_another_shape_are_not_trained_further(
     trained: Path, data: Path, corpus: Path, base: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match="another configuration"):
-        heads.train(
-            replace(CONFIG, rank=CONFIG.rank * 2), data, corpus, base, tmp_path, begin=trained
-        )
+    other = replace(CONFIG, rank=CONFIG.rank * 2)
+    with pytest.raises(BadInput, match="another shape") as caught:
+        heads.train(other, data, corpus, base, tmp_path, begin=trained)
+    file, _, field = caught.value.where.partition(": ")
+    assert file == str(trained / WEIGHTS)
+    assert field.endswith(".lora_A.weight")
+    assert "`rank`" in caught.value.mend
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, HEADS])
+@pytest.mark.parametrize("damaged", [True, False])
+def test_weights_that_cannot_be_read_are_named(
+    trained: Path, base: Path, tmp_path: Path, name: str, damaged: bool
+) -> None:
+    folder = Path(shutil.copytree(trained, tmp_path / "judge"))
+    if damaged:
+        (folder / name).write_bytes(b"no tensors")
+    else:
+        (folder / name).unlink()
+
+    with pytest.raises(BadInput) as caught:
+        heads.Trainer(CONFIG, base).begin_from(folder)
+
+    assert caught.value.where == str(folder / name)
+    assert caught.value.mend
+
+
+def test_heads_for_another_width_are_named(trained: Path, base: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(trained, tmp_path / "judge"))
+    kept = load_file(folder / HEADS)
+    save_file(
+        {name: weight[..., :-1].contiguous() for name, weight in kept.items()}, folder / HEADS
+    )
+
+    with pytest.raises(BadInput, match="heads") as caught:
+        heads.Trainer(CONFIG, base).begin_from(folder)
+
+    assert caught.value.where == str(folder / HEADS)
