@@ -69,11 +69,8 @@ def decide(
     with _timed(timings, "propose_s"):
         _propose(session, team, options, timings, watch)
     if options.agents and team.voices:
-        there = set(session.candidates)
         with _timed(timings, "advise_s"):
             _consult(session, team, team.voices, options, watch)
-        with _timed(timings, "judge_s"):
-            _judge(session, team, [one for one in session.candidates if one not in there], watch)
     with _timed(timings, "align_s"):
         for turn in range(options.rounds):
             if not _align(session, team, options, turn, watch):
@@ -114,11 +111,14 @@ def _propose(
 
 
 def _consult(session: Session, team: Team, voices: Voices, options: Options, watch: Watch) -> None:
-    """A candidate from each agent whose value counts, and one from the aggregator."""
+    """A judged candidate from each agent whose value counts, and one from the aggregator."""
+    ids: dict[int, str] = {}
 
     def heard(note: AnyNote) -> None:
         if isinstance(note, Advised):
-            session.propose(note.text, note.origin)
+            ids[note.row] = session.propose(note.text, note.origin)
+        elif isinstance(note, Measured):
+            _measured(session, ids[note.row], note)
         watch.say(note)
 
     notice = consult(
@@ -139,20 +139,21 @@ def _judge(session: Session, team: Team, ids: list[str], watch: Watch) -> None:
         return
     texts = [session.candidates[candidate].text for candidate in ids]
     state = session.state
-    problems: dict[int, str] = {}
 
     def heard(note: AnyNote) -> None:
-        if isinstance(note, Measured) and note.problem:
-            problems[note.row] = note.problem
+        if isinstance(note, Measured):
+            _measured(session, ids[note.row], note)
         watch.say(note)
 
     listening = Watch(heard, watch.is_cancelled)
-    judgements = judge(team.judge, state.scenario, state.profile, texts, watch=listening)
-    for row, (candidate, judgement) in enumerate(zip(ids, judgements, strict=True)):
-        if judgement:
-            session.judged(candidate, judgement)
-        else:
-            session.failed("judge", problems[row], candidate)
+    judge(team.judge, state.scenario, state.profile, texts, watch=listening)
+
+
+def _measured(session: Session, candidate: str, note: Measured) -> None:
+    if note.judgement:
+        session.judged(candidate, note.judgement)
+    else:
+        session.failed("judge", note.problem, candidate)
 
 
 def _align(session: Session, team: Team, options: Options, turn: int, watch: Watch) -> bool:

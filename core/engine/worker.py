@@ -40,7 +40,7 @@ from core.engine.protocol import (
     decode_request,
 )
 from core.errors import Cancelled, ModelProblem
-from core.watch import Advised, AnyNote, Measured, Watch
+from core.watch import Watch
 
 if TYPE_CHECKING:
     from core.models.base import Voices
@@ -225,7 +225,7 @@ class Worker:
         ).notice
 
     def _consult(self, task: Consult, watch: Watch) -> str:
-        """Has the agents answer, then judges what they said; gives what the operator should know.
+        """Has the agents answer and be judged; gives what the operator should know.
 
         The agents' model is brought into memory when they are first asked.
         """
@@ -238,48 +238,27 @@ class Worker:
         assert self._voices is not None
         used = models.used | self._voices.used(task.profile)
         self._wire.send(Ready(job=task.job, models=used))
-        new: dict[int, str] = {}
-
-        def say(note: AnyNote) -> None:
-            watch.say(note)
-            if isinstance(note, Advised):
-                new[note.row] = note.text
-
-        notice = consult(
+        return consult(
             self._voices,
             models.judge,
             task.scenario,
             task.profile,
             seed=task.seed,
             avoid=task.avoid,
-            watch=Watch(say, watch.is_cancelled),
+            watch=watch,
         )
-        if new:
-            self._measure(task, tuple(new.values()), tuple(new), watch)
-        return notice
 
     def _measure(
         self,
-        task: Propose | Consult | Judge,
+        task: Propose | Judge,
         texts: Sequence[str],
-        rows: Sequence[int],
+        places: Sequence[int],
         watch: Watch,
     ) -> None:
-        """Judges `texts`; what is said about the n-th is said about row `rows[n]`."""
+        """Judges `texts`; what is said about the n-th is said about row `places[n]`."""
         from core.stages.judge import judge
 
-        def say(note: AnyNote) -> None:
-            if isinstance(note, Measured):
-                note = msgspec.structs.replace(note, row=rows[note.row])
-            watch.say(note)
-
-        judge(
-            self._ready().judge,
-            task.scenario,
-            task.profile,
-            texts,
-            watch=Watch(say, watch.is_cancelled),
-        )
+        judge(self._ready().judge, task.scenario, task.profile, texts, places=places, watch=watch)
 
     def _align(self, task: Align, watch: Watch) -> None:
         from core.stages.align import align

@@ -176,7 +176,7 @@ class Chosen(Event, frozen=True, kw_only=True, tag="chosen"):
     """Digest of the text."""
     why: str
     timings: dict[str, float] = {}
-    """Seconds by stage, `propose_s`, `judge_s`, `align_s` and `total_s`."""
+    """Seconds by stage, `propose_s`, `judge_s`, `align_s` and `total_s`; with agents `advise_s`."""
 
 
 class Undone(Event, frozen=True, kw_only=True, tag="undone"):

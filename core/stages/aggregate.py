@@ -1,7 +1,7 @@
 """Aggregate: the agents' answers and the profile become one answer (CMVA-GS, IBM Research 2024).
 
 Several are sampled; the one that the judge finds to serve the profile best, by `r·c`, is kept,
-with what it drew on.
+with its judgement and what it drew on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -81,10 +81,12 @@ def aggregate(
     quiet = Watch(
         lambda note: watch.say(note) if isinstance(note, Progress) else None, watch.is_cancelled
     )
-    found = best(texts, judge(reviewer, scenario, profile, texts, watch=quiet), profile)
+    judgements = judge(reviewer, scenario, profile, texts, doubt=False, watch=quiet)
+    found = best(texts, judgements, profile)
     if found is None:
         return Synthesis(problem="no synthesis could be judged")
     text, judgement = found
+    [judgement] = reviewer.doubt([(scenario, text)], [judgement], profile, quiet)
     drew_on, own = provenance(text, answers)
     return Synthesis(text=text, judgement=judgement, drew_on=drew_on, own=own)
 

@@ -1,4 +1,4 @@
-"""Consult: the moral agents' answers, then the aggregator's, each told of as it comes."""
+"""Consult: the moral agents' answers and the aggregator's, each told of and judged."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,8 @@ from core.domain.values import Profile
 from core.models.base import Voices
 from core.stages.advise import advise
 from core.stages.aggregate import aggregate
-from core.stages.judge import Judge
-from core.watch import SILENT, Advised, Dropped, Watch
+from core.stages.judge import Judge, judge
+from core.watch import SILENT, Advised, Dropped, Measured, Watch
 
 
 def consult(
@@ -22,14 +22,18 @@ def consult(
     avoid: Sequence[str] = (),
     watch: Watch = SILENT,
 ) -> str:
-    """Says `Advised` for every answer, the synthesis in the row after the agents'.
+    """Says `Advised` and `Measured` for every answer, the synthesis in the row after the agents'.
 
     Gives what the operator should know. Raises `Cancelled`, and `ModelProblem` where no value that
     counts has an agent.
     """
+    speakers = voices.speakers(profile)
     answers, notice = advise(voices, scenario, profile, seed=seed, avoid=avoid, watch=watch)
     told = [notice] if notice else []
-    row = len(voices.speakers(profile))
+    if answers:
+        places = [speakers.index(who) for who in answers]
+        judge(reviewer, scenario, profile, [*answers.values()], places=places, watch=watch)
+    row = len(speakers)
     if not voices.aggregates:
         told.append("there is no aggregator yet: `placet train aggregator`")
     elif answers:
@@ -42,4 +46,5 @@ def consult(
         else:
             origin = Origin(Source.AGGREGATOR, found.sources)
             watch.say(Advised(row=row, text=found.text, origin=origin))
+            watch.say(Measured(row=row, judgement=found.judgement))
     return "; ".join(told)

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from math import isfinite
 from typing import Protocol
 
+import msgspec
+
 from core.domain.scenario import Scenario
 from core.domain.text import digest
 from core.domain.values import Profile
@@ -12,7 +14,7 @@ from core.errors import BadInput
 from core.models.base import GREEDY, Sampling, TextModel
 from core.session.events import ModelUsed
 from core.stages import prompts
-from core.watch import SILENT, Measured, Watch
+from core.watch import SILENT, AnyNote, Measured, Watch
 
 EXPLAIN = Sampling(temperature=GREEDY.temperature, max_tokens=40, sentences=1)
 
@@ -52,11 +54,21 @@ def judge(
     texts: Sequence[str],
     *,
     doubt: bool = True,
+    places: Sequence[int] | None = None,
     watch: Watch = SILENT,
 ) -> list[Judgement | None]:
-    """A judgement a text, or None where there is none; see `judge_rows`."""
+    """A judgement a text, or None where there is none; see `judge_rows`.
+
+    What is said about the n-th text is said about row `places[n]`, or about row n.
+    """
+
+    def say(note: AnyNote) -> None:
+        if places is not None and isinstance(note, Measured):
+            note = msgspec.structs.replace(note, row=places[note.row])
+        watch.say(note)
+
     rows = [(scenario, text) for text in texts]
-    return judge_rows(judge, rows, profile, doubt=doubt, watch=watch)
+    return judge_rows(judge, rows, profile, doubt=doubt, watch=Watch(say, watch.is_cancelled))
 
 
 def judge_rows(

@@ -4,21 +4,23 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from core.decide import Options, decide
 from core.domain.candidate import Source
 from core.domain.values import Profile
 from core.domain.verdict import Judgement
-from core.errors import Cancelled, ModelProblem
+from core.errors import BadInput, Cancelled, ModelProblem
 from core.models.base import AGGREGATOR, Draft, Prompt, Sampling
 from core.models.echo import Echo, EchoVoices
 from core.session.events import ModelUsed
 from core.stages.advise import advise
 from core.stages.aggregate import aggregate, best, provenance
 from core.stages.consult import consult
-from core.stages.judge import PromptedJudge
+from core.stages.judge import PromptedJudge, Row
+from core.stages.propose import ROUNDS
 from core.team import Team
-from core.watch import Advised, AnyNote, Watch
+from core.watch import Advised, AnyNote, Measured, Watch
 from tests.fakes import USED, FakeJudge
 from tests.nouns import CONSENT, HONESTY, LETTER, PROFILE, SCENARIO, judgement
 
@@ -168,6 +170,61 @@ def test_every_answer_is_told_with_its_origin_in_a_row_of_its_own() -> None:
     ]
     assert [note.origin.source for note in told[1:]] == [Source.AGENT, Source.AGGREGATOR]
     assert not notice
+
+
+def test_every_answer_is_judged_once_the_synthesis_with_its_samples() -> None:
+    reviewer = FakeJudge(JUDGE.opinions)
+    notes: list[AnyNote] = []
+
+    consult(voices(), reviewer, SCENARIO, PROFILE, seed=1, watch=Watch(notes.append))
+
+    measured = {note.row: note.judgement for note in notes if isinstance(note, Measured)}
+    assert measured == {row: JUDGE.opinions[text] for row, text in enumerate((ASK, FEES, BOTH))}
+    assert reviewer.calls == [[ASK, FEES], [WORSE, BOTH]]
+    assert reviewer.doubted == [BOTH], "of the samples, the one that is kept is read a second time"
+
+
+def test_what_a_second_reading_turned_round_stays_with_the_synthesis() -> None:
+    class Doubter(FakeJudge):
+        def doubt(
+            self,
+            rows: Sequence[Row],
+            judgements: Sequence[Judgement],
+            profile: Profile,
+            watch: Watch,
+        ) -> list[Judgement]:
+            return [replace(one, unstable=(HONESTY,)) for one in judgements]
+
+    team = Team(Echo(), Doubter(JUDGE.opinions), voices())
+    session = decide(team, SCENARIO, PROFILE, Options(candidates=0, rounds=0, agents=True))
+
+    [name] = [one.id for one in session.candidates.values() if one.text == BOTH]
+    verdict = session.verdict(name)
+    assert verdict.judgement is not None
+    assert verdict.judgement.unstable == (HONESTY,)
+
+
+def test_an_agent_that_says_nothing_does_not_shift_the_verdicts() -> None:
+    speaking = voices(**{CONSENT: ["No."] * ROUNDS})
+    notes: list[AnyNote] = []
+
+    consult(speaking, JUDGE, SCENARIO, PROFILE, seed=1, watch=Watch(notes.append))
+
+    measured = {note.row: note.judgement for note in notes if isinstance(note, Measured)}
+    assert measured == {1: JUDGE.opinions[FEES], 2: JUDGE.opinions[BOTH]}
+
+
+def test_an_answer_that_cannot_be_judged_is_told_and_the_rest_is_judged() -> None:
+    reviewer = FakeJudge(JUDGE.opinions | {ASK: BadInput("it is too long", mend="Shorten it.")})
+    team = Team(Echo(), reviewer, voices())
+
+    session = decide(team, SCENARIO, PROFILE, Options(candidates=0, rounds=0, agents=True))
+
+    judged = {one.text: session.verdict(one.id).judgement for one in session.candidates.values()}
+    assert judged[ASK] is None
+    assert judged[FEES] is not None
+    failed = [one.table for one in session.records if one.table["kind"] == "failed"]
+    assert [one["problem"] for one in failed] == ["it is too long. Shorten it."]
 
 
 def test_without_an_aggregator_the_agents_still_answer() -> None:
