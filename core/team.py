@@ -52,9 +52,7 @@ def load_team(
     begin = 0.0 if "core.models.load" in sys.modules else IMPORTED
     _import({policy} if asked_in_words else {policy, judge}, part(share, 0.0, begin))
     middle = 1.0 if asked_in_words else (begin + 1) / 2
-    proposer = _text_model(
-        policy, device, dtype, reads=asked_in_words, share=part(share, begin, middle)
-    )
+    proposer = _text_model(policy, device, dtype, part(share, begin, middle))
     share(middle)
     watch.check()
     rest = part(share, middle, 1.0)
@@ -65,7 +63,7 @@ def load_team(
     elif asked_in_words:
         reviewer = PromptedJudge(proposer)
     else:
-        reviewer = PromptedJudge(_text_model(judge, device, dtype, reads=True, share=rest))
+        reviewer = PromptedJudge(_text_model(judge, device, dtype, rest))
     share(1.0)
     return Team(proposer, reviewer)
 
@@ -96,9 +94,9 @@ def _import(models: set[str], share: Share) -> None:
             import core.models.load  # noqa: F401
 
 
-def _text_model(name: str, device: str, dtype: str, *, reads: bool, share: Share) -> TextModel:
+def _text_model(name: str, device: str, dtype: str, share: Share) -> TextModel:
     if name == catalog.ECHO:
         return Echo()
     from core.models.load import load_text_model
 
-    return load_text_model(name, device=device, dtype=dtype, reads=reads, share=share)
+    return load_text_model(name, device=device, dtype=dtype, share=share)

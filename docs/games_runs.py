@@ -23,7 +23,7 @@ from core.games.matrix import GAMES, TRAINING_GAME
 from core.games.rewards import Reward
 from core.games.tune import tune, usual
 from core.models import catalog
-from core.models.load import weights_digest
+from core.models.manifest import weights_digest
 
 SEEDS = (1, 2, 3)
 EPISODES, UNLEARNING, SWITCH = 200, 400, 200

@@ -240,7 +240,7 @@ def _rivals(meter: Meter) -> Any:
 
     meter.show("fitting n-grams, loading the rivals", stage="rivals")
     learnt = [corpus_case(one) for one in read_corpus(CORPUS / "judge") if one.split is Split.TRAIN]
-    model = load_text_model(catalog.DEFAULT, reads=True)
+    model = load_text_model(catalog.DEFAULT)
 
     def reviewed(asked: Any) -> Any:
         return np.array(

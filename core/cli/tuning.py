@@ -93,7 +93,7 @@ def _settings(
     if not base.is_dir():
         raise BadInput("only a model's folder can learn", where=str(base))
     from core.games.tune import usual
-    from core.models.load import weights_digest
+    from core.models.manifest import weights_digest
 
     try:
         return run.RunSettings(
@@ -121,7 +121,7 @@ def _run(
     meter: Meter,
 ) -> run.Outcome | None:
     from core.games.tune import tune as learn
-    from core.models.load import weights_digest
+    from core.models.manifest import weights_digest
 
     base = catalog.locate(settings.model)
     if weights_digest(base) != settings.digest:

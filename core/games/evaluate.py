@@ -30,7 +30,7 @@ from core.games.regret import Figures, exact, sampled
 from core.games.rewards import Reward
 from core.games.tune import learning
 from core.models import catalog
-from core.models.load import weights_digest
+from core.models.manifest import weights_digest
 from core.training.adapted import Adapted
 from core.training.rollouts import Policy
 from core.training.spoken import Speaker

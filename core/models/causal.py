@@ -1,4 +1,4 @@
-"""A causal language model, chat or plain, with one weight format to read and one to write."""
+"""A causal language model, chat or plain."""
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -23,33 +23,22 @@ class CausalModel:
 
     def __init__(
         self,
-        writer: PreTrainedModel,
-        load_reader: Callable[[], PreTrainedModel],
+        model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
         used: ModelUsed,
     ) -> None:
-        self.writer = writer
-        self._load_reader = load_reader
+        self.model = model
         self.tokenizer = tokenizer
         self.used = used
         self.name = used.name
-        self.window = _window(writer.config, tokenizer)
-        self._prefixes = Prefixes(writer)
-        self._ends = _ends(writer, tokenizer)
-
-    @cached_property
-    def reader(self) -> PreTrainedModel:
-        """The weights to read with, brought into memory when first needed."""
-        return self._load_reader()
-
-    @cached_property
-    def _read_prefixes(self) -> Prefixes:
-        return Prefixes(self.reader)
+        self.window = _window(model.config, tokenizer)
+        self._ends = _ends(model, tokenizer)
+        self.forget()
 
     @cached_property
     def takes_trees(self) -> bool:
         """Whether the model honours positions and masks of our own."""
-        return _takes_trees(self.reader)
+        return _takes_trees(self.model)
 
     def generate(
         self,
@@ -61,10 +50,10 @@ class CausalModel:
     ) -> list[Draft]:
         """See `TextModel.generate`."""
         rows = [self.tokens(prompt, sampling.max_tokens) for prompt in prompts]
-        with interruptible(self.writer, watch):
+        with interruptible(self.model, watch):
             return generate(
-                self.writer,
-                self._prefixes,
+                self.model,
+                self._write_prefixes,
                 rows,
                 lambda tokens: str(self.tokenizer.decode(list(tokens), skip_special_tokens=True)),
                 self._ends,
@@ -75,8 +64,9 @@ class CausalModel:
             )
 
     def forget(self) -> None:
-        """Drops what was kept of prompts read before: the writing weights are others now."""
-        self._prefixes = Prefixes(self.writer)
+        """Drops what was kept of prompts read before: the weights are others now."""
+        self._write_prefixes = Prefixes(self.model)
+        self._read_prefixes = Prefixes(self.model)
 
     def choose(
         self, prompts: Sequence[Prompt], answers: Sequence[str], watch: Watch
@@ -86,8 +76,8 @@ class CausalModel:
         room = max(len(answer) for answer in tokens)
         rows = [self.tokens(prompt, room) for prompt in prompts]
         packed = self.takes_trees
-        with interruptible(self.reader, watch):
-            return choose(self.reader, self._read_prefixes, rows, tokens, watch, packed=packed)
+        with interruptible(self.model, watch):
+            return choose(self.model, self._read_prefixes, rows, tokens, watch, packed=packed)
 
     def tokens(self, prompt: Prompt, room: int) -> list[int]:
         """The prompt as the model reads it; `BadInput` unless `room` more tokens fit."""

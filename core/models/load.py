@@ -1,12 +1,9 @@
 """A folder or a name → a ready model: causal, chat or seq2seq. Safetensors only, no remote code."""
 
-import hashlib
-import json
 import os
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -24,15 +21,17 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from core.errors import BadInput, ModelProblem
+from core.errors import ModelProblem
 from core.models import catalog
 from core.models.adapters import CONFIG as ADAPTER_CONFIG
 from core.models.adapters import digest as adapter_digest
 from core.models.base import TextModel
 from core.models.catalog import Kind
 from core.models.causal import CausalModel
+from core.models.formats import pick_device, pick_format
 from core.models.fused import fuse
 from core.models.judge_model import JudgeModel
+from core.models.manifest import weight_files, weights_digest
 from core.models.merged import complete, load_merged
 from core.models.plain import PlainModel
 from core.models.seq2seq import Seq2seqModel
@@ -43,34 +42,18 @@ from core.session.events import ModelUsed
 transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
-DTYPES = ("auto", "float32", "bfloat16", "int8")
-
-
-class Formats(NamedTuple):
-    """Weight formats by phase: prompts are bound by arithmetic, decoding by memory."""
-
-    read: str
-    write: str
-
-    def __str__(self) -> str:
-        return self.read if self.read == self.write else f"{self.write}+{self.read}"
-
 
 def load_text_model(
     name: str,
     *,
     device: str = "auto",
     dtype: str = "auto",
-    reads: bool = False,
     share: Share = unheard,
 ) -> TextModel:
     """The model of that name, folder or GGUF file, in memory and ready.
 
     The folder of a LoRA adapter in peft's format stands for its base model with the adapter merged.
-
-    With `reads` the weights to read with are brought into memory too, not on first use. `share`
-    hears how far it is.
+    `share` hears how far it is.
 
     Raises `ModelProblem` where it is missing, damaged, or of a kind that cannot be run here.
     """
@@ -83,11 +66,11 @@ def load_text_model(
     config = _config(path)
     tokenizer = _tokenizer(path)
     where = pick_device(device)
-    if config.is_encoder_decoder:
-        formats = pick_formats(where, "float32" if dtype in ("auto", "int8") else dtype)
-    else:
-        formats = pick_formats(where, dtype)
-    digest = weights_digest(path, part(share, 0.0, HASHED))
+    if config.is_encoder_decoder and dtype in ("auto", "int8"):
+        dtype = "float32"
+    dtype = pick_format(where, dtype)
+    hashed = part(share, 0.0, HASHED)
+    digest = weights_digest(path, lambda at: hashed(at.done_bytes / at.total_bytes))
     adapter = catalog.adapter_of(name)
     if adapter:
         _check_adapter(adapter, path, config, digest)
@@ -96,34 +79,26 @@ def load_text_model(
         digest=digest,
         kind=_kind(config, tokenizer),
         device=where,
-        dtype=str(formats),
+        dtype=dtype,
         adapter=adapter_digest(adapter) if adapter else "",
     )
+    model: Any
     if config.is_encoder_decoder:
-        model = _weights(AutoModelForSeq2SeqLM, path, config, where, formats.read)
+        model = _weights(AutoModelForSeq2SeqLM, path, config, where, dtype)
         return Seq2seqModel(model, tokenizer, used)
-
-    def weights(dtype: str) -> PreTrainedModel:
-        stored = "float32" if dtype == "int8" else dtype
-        model: Any
-        if adapter:
-            model = load_merged(
-                path, adapter, getattr(torch, stored), share=part(share, HASHED, MERGED)
-            )
-            model.to(where)
-        else:
-            model = _weights(AutoModelForCausalLM, path, config, where, stored)
-        if dtype == "int8":
-            return quantized(model)
+    stored = "float32" if dtype == "int8" else dtype
+    if adapter:
+        read = part(share, HASHED, MERGED)
+        model = load_merged(path, adapter, getattr(torch, stored), share=read)
+        model.to(where)
+    else:
+        model = _weights(AutoModelForCausalLM, path, config, where, stored)
         share(MERGED)
+    if dtype == "int8":
+        model = quantized(model)
+    else:
         fuse(model, part(share, MERGED, 1.0))
-        ready: PreTrainedModel = model
-        return ready
-
-    writer = weights(formats.write)
-    same = formats.read == formats.write
-    reader = writer if same else weights(formats.read) if reads else None
-    return CausalModel(writer, lambda: reader or weights(formats.read), tokenizer, used)
+    return CausalModel(model, tokenizer, used)
 
 
 def load_plain(name: str, like: CausalModel) -> PlainModel:
@@ -145,16 +120,16 @@ def load_voices(*, device: str = "auto", dtype: str = "auto") -> CausalModel:
     path = catalog.locate(catalog.DEFAULT)
     _check_files(path)
     config, tokenizer, where = _config(path), _tokenizer(path), pick_device(device)
-    formats = pick_formats(where, "auto" if dtype == "int8" else dtype)
+    dtype = pick_format(where, "auto" if dtype == "int8" else dtype)
     used = ModelUsed(
         name=catalog.DEFAULT,
         digest=weights_digest(path),
         kind=_kind(config, tokenizer),
         device=where,
-        dtype=str(formats),
+        dtype=dtype,
     )
-    model = _weights(AutoModelForCausalLM, path, config, where, formats.write)
-    return CausalModel(model, lambda: model, tokenizer, used)
+    model = _weights(AutoModelForCausalLM, path, config, where, dtype)
+    return CausalModel(model, tokenizer, used)
 
 
 def load_judge(
@@ -164,10 +139,10 @@ def load_judge(
     path = catalog.locate(catalog.DEFAULT)
     _check_files(path)
     where = pick_device(device)
-    read = pick_formats(where, "auto" if dtype == "int8" else dtype).read
+    dtype = pick_format(where, "auto" if dtype == "int8" else dtype)
     folder = catalog.WEIGHTS / "judge"
     try:
-        judge = TrainedJudge(JudgeModel.load(path, folder, getattr(torch, read), where, share))
+        judge = TrainedJudge(JudgeModel.load(path, folder, getattr(torch, dtype), where, share))
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelProblem(
             f"the judge cannot be loaded ({_line(error)})",
@@ -179,44 +154,10 @@ def load_judge(
         digest=weights_digest(path),
         kind="heads",
         device=where,
-        dtype=read,
+        dtype=dtype,
         adapter=adapter_digest(folder),
     )
     return judge, used
-
-
-def pick_device(device: str) -> str:
-    """The device that `auto` stands for, or the one asked for if this machine has it."""
-    if device not in DEVICES:
-        raise BadInput(f"there is no device {device!r}", mend=f"Use one of {', '.join(DEVICES)}.")
-    has = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if device == "auto":
-        return next(name for name in ("cuda", "mps", "cpu") if has[name])
-    if not has[device]:
-        raise BadInput(f"this machine has no {device}", where="--device", mend="Use `auto`.")
-    return device
-
-
-def pick_formats(device: str, dtype: str) -> Formats:
-    """The weight formats that `auto` stands for on this processor, or the one asked for.
-
-    bfloat16 is two to three times as fast as float32 where the processor multiplies it. int8 would
-    write faster still, but never by itself: it scales a whole layer's input alike, and this family
-    of models has outliers there (measured on the default model: 43 % of the likeliest next tokens
-    are the same as in float32; bfloat16 97 %).
-    """
-    if dtype not in DTYPES:
-        raise BadInput(
-            f"there is no weight format {dtype!r}", mend=f"Use one of {', '.join(DTYPES)}."
-        )
-    if dtype == "int8" and device != "cpu":
-        raise BadInput("int8 runs on the processor only", where="--dtype", mend="Use `auto`.")
-    if dtype != "auto":
-        return Formats(dtype, dtype)
-    if device != "cpu":
-        return Formats("bfloat16", "bfloat16")
-    read = "bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float32"
-    return Formats(read, read)
 
 
 def quantized(model: PreTrainedModel) -> PreTrainedModel:
@@ -231,32 +172,6 @@ def quantized(model: PreTrainedModel) -> PreTrainedModel:
     return model
 
 
-def weights_digest(folder: Path, share: Share = unheard) -> str:
-    """SHA-256 over the weight files, in order of their names. Kept beside a pulled model."""
-    try:
-        told = json.loads((folder / "placet.json").read_text("utf-8"))["digest"]
-        return str(told)
-    except (OSError, ValueError, KeyError):
-        return file_digest(_weight_files(folder), share)
-
-
-def file_digest(files: Sequence[Path], share: Share = unheard) -> str:
-    """SHA-256 over the contents of `files`, one after the other; `share` hears how far it is."""
-    digest = hashlib.sha256()
-    total, done = sum(path.stat().st_size for path in files), 0
-    for path in files:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-                done += len(block)
-                share(done / total)
-    return digest.hexdigest()
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.safetensors"))
-
-
 def _check_files(folder: Path) -> None:
     if not (folder / "config.json").is_file():
         raise ModelProblem(
@@ -268,7 +183,7 @@ def _check_files(folder: Path) -> None:
             where=str(folder),
             mend="Give the adapter a folder of its own; it is loaded by that folder.",
         )
-    files = _weight_files(folder)
+    files = weight_files(folder)
     if not files:
         pickled = [*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")]
         if pickled:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from core.errors import BadInput, ModelProblem
 from core.models import catalog
-from core.models.transfer import Say, moved
+from core.models.transfer import Say, moved, unsaid
 
 MANIFEST = "placet.json"
 
@@ -18,12 +18,12 @@ def write(folder: Path, told: dict[str, str], say: Say) -> str | None:
     Gives the tokenizer's, as `tokenizer_digest` does.
     """
     tokenizer = tokenizer_digest(folder)
-    manifest = {**told, "digest": _weights_digest(folder, say), "tokenizer": tokenizer}
+    manifest = {**told, "digest": sha256(weight_files(folder), say), "tokenizer": tokenizer}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
     return tokenizer
 
 
-def verify(name: str, say: Say = lambda transfer: None) -> str:
+def verify(name: str, say: Say = unsaid) -> str:
     """Reads all weights of a pulled model; gives their digest; `ModelProblem` if changed."""
     folder = catalog.locate(name)
     if folder.is_file():
@@ -36,7 +36,7 @@ def verify(name: str, say: Say = lambda transfer: None) -> str:
             "there is no record to compare with: Placet did not bring this model",
             where=str(manifest),
         ) from None
-    found = _weights_digest(folder, say)
+    found = sha256(weight_files(folder), say)
     if found != told.get("digest"):
         raise ModelProblem(
             "the weights are not those that were brought",
@@ -59,8 +59,17 @@ def tokenizer_digest(folder: Path) -> str | None:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _weights_digest(folder: Path, say: Say) -> str:
-    return sha256(sorted(folder.glob("*.safetensors")), say)
+def weights_digest(folder: Path, say: Say = unsaid) -> str:
+    """SHA-256 over the weight files, in order of their names; of a pulled model, as recorded."""
+    try:
+        return str(json.loads((folder / MANIFEST).read_text("utf-8"))["digest"])
+    except (OSError, ValueError, KeyError):
+        return sha256(weight_files(folder), say)
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files of a model's weights, in order of their names."""
+    return sorted(folder.glob("*.safetensors"))
 
 
 def sha256(files: list[Path], say: Say) -> str:

@@ -22,6 +22,10 @@ Say = Callable[[Transfer], None]
 """Hears how far a pull has come."""
 
 
+def unsaid(_: Transfer) -> None:
+    """A `Say` for where nobody wants to know."""
+
+
 def moved(stage: str, done: int, total: int, began: float) -> Transfer:
     """Where a step stands that began at `began` (monotonic seconds), at the speed so far."""
     rate = done / max(time.monotonic() - began, 1e-6)

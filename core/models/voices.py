@@ -70,7 +70,7 @@ class AdapterVoices:
         """As `speak`, with the adapter in a folder; without one the base model speaks."""
         if folder is None:
             return self.model.generate(prompts, sampling, seeds, watch, on_text)
-        with lent(self.model.writer, folder):
+        with lent(self.model.model, folder):
             self.model.forget()
             try:
                 return self.model.generate(prompts, sampling, seeds, watch, on_text)

@@ -277,7 +277,7 @@ def rewrite_figures(
 @torch.inference_mode()
 def reply_loss(model: CausalModel, samples: Sequence[Sample]) -> float:
     """Mean loss of a token of the replies written by hand, in nats: what a better model lowers."""
-    found = [losses(model.reader, batch) for batch in in_steps(samples, 2048)]
+    found = [losses(model.model, batch) for batch in in_steps(samples, 2048)]
     return float(torch.cat(found).mean())
 
 

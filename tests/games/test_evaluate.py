@@ -21,7 +21,7 @@ pytest.importorskip("peft")
 
 from core.games.evaluate import CONDITIONS, Condition, baselines, evaluate, open_runs
 from core.games.tune import LEARNING, tune
-from core.models.load import weights_digest
+from core.models.manifest import weights_digest
 
 __all__ = ["placet"]
 

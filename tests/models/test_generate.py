@@ -160,7 +160,7 @@ def test_rows_that_are_finished_leave_the_batch_and_the_others_go_on(tiny_gpt2: 
     model._ends = frozenset(range(0, 400, 9))
     sampling = Sampling(temperature=1.5, top_p=1.0, max_tokens=40, one_line=False)
     seeds = [21, 22, 23, 24, 25]
-    heard = Heard(model.writer)
+    heard = Heard(model.model)
 
     drafts = model.generate(PROMPTS, sampling, seeds, SILENT)
 
@@ -174,7 +174,7 @@ def test_rows_that_are_finished_leave_the_batch_and_the_others_go_on(tiny_gpt2: 
 
 
 def test_a_prefix_that_was_read_is_not_read_again(model: CausalModel) -> None:
-    heard = Heard(model.writer)
+    heard = Heard(model.model)
     model.generate(PROMPTS[:1] * 4, FREE, [1, 2, 3, 4], SILENT)
     first, heard.shapes = heard.tokens, []
     again = model.generate(PROMPTS[:1] * 4, FREE, [1, 2, 3, 4], SILENT)
@@ -193,14 +193,14 @@ def test_after_a_change_only_what_is_new_is_read_and_the_text_is_right(
         Prompt("You plan the work of a bank.", long + end, "Action:")
         for end in ("Write to the bakers.", "Ring all farmers about every fee.")
     )
-    heard = Heard(model.writer)
+    heard = Heard(model.model)
     model.generate([before], FREE, [5], SILENT)
     heard.shapes = []
     found = model.generate([after], FREE, [5], SILENT)
 
     tokens = len(model.tokens(after, 24))
     assert max(length for _, length in heard.shapes) < tokens / 2
-    model._prefixes = Prefixes(model.writer)
+    model._write_prefixes = Prefixes(model.model)
     assert model.generate([after], FREE, [5], SILENT) == found
 
 
@@ -269,8 +269,8 @@ def test_a_prompt_longer_than_the_window_is_refused_and_it_is_said_how_long_it_i
 def written(model: CausalModel, text: str, sampling: Sampling) -> Iterator[tuple[str, bool]]:
     """What comes of a model that writes `text`, three characters a token."""
     drafts = generate(
-        model.writer,
-        Prefixes(model.writer),
+        model.model,
+        Prefixes(model.model),
         [[1, 2, 3]],
         lambda tokens: text[: 3 * len(tokens)],
         frozenset(),

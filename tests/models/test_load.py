@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,9 @@ from core.errors import BadInput, ModelProblem
 from core.models.base import Prompt, Sampling
 from core.models.catalog import Kind
 from core.models.causal import CausalModel
-from core.models.load import (
-    Formats,
-    file_digest,
-    load_text_model,
-    pick_device,
-    pick_formats,
-    weights_digest,
-)
+from core.models.formats import pick_device, pick_format
+from core.models.load import load_text_model
+from core.models.manifest import weights_digest
 from core.models.seq2seq import Seq2seqModel
 from core.watch import SILENT
 from tests import tiny
@@ -281,9 +277,9 @@ def test_devices_and_formats_that_do_not_exist_are_refused() -> None:
     with pytest.raises(BadInput, match="no device 'tpu'"):
         pick_device("tpu")
     with pytest.raises(BadInput, match="no weight format 'int4'"):
-        pick_formats("cpu", "int4")
+        pick_format("cpu", "int4")
     with pytest.raises(BadInput, match="int8 runs on the processor only"):
-        pick_formats("cuda", "int8")
+        pick_format("cuda", "int8")
     assert pick_device("cpu") == "cpu"
 
 
@@ -294,10 +290,15 @@ def test_a_device_that_this_machine_lacks_is_refused(monkeypatch: pytest.MonkeyP
         pick_device("cuda")
 
 
-def test_auto_reads_in_one_format_and_writes_in_another_only_on_a_processor() -> None:
-    assert pick_formats("cuda", "auto") == Formats("bfloat16", "bfloat16")
-    assert pick_formats("cpu", "float32") == Formats("float32", "float32")
-    assert pick_formats("cpu", "auto").read in ("bfloat16", "float32")
+@pytest.mark.parametrize(("fast", "told"), [(True, "bfloat16"), (False, "float32")])
+def test_auto_is_bfloat16_where_the_machine_multiplies_it(
+    monkeypatch: pytest.MonkeyPatch, fast: bool, told: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: fast)
+
+    assert pick_format("cuda", "auto") == "bfloat16"
+    assert pick_format("cpu", "float32") == "float32"
+    assert pick_format("cpu", "auto") == told
 
 
 def test_the_digest_covers_every_weight_file_in_order(tmp_path: Path) -> None:
@@ -305,9 +306,7 @@ def test_the_digest_covers_every_weight_file_in_order(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
     (tmp_path / "note.txt").write_text("not weights")
 
-    assert weights_digest(tmp_path) == file_digest(
-        [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
-    )
+    assert weights_digest(tmp_path) == sha256(b"onetwo").hexdigest()
     before = weights_digest(tmp_path)
     (tmp_path / "b.safetensors").write_bytes(b"twp")
     assert weights_digest(tmp_path) != before

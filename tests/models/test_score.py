@@ -48,7 +48,7 @@ def packed_trees(
     model: CausalModel, rows: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]
 ) -> list[list[float]]:
     """Each shared piece read once, nothing known from before."""
-    return choose(model.reader, Prefixes(model.reader), rows, answers, SILENT, packed=True)
+    return choose(model.model, Prefixes(model.model), rows, answers, SILENT, packed=True)
 
 
 @torch.inference_mode()
@@ -61,7 +61,7 @@ def by_hand(
         likelihood = []
         for answer in answers:
             tokens = torch.tensor([[*row, *answer]])
-            chances = model.reader(input_ids=tokens).logits[0].log_softmax(-1)
+            chances = model.model(input_ids=tokens).logits[0].log_softmax(-1)
             likelihood.append(
                 sum(
                     float(chances[len(row) - 1 + place, token])
@@ -81,7 +81,7 @@ def test_packed_trees_give_what_reading_row_by_row_and_adding_up_by_hand_gives(
     assert max(len(answer) for answer in answers) > 2
 
     packed = packed_trees(model, rows, answers)
-    one_by_one = choose(model.reader, Prefixes(model.reader), rows, answers, SILENT, packed=False)
+    one_by_one = choose(model.model, Prefixes(model.model), rows, answers, SILENT, packed=False)
 
     assert close(packed, one_by_one)
     assert close(packed, by_hand(model, rows, answers))
@@ -123,12 +123,12 @@ def test_a_models_answer_depends_on_its_prompt_and_not_on_its_neighbours(
 def test_what_was_read_before_changes_no_answer(model: CausalModel) -> None:
     rows = [model.tokens(prompt, 8) for prompt in ASKED]
     answers = [model._encode(answer) for answer in ANSWERS]
-    prefixes = Prefixes(model.reader)
+    prefixes = Prefixes(model.model)
     fresh = [packed_trees(model, group, answers) for group in (rows[:4], rows[4:7], rows)]
 
     for _ in range(2):
         for group, expected in zip((rows[:4], rows[4:7], rows), fresh, strict=True):
-            again = choose(model.reader, prefixes, group, answers, SILENT, packed=True)
+            again = choose(model.model, prefixes, group, answers, SILENT, packed=True)
             assert close(again, expected)
 
 
@@ -206,14 +206,14 @@ def test_a_model_that_ignores_masks_and_positions_is_read_row_by_row(
     model = load_text_model(str(tiny_gpt2), dtype="float32")
     assert isinstance(model, CausalModel)
     assert model.takes_trees
-    forward = model.reader.forward
+    forward = model.model.forward
 
     def deaf(*args: object, **kwargs: object) -> object:
         return forward(*args, **{**kwargs, "position_ids": None, "attention_mask": None})
 
     stubborn = load_text_model(str(tiny_gpt2), dtype="float32")
     assert isinstance(stubborn, CausalModel)
-    monkeypatch.setattr(stubborn.reader, "forward", deaf)
+    monkeypatch.setattr(stubborn.model, "forward", deaf)
 
     assert not stubborn.takes_trees
     assert close(stubborn.choose(ASKED, ANSWERS, SILENT), model.choose(ASKED, ANSWERS, SILENT))

@@ -54,7 +54,7 @@ def model(base: Path) -> CausalModel:
     made = LlamaForCausalLM.from_pretrained(base)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(base)
     used = ModelUsed(name="tiny", kind="causal", device="cpu", dtype="float32")
-    return CausalModel(made, lambda: made, tokenizer, used)
+    return CausalModel(made, tokenizer, used)
 
 
 def test_a_lent_adapter_is_taken_off_again_whatever_happens(base: Path, tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def chat(base: Path) -> CausalModel:
     model = LlamaForCausalLM.from_pretrained(base)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(base)
     used = ModelUsed(name="tiny", digest="", kind=Kind.CHAT, device="cpu", dtype="float32")
-    return CausalModel(model, lambda: model, tokenizer, used)
+    return CausalModel(model, tokenizer, used)
 
 
 def test_training_reads_a_prompt_as_inference_does(base: Path) -> None:
@@ -137,14 +137,14 @@ def test_only_the_reply_is_learnt_and_the_tree_changes_nothing(base: Path) -> No
     for prompt, reply in pairs:
         start = prompt_tokens(model.tokenizer, prompt)
         end = model.tokenizer(f" {reply}<|im_end|>")["input_ids"]
-        logits = model.writer(input_ids=torch.tensor([start + end])).logits[0, len(start) - 1 : -1]
+        logits = model.model(input_ids=torch.tensor([start + end])).logits[0, len(start) - 1 : -1]
         expected.append(
             torch.nn.functional.cross_entropy(logits, torch.tensor(end), reduction="none")
         )
     tree = sample(model.tokenizer, pairs)
     reply = model.tokenizer(" Bake.<|im_end|>")["input_ids"]
     assert list(tree.tree[1].tokens[-tree.replies[0] :]) == reply
-    assert torch.allclose(losses(model.writer, [tree]), torch.cat(expected), atol=1e-4)
+    assert torch.allclose(losses(model.model, [tree]), torch.cat(expected), atol=1e-4)
 
 
 def test_a_scenario_is_wholly_on_one_side_and_nothing_repeats() -> None:
