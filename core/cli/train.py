@@ -221,12 +221,12 @@ def _held_out(texts: Any, share: float) -> Any:
 
 
 def _give_figures(rows: Any, as_json: bool) -> None:
-    from core.training import measure_policy
+    from core.training import policy_figures
 
     if as_json:
-        give(json.dumps([measure_policy.as_json(row) for row in rows], indent=2) + "\n", None)
+        give(json.dumps([policy_figures.as_json(row) for row in rows], indent=2) + "\n", None)
     else:
-        give(measure_policy.as_table(rows) + "\n", None)
+        give(policy_figures.as_table(rows) + "\n", None)
 
 
 def _rivals(meter: Meter) -> Any:

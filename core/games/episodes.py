@@ -101,7 +101,7 @@ class Progress(msgspec.Struct):
 
 
 class Episodes:
-    """The sampler of a run (see `core.training.ppo.Sampler`)."""
+    """The sampler of a run (see `core.training.samplers.Sampler`)."""
 
     def __init__(
         self,

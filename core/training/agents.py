@@ -25,11 +25,12 @@ from core.models.trained import Measure, Tree
 from core.stages import prompts
 from core.stages.propose import usable
 from core.training.guards import Guards, Second, guard
-from core.training.ppo import Figures, Ppo, PpoConfig, PromptSampler
+from core.training.ppo import Figures, Ppo, PpoConfig
 from core.training.ppo_run import Outcome, train
 from core.training.questions import Question
 from core.training.replies import prompt_tokens
 from core.training.rollouts import Policy, Rollout, Tokens
+from core.training.samplers import PromptSampler
 from core.training.writer import Writer
 from core.watch import SILENT, Watch
 
@@ -127,7 +128,7 @@ class ValueReward:
         self.ends = ends
 
     def __call__(self, asked: Sequence[Tokens], replies: Sequence[Tokens]) -> list[float]:
-        """See `core.training.ppo.Reward`."""
+        """See `core.training.samplers.Reward`."""
         texts = [self.read(*pair) for pair in zip(asked, replies, strict=True)]
         return self.worth(asked, texts)
 

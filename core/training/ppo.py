@@ -1,9 +1,10 @@
 """The one PPO trainer: moral agents and matrix games learn by it.
 
 A *sampler* plays: it asks the policy for replies, finds out what each was worth, and gives rollouts
-back. The trainer moves the adapter so that replies worth more than expected become likelier, in
-clipped steps (Schulman et al. 2017), and pays for every nat by which they drift from the base model
-(Ziegler et al. 2019). A reply is one decision: its tokens share its reward, nothing is discounted.
+back (see `core.training.samplers`). The trainer moves the adapter so that replies worth more than
+expected become likelier, in clipped steps (Schulman et al. 2017), and pays for every nat by which
+they drift from the base model (Ziegler et al. 2019). A reply is one decision: its tokens share its
+reward, nothing is discounted.
 
 Under `accelerate launch` every process samples for itself, gradients are averaged, and the first
 process writes.
@@ -14,10 +15,10 @@ from __future__ import annotations
 import math
 import time
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -115,77 +116,6 @@ class Figures:
     seconds: float
     extra: Mapping[str, float] = field(default_factory=dict)
     """Whatever the sampler counts."""
-
-
-class Sampler(Protocol):
-    """Whoever gives rollouts. All that is random in it comes from the generator."""
-
-    def sample(self, policy: Policy, step: int, generator: torch.Generator) -> list[Rollout]:
-        """Replies of the policy with their rewards; `step` counts from 0."""
-
-    def extra(self) -> Mapping[str, float]:
-        """Figures of the last samples, for the log."""
-
-    def state(self) -> dict[str, Any]:
-        """What a checkpoint has to hold: numbers, strings, tensors and containers of these."""
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Takes up what `state` gave."""
-
-    def finished(self) -> bool:
-        """Whether the run is to end before its last step."""
-
-
-Reward = Callable[[Sequence[Tokens], Sequence[Tokens]], Sequence[float]]
-"""Prompts and replies to them → what each reply is worth."""
-
-
-class PromptSampler:
-    """Prompts drawn at random, several replies to each, and a reward for every reply."""
-
-    def __init__(
-        self,
-        prompts: Sequence[Tokens],
-        reward: Reward,
-        *,
-        prompts_per_step: int,
-        replies_per_prompt: int,
-        max_tokens: int,
-        ends: frozenset[int],
-    ) -> None:
-        self.prompts = prompts
-        self.reward = reward
-        self.prompts_per_step = prompts_per_step
-        self.replies_per_prompt = replies_per_prompt
-        self.max_tokens = max_tokens
-        self.ends = ends
-
-    def sample(self, policy: Policy, step: int, generator: torch.Generator) -> list[Rollout]:
-        """See `Sampler.sample`."""
-        order = torch.randperm(len(self.prompts), generator=generator).tolist()
-        drawn = [self.prompts[place] for place in order[: self.prompts_per_step]]
-        asked = [prompt for prompt in drawn for _ in range(self.replies_per_prompt)]
-        replies = policy.write(asked, self.max_tokens, self.ends, generator)
-        worth = self.reward(asked, replies)
-        return [
-            Rollout(prompt, reply, float(value))
-            for prompt, reply, value in zip(asked, replies, worth, strict=True)
-        ]
-
-    def extra(self) -> Mapping[str, float]:
-        """Nothing to count."""
-        return {}
-
-    def state(self) -> dict[str, Any]:
-        """Nothing to keep."""
-        return {}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Nothing was kept."""
-
-    def finished(self) -> bool:
-        """Never before the last step."""
-        return False
 
 
 class Baseline:

@@ -15,7 +15,8 @@ import torch
 from core.errors import BadInput
 from core.files import write_whole
 from core.training.adapted import save_whole
-from core.training.ppo import Figures, Ppo, PpoConfig, Sampler
+from core.training.ppo import Figures, Ppo, PpoConfig
+from core.training.samplers import Sampler
 
 SETTINGS = "ppo.toml"
 LOG = "log.jsonl"

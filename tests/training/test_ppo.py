@@ -22,9 +22,10 @@ from tests import tiny
 pytest.importorskip("peft")
 
 from core.training.adapted import Adapted
-from core.training.ppo import Baseline, Figures, Ppo, PpoConfig, PromptSampler
+from core.training.ppo import Baseline, Figures, Ppo, PpoConfig
 from core.training.ppo_run import LAST, LOG, SETTINGS, train
 from core.training.rollouts import Policy, Rollout, Tokens, lay
+from core.training.samplers import PromptSampler
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"  # peft calls it
