@@ -92,15 +92,18 @@ def convert(table: dict[str, Any], kind: type[T], where: str, warn: Warn | None 
     try:
         made = msgspec.convert(table, kind)
     except msgspec.ValidationError as error:
-        problem, _, place = str(error).partition(" - at `")
-        field = place.rstrip("`").removeprefix("$").removeprefix(".")
-        raise BadInput(
-            problem[:1].lower() + problem[1:], where=f"{where}: {field}".rstrip(": ")
-        ) from None
+        problem, field = field_of(error)
+        raise BadInput(problem, where=f"{where}: {field}".rstrip(": ")) from None
     for key in unknown_keys(table, made):
         if warn:
             warn(f"{where}: the key {key!r} is not known here; it is kept but not used")
     return made
+
+
+def field_of(error: msgspec.ValidationError) -> tuple[str, str]:
+    """What a field's value lacks, and the field, dotted; empty for the whole."""
+    problem, _, place = str(error).partition(" - at `")
+    return problem[:1].lower() + problem[1:], place.rstrip("`").removeprefix("$").removeprefix(".")
 
 
 def unknown_keys(table: dict[str, Any], made: msgspec.Struct) -> Iterable[str]:

@@ -2,19 +2,20 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from core import library
 from core.cli.options import Policy, Seed
 from core.cli.output import Meter, announce, drawn, give, needs
-from core.errors import BadInput
 from core.models import catalog
 from core.team import load_team
 
 train = typer.Typer(help="Train what Placet ships (extra `train`).", no_args_is_help=True)
 evaluate = typer.Typer(help="Measure judge, policy and aligner.", no_args_is_help=True)
+
+Settings = TypeVar("Settings")
 
 CORPUS = Path(__file__).parent.parent / "training" / "corpus"
 
@@ -264,11 +265,8 @@ def _figure(figure: Any) -> dict[str, Any]:
     }
 
 
-def config_of(kind: Any, path: Path | None) -> Any:
+def config_of(kind: type[Settings], path: Path | None) -> Settings:
     """The settings of that kind in a file, or the defaults without one."""
-    if path is None:
-        return kind()
-    try:
-        return kind.load(path)
-    except (OSError, TypeError, ValueError) as error:
-        raise BadInput(f"the settings cannot be used ({error})", where=str(path)) from None
+    from core.training.settings import load_settings
+
+    return load_settings(kind, path) if path else kind()

@@ -7,9 +7,8 @@ that the product would not use, for they are empty, cut short, looping or an ech
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any, Protocol
@@ -61,18 +60,6 @@ class AgentConfig:
             threads=1,
         )
     )
-
-    @classmethod
-    def load(cls, path: Path) -> AgentConfig:
-        """Read from TOML, the trainer's settings in `[ppo]`; what is not named keeps its default.
-
-        Raises:
-            TypeError: the file names a field that does not exist.
-            ValueError: a field has a value that it cannot have.
-        """
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        told = table.pop("ppo", {})
-        return cls(**table, ppo=replace(cls().ppo, **told))
 
 
 class Scorer(Protocol):

@@ -7,9 +7,8 @@ for, all values count alike.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -41,17 +40,6 @@ class AggregatorConfig:
             epochs=3, peak_rate=5e-4, evaluate_every=40, held_out=0.1, threads=1
         )
     )
-
-    @classmethod
-    def load(cls, path: Path) -> AggregatorConfig:
-        """Read from TOML, the trainer's settings in `[sft]`; what is not named keeps its default.
-
-        Raises:
-            TypeError: the file names a field that does not exist.
-        """
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        told = table.pop("sft", {})
-        return cls(**table, sft=replace(cls().sft, **told))
 
 
 Answers = Callable[[Sequence[str]], Mapping[str, Sequence[str]]]

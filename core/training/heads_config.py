@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -124,18 +122,6 @@ class HeadsConfig:
         """What the order of the data of that stage is drawn from."""
         own = self.stages[number].seed
         return Random(self.seed * 1000 + number if own is None else own)
-
-    @classmethod
-    def load(cls, path: Path) -> HeadsConfig:
-        """Read from TOML; what is not named keeps its default.
-
-        Raises:
-            TypeError: the file names a field that does not exist.
-        """
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        if "stages" in table:
-            table["stages"] = tuple(Stage(**stage) for stage in table["stages"])
-        return cls(**table)
 
     def table(self) -> dict[str, Any]:
         """As plain values, for TOML; what is None is left out."""

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 import time
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,16 +81,6 @@ class PpoConfig:
     def __post_init__(self) -> None:
         if self.baseline not in ("prompt", "running"):
             raise ValueError(f"the baseline {self.baseline!r} is neither prompt nor running")
-
-    @classmethod
-    def load(cls, path: Path) -> PpoConfig:
-        """Read from TOML; what is not named keeps its default.
-
-        Raises:
-            TypeError: the file names a field that does not exist.
-            ValueError: a field has a value that it cannot have.
-        """
-        return cls(**tomllib.loads(path.read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 import time
-import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -69,15 +68,6 @@ class SftConfig:
     more_values: float = 0.3
     """Share of the rewrites that name a value of another scenario as well."""
     threads: int = 2
-
-    @classmethod
-    def load(cls, path: Path) -> SftConfig:
-        """Read from TOML; what is not named keeps its default.
-
-        Raises:
-            TypeError: the file names a field that does not exist.
-        """
-        return cls(**tomllib.loads(path.read_text(encoding="utf-8")))
 
     def rate_at(self, step: int, steps: int) -> float:
         """Learning rate of a step of so many."""

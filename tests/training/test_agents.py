@@ -144,19 +144,6 @@ def test_the_guards_see_repetition_and_sameness() -> None:
     assert guards.apart(["alone"]) == 0.0
 
 
-def test_settings_name_the_trainer_s_own_below_ppo(tmp_path: Path) -> None:
-    path = tmp_path / "agent.toml"
-    path.write_text("max_tokens = 9\n[ppo]\nsteps = 7\n", "utf-8")
-
-    found = agents.AgentConfig.load(path)
-
-    assert (found.max_tokens, found.ppo.steps) == (9, 7)
-    assert found.ppo.rank == agents.AgentConfig().ppo.rank
-    path.write_text("[ppo]\nspeed = 7\n", "utf-8")
-    with pytest.raises(TypeError, match="speed"):
-        agents.AgentConfig.load(path)
-
-
 def test_questions_of_the_development_set_are_never_learnt_from(tmp_path: Path) -> None:
     rows = [
         {"question": "A?", "answer": "a", "norm": "one", "profile": {"care": 1.0}},

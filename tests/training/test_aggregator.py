@@ -138,16 +138,6 @@ def test_a_run_leaves_an_adapter_and_a_card(tmp_path: Path) -> None:
     assert again["held_out_loss"] == card["held_out_loss"]
 
 
-def test_settings_of_the_trainer_stand_below_sft(tmp_path: Path) -> None:
-    path = tmp_path / "a.toml"
-    path.write_text("questions = 5\n[sft]\nepochs = 1\n", "utf-8")
-    found = aggregator.AggregatorConfig.load(path)
-    assert (found.questions, found.sft.epochs) == (5, 1)
-    path.write_text("[sft]\nspeed = 1\n", "utf-8")
-    with pytest.raises(TypeError, match="speed"):
-        aggregator.AggregatorConfig.load(path)
-
-
 def test_an_agent_s_gain_is_paired_by_question_and_the_second_judge_stands_beside_it() -> None:
     found = measure_agents.measure_agents(
         {"kind": Speaker(SAYS["kind"])},

@@ -29,6 +29,7 @@ pytest.importorskip("peft")
 from core.models.judge_model import HEADS, JudgeModel, load_tokenize
 from core.training import heads
 from core.training.calibrate import finish, fit_logistic, fit_respect
+from core.training.settings import load_settings
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"
@@ -302,7 +303,7 @@ def test_an_unrelated_value_scores_the_neutral_level() -> None:
 
 def test_the_configuration_survives_its_file(tmp_path: Path) -> None:
     (tmp_path / "heads.toml").write_text(tomli_w.dumps(CONFIG.table()), encoding="utf-8")
-    assert HeadsConfig.load(tmp_path / "heads.toml") == CONFIG
+    assert load_settings(HeadsConfig, tmp_path / "heads.toml") == CONFIG
     assert Harm("none") is Harm.NONE
 
 

@@ -215,13 +215,6 @@ def test_the_same_seed_gives_the_same_adapter_and_a_resumed_one_too(
     adapters.merge(LlamaForCausalLM.from_pretrained(base), tmp_path / "again")
 
 
-def test_a_setting_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "sft.toml"
-    path.write_text("learning_speed = 3\n", "utf-8")
-    with pytest.raises(TypeError, match="learning_speed"):
-        sft.SftConfig.load(path)
-
-
 def test_proposals_are_counted_with_the_reason_where_one_cannot_be_used() -> None:
     places = [measured.Place(BAKERY.scenario), measured.Place(FERRY.scenario)]
     model = FakeModel(

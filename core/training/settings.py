@@ -1,0 +1,58 @@
+"""The settings of a training, read from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from core.errors import BadInput
+from core.files import field_of, parse_toml, read_text
+
+Settings = TypeVar("Settings")
+
+
+def load_settings(kind: type[Settings], path: Path) -> Settings:
+    """The settings of `kind`, a dataclass, in a TOML file; what is not named keeps its default.
+
+    Raises:
+        BadInput: the file cannot be read, or a field does not exist or cannot have its value; file
+            and field are named.
+    """
+    told = parse_toml(read_text(path), str(path))
+    try:
+        found = msgspec.convert(_over(msgspec.to_builtins(kind()), told), kind)
+    except msgspec.ValidationError as error:
+        problem, field = field_of(error)
+        raise BadInput(problem, where=f"{path}: {field}".rstrip(": ")) from None
+    for name in _strange(told, msgspec.to_builtins(found)):
+        raise BadInput("there is no such setting", where=f"{path}: {name.replace('.[', '[')}")
+    return found
+
+
+def _over(usual: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults with what a file says in their place, table by table."""
+    return {
+        **usual,
+        **{
+            name: _over(usual[name], value)
+            if isinstance(value, dict) and isinstance(usual.get(name), dict)
+            else value
+            for name, value in told.items()
+        },
+    }
+
+
+def _strange(told: Any, found: Any) -> Iterator[str]:
+    """Names in a file, dotted, that no setting has."""
+    if isinstance(told, dict) and isinstance(found, dict):
+        for name, value in told.items():
+            if name not in found:
+                yield name
+            else:
+                yield from (f"{name}.{inner}" for inner in _strange(value, found[name]))
+    elif isinstance(told, list) and isinstance(found, tuple):
+        for place, pair in enumerate(zip(told, found, strict=True)):
+            yield from (f"[{place}].{inner}" for inner in _strange(*pair))

@@ -1,0 +1,66 @@
+"""A training's settings in a file: what is named counts, and what makes no sense is named."""
+
+from pathlib import Path
+
+import pytest
+
+from core.errors import BadInput
+from core.training.heads_config import HeadsConfig
+from core.training.settings import load_settings
+
+pytest.importorskip("peft")
+
+from core.training.agents import AgentConfig
+from core.training.aggregator import AggregatorConfig
+from core.training.ppo import PpoConfig
+from core.training.sft import SftConfig
+
+
+def test_what_is_not_named_keeps_its_default_in_tables_too(tmp_path: Path) -> None:
+    path = tmp_path / "agent.toml"
+    path.write_text("max_tokens = 9\n[ppo]\nsteps = 7\nrate = 1\n", "utf-8")
+
+    found = load_settings(AgentConfig, path)
+
+    assert (found.max_tokens, found.ppo.steps, found.ppo.rate) == (9, 7, 1.0)
+    assert found.ppo.rank == AgentConfig().ppo.rank != PpoConfig().rank
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "field", "told"),
+    [
+        (SftConfig, "speed = 3", "speed", "no such setting"),
+        (AgentConfig, "[ppo]\nspeed = 3", "ppo.speed", "no such setting"),
+        (AggregatorConfig, "sft = 3", "sft", "expected `object`, got `int`"),
+        (AggregatorConfig, '[sft]\nepochs = "many"', "sft.epochs", "expected `int`, got `str`"),
+        (PpoConfig, "rank = 1.5", "rank", "expected `int`, got `float`"),
+        (PpoConfig, "exact_kl = 1", "exact_kl", "expected `bool`, got `int`"),
+        (PpoConfig, 'baseline = "none"', "", "neither prompt nor running"),
+        (AgentConfig, '[ppo]\nbaseline = "none"', "ppo", "neither prompt nor running"),
+        (HeadsConfig, "[[stages]]\npeak_rate = 1", "stages[0]", "missing required field `name`"),
+        (
+            HeadsConfig,
+            '[[stages]]\nname = "a"\npeak_rate = 1\nend_rate = 0\nstories = 1\nspeed = 1',
+            "stages[0].speed",
+            "no such setting",
+        ),
+        (SftConfig, "rank =", "", "this is not TOML"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused_with_file_and_field(
+    tmp_path: Path, kind: type, text: str, field: str, told: str
+) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text(text, "utf-8")
+
+    with pytest.raises(BadInput, match=told) as caught:
+        load_settings(kind, path)
+
+    assert caught.value.where == f"{path}: {field}".rstrip(": ")
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    for path, told in ((tmp_path / "none", "no such file"), (tmp_path / "binary", "not UTF-8")):
+        with pytest.raises(BadInput, match=told):
+            load_settings(SftConfig, path)
