@@ -3,7 +3,8 @@
 import os
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -139,27 +140,47 @@ def write_whole(path: Path, text: str) -> None:
     Written beside it, flushed to the disk, then renamed. Raises `PlacetError` with the cause.
     """
     temporary = ""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"
-        )
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-        _sync_folder(path.parent)
-    except BaseException as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        if not isinstance(error, OSError):
+    with writing(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(
+                dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"
+            )
+            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(path)
+            _sync_folder(path.parent)
+        except BaseException:
+            if temporary:
+                Path(temporary).unlink(missing_ok=True)
             raise
+
+
+@contextmanager
+def writing(path: Path, *failures: type[Exception]) -> Iterator[None]:
+    """Within, a refusal of the system becomes a `PlacetError` that names `path` and the mend.
+
+    `failures` are those by which a library tells of one, beside `OSError`.
+    """
+    known: tuple[type[Exception], ...] = (OSError, *failures)
+    try:
+        yield
+    except known as error:
+        why = getattr(error, "strerror", None) or next(iter(str(error).splitlines()), "")
         raise PlacetError(
-            f"it cannot be written ({error.strerror or error})",
+            f"it cannot be written ({why or type(error).__name__})",
             where=str(path),
             mend="Check the space on the disk and the rights on the folder, or name another file.",
         ) from None
+
+
+def writable_folder(path: Path) -> None:
+    """Makes a folder where there is none; `PlacetError` unless files can be written in it."""
+    with writing(path):
+        path.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path).close()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -130,8 +130,8 @@ def train_aggregator(
     from core.stages.advise import SAMPLING
     from core.training import aggregator
     from core.training.answering import answer_all
-    from core.training.heads import Progress
     from core.training.questions import read_questions
+    from core.training.steps import Progress
 
     settings = config_of(aggregator.AggregatorConfig, config)
     chosen = library.load_profile(profile)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 
 from core.errors import BadInput
+from core.files import writing
 from core.models.adapters import WEIGHTS
 
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -106,11 +108,12 @@ class Adapter:
         self.take([saved[name] for name in own])
 
     def save(self, folder: Path, base_name: str) -> None:
-        """The adapter in peft's format, bfloat16."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """The adapter in peft's format, bfloat16. `PlacetError` where it cannot be written."""
         self.model.peft_config["default"].base_model_name_or_path = base_name
-        self.model.save_pretrained(str(folder), save_embedding_layers=False)  # asks no hub
-        (folder / "README.md").unlink(missing_ok=True)
+        with writing(folder, SafetensorError):
+            folder.mkdir(parents=True, exist_ok=True)
+            self.model.save_pretrained(str(folder), save_embedding_layers=False)  # asks no hub
+            (folder / "README.md").unlink(missing_ok=True)
 
 
 class Adapted(Adapter):
@@ -124,11 +127,26 @@ class Adapted(Adapter):
 
 
 def save_whole(path: Path, state: dict[str, Any]) -> None:
-    """A checkpoint that is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """A checkpoint that is there whole or not at all; `PlacetError` where it cannot be written."""
     fresh = path.with_suffix(".new")
-    torch.save(state, fresh)
-    fresh.replace(path)
+    with writing(path, RuntimeError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(state, fresh)
+        fresh.replace(path)
+
+
+@contextmanager
+def taking_up(path: Path) -> Iterator[dict[str, Any]]:
+    """What `save_whole` wrote; `BadInput` where it is damaged or, within, turns out not to fit."""
+    try:
+        yield torch.load(path, weights_only=True)
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError, UnpicklingError) as error:
+        line = next(iter(str(error).splitlines()), type(error).__name__)
+        raise BadInput(
+            f"the checkpoint cannot be taken up ({line})",
+            where=str(path),
+            mend="Resume with the settings that it was written with, or begin another folder.",
+        ) from None
 
 
 def clipped_step(

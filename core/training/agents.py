@@ -13,12 +13,11 @@ from pathlib import Path
 from random import Random
 from typing import Any, Protocol
 
-import tomli_w
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from core.domain.values import Value
-from core.files import write_whole
+from core.files import dump_toml, write_whole
 from core.models.base import Draft
 from core.models.trained import Measure, Tree
 from core.stages import prompts
@@ -236,7 +235,7 @@ def train_agent(
     after = sampler.look(trainer.policy)
     card = _card(config, value, profile, base_name, outcome, before, after)
     if trainer.accelerator.is_main_process:
-        write_whole(out / CARD, tomli_w.dumps(card))
+        write_whole(out / CARD, dump_toml(card))
     return card
 
 

@@ -14,11 +14,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import tomli_w
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from core.domain.values import Profile
-from core.files import write_whole
+from core.files import dump_toml, write_whole
 from core.stages import prompts
 from core.training.questions import Question
 from core.training.replies import Sample, sample
@@ -135,7 +134,7 @@ def train(
         "data": ["Moral Stories as questions (training part), MIT", "the moral agents' answers"],
         "config": asdict(config),
     }
-    write_whole(out / CARD, tomli_w.dumps(card))
+    write_whole(out / CARD, dump_toml(card))
     return card
 
 

@@ -10,6 +10,7 @@ from core.files import write_whole
 from core.models.base import Draft, Prompt, Sampling
 from core.stages import prompts
 from core.stages.propose import action_in, usable
+from core.training.data import rows
 from core.watch import SILENT, Watch
 
 BATCH = 32
@@ -59,17 +60,13 @@ def text_of(draft: Draft, question: str) -> str:
 
 
 def _read(path: Path) -> dict[tuple[str, str], str]:
-    if not path.exists():
-        return {}
-    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    return {(row["who"], row["question"]): row["answer"] for row in rows}
+    found = rows(path) if path.exists() else ()
+    return {(row["who"], row["question"]): row["answer"] for row in found}
 
 
 def _write(path: Path, known: Mapping[tuple[str, str], str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rows = [
+    told = [
         {"who": who, "question": question, "answer": answer}
         for (who, question), answer in known.items()
     ]
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    write_whole(path, text)
+    write_whole(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in told))

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tomli_w
 import torch
 from msgspec import structs
 from torch import Tensor, nn
 
 from core.domain.danger import Danger, features
+from core.files import dump_toml, write_whole
 from core.models.judge_model import CARD, JudgeModel
 from core.models.readout import LAYOUT_VERSION, Calibration
 from core.training import measure
@@ -203,18 +203,13 @@ def fit_danger(whole: Sequence[ActionAnswer]) -> Danger:
     return Danger(harm=harm, peak=peak, mean=mean, bias=bias)
 
 
-def write_card(folder: Path, card: dict[str, Any]) -> None:
-    """Put judge.toml beside the weights."""
-    (folder / CARD).write_text(tomli_w.dumps(card), encoding="utf-8")
-
-
 def finish(
     weights: Path, base: Path, base_name: str, config: HeadsConfig, data: Path, corpus: Path
 ) -> list[measure.Row]:
     """After training: calibrate the judge in `weights`, evaluate it, and write its card."""
-    write_card(weights, draft_card(config, base_name))
+    write_whole(weights / CARD, dump_toml(draft_card(config, base_name)))
     judge = calibrate(JudgeModel.load(base, weights), data, corpus)
-    write_card(weights, judge.card)
+    write_whole(weights / CARD, dump_toml(judge.card))
     table = evaluate(judge, data, corpus)
     figures = [
         {"set": row.set, "figure": row.figure}
@@ -223,5 +218,5 @@ def finish(
         | ({"action_only": round(row.action_only.value, 4)} if row.action_only else {})
         for row in table
     ]
-    write_card(weights, judge.card | {"figures": figures})
+    write_whole(weights / CARD, dump_toml(judge.card | {"figures": figures}))
     return table

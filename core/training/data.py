@@ -17,6 +17,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from core.errors import BadInput
 from core.models.readout import Order
 from core.training import norms
 
@@ -126,11 +127,41 @@ def split_of(identity: str) -> Split:
     return Split.CALIBRATION if number // 3 % 6 == 0 else Split.TRAIN
 
 
+class _Row(dict[str, Any]):
+    """An object of a file, which knows where it stands."""
+
+    def __init__(self, told: dict[str, Any], where: str) -> None:
+        super().__init__(told)
+        self.where = where
+
+    def __missing__(self, name: str) -> Any:
+        raise BadInput("the row does not say it", where=f"{self.where}: {name}")
+
+
 def rows(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a JSON-lines file."""
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            yield json.loads(line)
+    """The objects of a JSON-lines file.
+
+    Raises:
+        BadInput: the file cannot be read, a line is no object, or, once it is asked for, a row
+            lacks a field; file, line and field are named.
+    """
+    number = 0
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield _Row(json.loads(line), f"{path}, line {number}")
+    except OSError as error:
+        raise BadInput(
+            f"the file cannot be read ({error.strerror})",
+            where=str(path),
+            mend="Name the folder with the data sets by --data; docs/judge.md and docs/cmva.md say "
+            "which.",
+        ) from None
+    except (ValueError, TypeError, RecursionError) as error:
+        raise BadInput(
+            f"this is no JSON object ({error})", where=f"{path}, line {number}"
+        ) from None
 
 
 def read_stories(path: Path) -> list[Story]:

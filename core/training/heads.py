@@ -22,12 +22,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from core.errors import BadInput
+from core.files import write_whole, writing
 from core.models.judge_model import HEADS, load_tokenize, load_trunk, states
 from core.models.readout import Asked, Heads, Tokenize, ask
 from core.models.trees import Tree, pack, size
 from core.training import data as sets
 from core.training import people
-from core.training.adapted import Adapter, clipped_step, save_whole
+from core.training.adapted import Adapter, clipped_step, save_whole, taking_up
 from core.training.data import Case, Split
 from core.training.heads_config import HeadsConfig, Stage
 from core.training.steps import Progress, Report, in_steps, rate_at
@@ -79,6 +80,7 @@ def build_cases(stage: Stage, data: Path, corpus: Path, rng: Random) -> list[Cas
 
 
 def sample(case: Case, tokenize: Tokenize) -> Sample:
+    """A case as the judge is asked it."""
     asked = ask(
         tokenize,
         case.context,
@@ -165,13 +167,12 @@ class Trainer:
     def save(self, folder: Path) -> None:
         """Adapter in peft's format (bfloat16) and heads, as they ship."""
         self.adapted.save(folder, "")
-        save_file(
-            {name: weight.contiguous() for name, weight in self.heads.state_dict().items()},
-            folder / HEADS,
-        )
+        weights = {name: weight.contiguous() for name, weight in self.heads.state_dict().items()}
+        with writing(folder / HEADS, SafetensorError):
+            save_file(weights, folder / HEADS)
         config = folder / "adapter_config.json"
         told = json.loads(config.read_text(encoding="utf-8")) | {"base_model_name_or_path": None}
-        config.write_text(json.dumps(told, indent=2), encoding="utf-8")
+        write_whole(config, json.dumps(told, indent=2))
 
     def begin_from(self, folder: Path) -> None:
         """Take up what `save` wrote, to train it further; the optimiser starts anew.
@@ -208,12 +209,12 @@ class Trainer:
 
     def restore(self, path: Path) -> tuple[int, int]:
         """Take up a checkpoint: (stage, step) to go on with."""
-        saved = torch.load(path, weights_only=True)
-        self.adapted.take(saved["masters"])
-        self.heads.load_state_dict(saved["heads"])
-        self.optimiser.load_state_dict(saved["optimiser"])
-        torch.set_rng_state(saved["random"])
-        return int(saved["stage"]), int(saved["step"])
+        with taking_up(path) as saved:
+            self.adapted.take(saved["masters"])
+            self.heads.load_state_dict(saved["heads"])
+            self.optimiser.load_state_dict(saved["optimiser"])
+            torch.set_rng_state(saved["random"])
+            return int(saved["stage"]), int(saved["step"])
 
 
 def train(
@@ -290,15 +291,3 @@ def _run_stage(
 
 def _tokens(batch: Iterable[Sample]) -> int:
     return sum(size(one.tree) for one in batch)
-
-
-__all__ = [
-    "HeadsConfig",
-    "Progress",
-    "Report",
-    "Stage",
-    "Trainer",
-    "build_cases",
-    "in_steps",
-    "train",
-]

@@ -38,20 +38,30 @@ def read_labelled(path: Path, limit: int | None = None) -> list[Named]:
     A line is `{"value", "action", "label"}` with `context`, `group`, `domain` and `harm` if there
     are any, or `{"norm", "moral_action", "immoral_action"}`. Raises `BadInput` naming the line.
     """
+    named: list[Named] = []
+    lines: list[str] = []
     try:
         if path.suffix == ".toml":
-            found = [(one.id, one.domain, corpus_case(one)) for one in read_situations(path)]
-            return found[:limit]
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, ValueError, KeyError) as error:
-        raise BadInput(f"it cannot be read ({error})", where=str(path)) from None
-    named: list[Named] = []
+            named = [(one.id, one.domain, corpus_case(one)) for one in read_situations(path)]
+        else:
+            lines = path.read_text("utf-8").splitlines()
+    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+        raise BadInput(
+            f"it cannot be read ({type(error).__name__}: {error})", where=str(path)
+        ) from None
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
             named += _cases(json.loads(line), str(number))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (
+            ArithmeticError,
+            AttributeError,
+            KeyError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as error:
             raise BadInput(
                 f"this is no labelled row ({type(error).__name__}: {error})",
                 where=f"{path}, line {number}",

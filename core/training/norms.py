@@ -41,9 +41,6 @@ _MODAL = re.compile(
 )
 _DONT = re.compile(r"^(?:do not|don't|never|avoid ever) (?P<act>.+)$", re.I)
 _ALWAYS = re.compile(r"^(?:always|please|do) (?P<act>.+)$", re.I)
-_SUBJECT = re.compile(
-    r"^(?P<whom>we|staff|agents?|employees|nobody|no one|no-one|nothing) (?P<act>.+)$", re.I
-)
 _GERUND = re.compile(
     r"^(?P<what>\w+ing\b.{0,90}?) (?P<be>is|are|can be) (?P<neg>not )?(?:\w+ly )?"
     rf"(?P<adj>{_ADJECTIVE})\b\.?$",

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import tomli_w
-import torch
-
 from core.errors import BadInput
-from core.files import write_whole
-from core.training.adapted import save_whole
+from core.files import dump_toml, parse_toml, read_text, write_whole, writing
+from core.training.adapted import save_whole, taking_up
 from core.training.ppo import Figures, Ppo, PpoConfig
 from core.training.samplers import Sampler
 
@@ -55,13 +51,12 @@ def train(
     first = 0
     if resume and (out / LAST).exists():
         _same_settings(config, out / SETTINGS)
-        saved = torch.load(out / LAST, weights_only=True)
-        trainer.restore(saved["trainer"])
-        sampler.restore(saved["sampler"])
-        first = int(saved["step"])
+        with taking_up(out / LAST) as saved:
+            trainer.restore(saved["trainer"])
+            sampler.restore(saved["sampler"])
+            first = int(saved["step"])
     if main:
-        out.mkdir(parents=True, exist_ok=True)
-        write_whole(out / SETTINGS, tomli_w.dumps(asdict(config)))
+        write_whole(out / SETTINGS, dump_toml(asdict(config)))
         cut_lines(out / LOG, first)
     done = first
     while done < config.steps and not trainer.ran_away and not sampler.finished():
@@ -87,7 +82,7 @@ def checkpoint(trainer: Ppo, sampler: Sampler, out: Path, done: int) -> None:
 
 def add_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Adds rows to a log of JSON lines."""
-    with path.open("a", encoding="utf-8") as file:
+    with writing(path), path.open("a", encoding="utf-8") as file:
         file.writelines(json.dumps(row) + "\n" for row in rows)
 
 
@@ -100,7 +95,7 @@ def cut_lines(path: Path, step: int) -> None:
 
 
 def _same_settings(config: PpoConfig, path: Path) -> None:
-    before = tomllib.loads(path.read_text("utf-8"))
+    before = parse_toml(read_text(path), str(path))
     for name, value in asdict(config).items():
         if name not in ("steps", "threads", "checkpoint_every") and before.get(name) != value:
             raise BadInput(

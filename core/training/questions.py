@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,10 +34,10 @@ def read_questions(data: Path) -> tuple[list[Question], list[Question]]:
     Raises:
         BadInput: a file is missing or a line cannot be read.
     """
-    norms = {_field(row, "norm", data / DEVELOPMENT) for row in _rows(data / DEVELOPMENT)}
+    norms = {_field(row, "norm", data / DEVELOPMENT) for row in rows(data / DEVELOPMENT)}
     learnt: list[Question] = []
     kept: list[Question] = []
-    for row in _rows(data / ASKED):
+    for row in rows(data / ASKED):
         text, answer, norm = (
             _field(row, name, data / ASKED) for name in ("question", "answer", "norm")
         )
@@ -50,19 +49,6 @@ def read_questions(data: Path) -> tuple[list[Question], list[Question]]:
 def own_questions(path: Path = OWN) -> list[Question]:
     """The questions of the corpus: for measuring only, with no answers."""
     return [Question(row["question"], foundations=tuple(row["foundations"])) for row in rows(path)]
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    try:
-        return list(rows(path))
-    except OSError:
-        raise BadInput(
-            "the file cannot be read",
-            where=str(path),
-            mend="Name the folder with the data sets by --data; docs/cmva.md says which.",
-        ) from None
-    except json.JSONDecodeError as error:
-        raise BadInput(f"a line is no JSON ({error})", where=str(path)) from None
 
 
 def _field(row: Mapping[str, Any], name: str, path: Path) -> str:

@@ -18,20 +18,22 @@ from random import Random
 from typing import Any
 
 import numpy as np
-import tomli_w
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from core.files import dump_toml, write_whole, writing
 from core.models.judge_model import load_tokenize
 from core.models.second import CARD, WEIGHTS, Asked, Features
 from core.training import data as sets
 from core.training import people
 from core.training.data import Story
-from core.training.heads import build_cases, in_steps, sample
+from core.training.heads import build_cases, sample
 from core.training.heads_config import HeadsConfig
 from core.training.measure import accuracy, auroc
+from core.training.steps import in_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +141,10 @@ def train(
         "config": asdict(config),
         "measured_on": figures,
     }
-    out.mkdir(parents=True, exist_ok=True)
-    save_file({"weight": weight, "bias": torch.tensor(bias)}, out / WEIGHTS)
-    (out / CARD).write_text(tomli_w.dumps(card), "utf-8")
+    with writing(out / WEIGHTS, SafetensorError):
+        out.mkdir(parents=True, exist_ok=True)
+        save_file({"weight": weight, "bias": torch.tensor(bias)}, out / WEIGHTS)
+    write_whole(out / CARD, dump_toml(card))
     return card
 
 

@@ -17,12 +17,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import tomli_w
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from core.files import dump_toml, write_whole
 from core.models.trees import size
-from core.training.adapted import Adapted, clipped_step, save_whole
+from core.training.adapted import Adapted, clipped_step, save_whole, taking_up
 from core.training.replies import Sample, losses, proposing, rewriting
 from core.training.steps import Progress, Report, in_steps, rate_at
 from core.training.texts import Scene, held_out, read_scenes
@@ -152,12 +152,12 @@ class Trainer:
 
     def restore(self, path: Path) -> tuple[int, int, list[Held]]:
         """Take up a checkpoint: (epoch, step in it) to go on with, and the losses so far."""
-        saved = torch.load(path, weights_only=True)
-        self.adapted.take(saved["masters"])
-        self.optimiser.load_state_dict(saved["optimiser"])
-        torch.set_rng_state(saved["random"])
-        looks = [Held(**look) for look in saved["looks"]]
-        return int(saved["epoch"]), int(saved["step"]), looks
+        with taking_up(path) as saved:
+            self.adapted.take(saved["masters"])
+            self.optimiser.load_state_dict(saved["optimiser"])
+            torch.set_rng_state(saved["random"])
+            looks = [Held(**look) for look in saved["looks"]]
+            return int(saved["epoch"]), int(saved["step"]), looks
 
 
 def train(
@@ -248,7 +248,4 @@ def _write_card(
         "held_out_loss": asdict(best),
         "looks": [asdict(look) for look in looks],
     }
-    (out / CARD).write_text(tomli_w.dumps(card), encoding="utf-8")
-
-
-__all__ = ["Held", "SftConfig", "Trainer", "train"]
+    write_whole(out / CARD, dump_toml(card))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from random import Random
 from typing import Any
 
 from core.domain.scenario import Scenario
+from core.training.data import rows
 
 POLICY = "policy.jsonl"
 ALIGN = "align.jsonl"
@@ -80,10 +80,10 @@ def read_scenes(corpus: Path, rewrites_propose: bool, first_clauses: bool = Fals
     `first_clauses`, actions end with their first clause. Rewrites stay as they are.
     """
     scenes: dict[str, Scene] = {}
-    for row in _rows(corpus / POLICY):
+    for row in rows(corpus / POLICY):
         scene = scenes.setdefault(row["goal"], _scene(row))
         scenes[row["goal"]] = replace(scene, actions=(*scene.actions, row["action"]))
-    for row in _rows(corpus / ALIGN):
+    for row in rows(corpus / ALIGN):
         scene = scenes.setdefault(row["goal"], _scene(row))
         wish = Wish(row["action"], tuple(row["values"]), row["guidance"], row["rewrite"])
         actions = scene.actions
@@ -106,7 +106,3 @@ def held_out(scene: Scene, share: float) -> bool:
 
 def _scene(row: dict[str, Any]) -> Scene:
     return Scene(row["domain"], Scenario(goal=row["goal"], context=row["context"]))
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]

@@ -30,6 +30,7 @@ from core.models.judge_model import HEADS, JudgeModel, load_tokenize
 from core.training import heads
 from core.training.calibrate import finish, fit_logistic, fit_respect
 from core.training.settings import load_settings
+from core.training.steps import Progress
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"
@@ -182,7 +183,7 @@ def test_a_training_that_was_stopped_ends_as_if_it_had_not(
     class Stopped(Exception):
         pass
 
-    def stop(progress: heads.Progress) -> None:
+    def stop(progress: Progress) -> None:
         if progress.stage == "agents":
             raise Stopped
 
@@ -194,7 +195,7 @@ def test_a_training_that_was_stopped_ends_as_if_it_had_not(
 
 
 def test_training_tells_how_far_it_is(data: Path, corpus: Path, base: Path, tmp_path: Path) -> None:
-    told: list[heads.Progress] = []
+    told: list[Progress] = []
     heads.train(CONFIG, data, corpus, base, tmp_path, progress=told.append, limit=1)
     assert [p.stage for p in told] == ["people", "agents"]
     assert all(np.isfinite(p.loss) and p.tokens_per_second > 0 for p in told)
@@ -359,3 +360,19 @@ def test_heads_for_another_width_are_named(trained: Path, base: Path, tmp_path: 
         heads.Trainer(CONFIG, base).begin_from(folder)
 
     assert caught.value.where == str(folder / HEADS)
+
+
+def test_a_checkpoint_that_does_not_fit_is_told_of_with_the_mend(
+    trained: Path, data: Path, corpus: Path, base: Path, tmp_path: Path
+) -> None:
+    last = tmp_path / "checkpoints" / "last.pt"
+    last.parent.mkdir()
+    for content, config in (
+        (b"not a checkpoint", CONFIG),
+        ((trained / "checkpoints" / "last.pt").read_bytes(), replace(CONFIG, first_layer=2)),
+    ):
+        last.write_bytes(content)
+        with pytest.raises(BadInput, match="cannot be taken up") as caught:
+            heads.train(config, data, corpus, base, tmp_path, resume=True)
+        assert caught.value.where == str(last)
+        assert "another folder" in caught.value.mend

@@ -147,8 +147,6 @@ def test_a_run_is_not_resumed_with_other_settings(base: Path, tmp_path: Path) ->
 
 
 def test_a_checkpoint_that_is_no_plain_data_is_not_loaded(base: Path, tmp_path: Path) -> None:
-    import pickle
-
     class Trap:
         def __reduce__(self) -> tuple[Any, ...]:
             return (os.mkdir, (str(tmp_path / "sprung"),))
@@ -156,8 +154,9 @@ def test_a_checkpoint_that_is_no_plain_data_is_not_loaded(base: Path, tmp_path: 
     run(base, tmp_path, replace(CONFIG, steps=1))
     torch.save({"step": Trap()}, tmp_path / LAST)
 
-    with pytest.raises(pickle.UnpicklingError):
+    with pytest.raises(BadInput, match="cannot be taken up") as caught:
         run(base, tmp_path, CONFIG, resume=True)
+    assert caught.value.where == str(tmp_path / LAST)
     assert not (tmp_path / "sprung").exists()
 
 

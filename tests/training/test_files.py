@@ -1,0 +1,69 @@
+"""Files of a training that cannot be read or written: each is named, with the mend."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.errors import BadInput, PlacetError
+from core.training.data import training_stories
+from core.training.labelled import read_labelled
+
+pytest.importorskip("peft")
+
+from core.training.adapted import save_whole
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (None, ""),
+        ("{}\n", ", line 1: id"),
+        ('{"id": "a"}\n', ", line 1: norm"),
+        ("\n[1, 2]\n", ", line 2"),
+        ("{\n", ", line 1"),
+    ],
+)
+def test_a_data_set_that_cannot_be_read_is_named_with_line_and_field(
+    tmp_path: Path, text: str | None, place: str
+) -> None:
+    file = tmp_path / "moral_stories.train.jsonl"
+    if text is not None:
+        file.write_text(text, "utf-8")
+    with pytest.raises(BadInput) as caught:
+        training_stories(tmp_path)
+    assert caught.value.where == f"{file}{place}"
+
+
+def test_a_disk_that_is_full_is_told_of_and_the_old_checkpoint_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "last.pt"
+    save_whole(path, {"step": 1})
+
+    def full(*_: object) -> None:
+        raise RuntimeError("PytorchStreamWriter failed writing file data.pkl: file write failed")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(PlacetError, match=r"it cannot be written \(.*file write failed"):
+        save_whole(path, {"step": 2})
+    assert torch.load(path, weights_only=True) == {"step": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("rows.toml", "situations = 3"),
+        ("rows.toml", "rank = 3"),
+        ("rows.toml", "situations = []"),
+        ("rows.jsonl", ""),
+        ("rows.jsonl", '{"value": "v", "action": "a", "label": Infinity}'),
+        ("rows.jsonl", "[" * 100_000),
+        ("rows.jsonl", "7"),
+    ],
+)
+def test_labelled_rows_that_make_no_sense_are_refused(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text, "utf-8")
+    with pytest.raises(BadInput) as caught:
+        read_labelled(tmp_path / name)
+    assert caught.value.where.startswith(str(tmp_path / name))
