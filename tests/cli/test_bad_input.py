@@ -122,7 +122,7 @@ def test_what_is_not_there_is_named(placet: Placet, tmp_path: Path) -> None:
         (["session", "verify", tmp_path / "none"], "there is no such file"),
         (["session", "report", tmp_path], "this is a folder, not a file"),
         (["models", "remove", "none"], "is not among the pulled models"),
-        (["decide", "--demo", "--policy", "."], "there is no config.json"),
+        (["decide", "--demo", "--policy", ".", "--judge", "echo"], "there is no config.json"),
         (["decide", "--demo", "--device", "tpu"], "SmolLM2|no device 'tpu'"),
     ):
         ran = placet(*arguments)
