@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +11,11 @@ import typer
 
 from core import library, paths
 from core.cli.options import Seed
-from core.cli.output import Meter, drawn, give, needs
+from core.cli.output import Meter, drawable, drawn, give, give_json, needs
 from core.cli.train import CORPUS, AsJson, ConfigFile, Limit, Resume, config_of
 from core.domain.values import Profile, Value
 from core.errors import BadInput, ModelProblem
+from core.files import writable_folder
 from core.models import agents as known
 from core.models import catalog
 from core.models.base import AGGREGATOR
@@ -77,6 +77,7 @@ def train_agent(
     questions = read_questions(data)
     base = catalog.locate(catalog.DEFAULT)
     folder = out or known.own(name, value)
+    writable_folder(folder)
     with Meter() as meter:
         meter.show("loading the judges", stage="loading the judges")
         judge, _ = load_judge()
@@ -137,6 +138,7 @@ def train_aggregator(
     chosen = library.load_profile(profile)
     learnt, _ = read_questions(data)
     folder = out or paths.agents() / AGGREGATOR
+    writable_folder(folder)
     keep = folder / aggregator.ANSWERS
     if keep.exists() and not resume:
         keep.unlink()
@@ -183,8 +185,7 @@ def evaluate_agents(
     from core.models.second import SecondJudge
     from core.training import measure_agents as measure
 
-    if picture:
-        needs("matplotlib")
+    drawable(picture)
     chosen = library.load_profile(profile)
     kept, own = _questions(data)
     questions = [one.text for one in (*own, *kept)][:limit]
@@ -208,8 +209,10 @@ def evaluate_agents(
         from core.training.agent_pictures import agents_picture
 
         drawn(picture, lambda path: agents_picture(path, found))
-    told = json.dumps(measure.as_json(found), indent=2) if as_json else measure.as_table(found)
-    give(told + "\n", None)
+    if as_json:
+        give_json(measure.as_json(found))
+    else:
+        give(measure.as_table(found) + "\n", None)
 
 
 def evaluate_aggregator(
@@ -233,8 +236,7 @@ def evaluate_aggregator(
     from core.training import measure_aggregator as measure
     from core.training.measure_agents import speaker
 
-    if picture:
-        needs("matplotlib")
+    drawable(picture)
     chosen = library.load_profile(profile)
     kept, own = _questions(data)
     cases = measure.cases_of(kept, own, chosen)[:limit]
@@ -264,9 +266,10 @@ def evaluate_aggregator(
         from core.training.agent_pictures import aggregator_picture
 
         drawn(picture, lambda path: aggregator_picture(path, methods))
-    found = measure.as_json(methods, steering) if as_json else {}
-    told = json.dumps(found, indent=2) if as_json else measure.as_table(methods, steering)
-    give(told + "\n", None)
+    if as_json:
+        give_json(measure.as_json(methods, steering))
+    else:
+        give(measure.as_table(methods, steering) + "\n", None)
 
 
 def train_second(data: Data, out: Annotated[Path, typer.Option(help="Folder.")] = SECOND) -> None:
@@ -275,6 +278,7 @@ def train_second(data: Data, out: Annotated[Path, typer.Option(help="Folder.")] 
     from core.training import second
 
     base = catalog.locate(catalog.DEFAULT)
+    writable_folder(out)
     with Meter() as meter:
         meter.show("fitting the second judge", stage="fitting the second judge")
         card = second.train(

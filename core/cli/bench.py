@@ -1,13 +1,12 @@
 """`placet bench`: how fast it is here, beside the tutorial's loop."""
 
-import json
 from typing import Annotated
 
 import typer
 
 from core.bench import bench as run
 from core.cli.options import Device, Dtype, JudgeModel, Policy
-from core.cli.output import Meter, announce
+from core.cli.output import Meter, announce, give_json
 from core.team import load_team
 
 
@@ -36,7 +35,7 @@ def bench(
             tell=lambda text: meter.show(text, stage=text),
         )
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        give_json(found)
         return
     ours, theirs = found["placet"], found["tutorial"]
     typer.echo(

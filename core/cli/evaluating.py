@@ -1,6 +1,5 @@
 """`placet games evaluate`: what tuned models do with words, tables and games they never saw."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core import paths
-from core.cli.output import Meter, give, needs, warn
+from core.cli.output import Meter, give, give_json, needs, warn
 from core.errors import BadInput
 from core.games import run
 from core.games.matrix import GAMES, Game, load_game
@@ -75,8 +74,7 @@ def evaluate(
             meter.show("drawing", stage="drawing")
             _draw(figures, list(named.values()), found, asked)
     if as_json:
-        told = {one.name: entry(one) for one in found}
-        give(json.dumps(told, indent=2) + "\n", None)
+        give_json({one.name: entry(one) for one in found})
     else:
         give("\n".join([*table(found, asked), "", *conditions(found)]) + "\n", None)
 

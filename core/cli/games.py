@@ -1,13 +1,12 @@
 """`placet games`: matrix games, classic players, exact regrets, tournaments."""
 
-import json
 from typing import Annotated, Any
 
 import typer
 
 from core.cli import evaluating, tuning
 from core.cli.options import Seed
-from core.cli.output import give, needs, warn
+from core.cli.output import give, give_json, needs, warn
 from core.domain.text import plain
 from core.games import players, rewards
 from core.games.matrix import GAMES, Game, load_game
@@ -59,7 +58,7 @@ def show_reference(games: Games = None, as_json: AsJson = False) -> None:
             }
             for policy, rows in found.items()
         }
-        give(json.dumps(told, indent=2) + "\n", None)
+        give_json(told)
         return
     lines = [f"{'':<36}" + "".join(f" {policy:>11}" for policy in found)]
     deontological = [next(iter(rows.values())).deontological_regret for rows in found.values()]
@@ -99,7 +98,7 @@ def run_tournament(
             "overall": [_row(row) for row in found.overall],
             "by_game": {name: [_row(row) for row in rows] for name, rows in found.by_game.items()},
         }
-        give(json.dumps(told, indent=2) + "\n", None)
+        give_json(told)
         return
     tables = {"all games": found.overall, **found.by_game}
     if len(found.by_game) == 1:

@@ -1,5 +1,6 @@
 """What a command prints: results on standard output or in a file, progress on standard error."""
 
+import json
 import signal
 import sys
 import threading
@@ -13,7 +14,7 @@ import typer
 
 from core.domain.text import plain
 from core.errors import BadInput, PlacetError
-from core.files import write_whole
+from core.files import writable_folder, write_whole
 from core.models.catalog import ECHO
 from core.models.transfer import Transfer
 from core.session.report import ECHO_WARNING
@@ -42,6 +43,12 @@ def give(text: str, output: Path | None) -> None:
         typer.echo(text, nl=False)
 
 
+def give_json(told: object) -> None:
+    """Figures as JSON on standard output; a number that is none (NaN) as null."""
+    finite = json.loads(json.dumps(told), parse_constant=lambda name: None)
+    typer.echo(json.dumps(finite, indent=2))
+
+
 def one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
     """`value`, if it is allowed; a usage error otherwise."""
     if value not in allowed:
@@ -66,6 +73,19 @@ def needs(package: str) -> None:
             f"this needs {package}, of the extra `train`",
             mend='`pip install "placet[train]"` brings it.',
         )
+
+
+def drawable(picture: Path | None) -> None:
+    """Refuses a picture that could not be written, before anything is measured for it."""
+    if picture:
+        needs("matplotlib")
+        if picture.suffix.lower() not in (".png", ".svg"):
+            raise BadInput(
+                f"a picture cannot be a {picture.suffix or 'file without an ending'}",
+                where=str(picture),
+                mend="Name it .svg or .png.",
+            )
+        writable_folder(picture.parent)
 
 
 def drawn(picture: Path, draw: Callable[[Path], object]) -> None:

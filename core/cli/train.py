@@ -1,19 +1,25 @@
 """`placet train` and `placet evaluate`: how the shipped weights were made, and their figures."""
 
-import json
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from core import library
 from core.cli.options import Policy, Seed
-from core.cli.output import Meter, announce, drawn, give, needs
+from core.cli.output import Meter, announce, drawable, drawn, give, give_json, needs
+from core.files import writable_folder
 from core.models import catalog
 from core.team import load_team
 
 train = typer.Typer(help="Train what Placet ships (extra `train`).", no_args_is_help=True)
 evaluate = typer.Typer(help="Measure judge, policy and aligner.", no_args_is_help=True)
+
+if TYPE_CHECKING:
+    from core.training.steps import Progress, Report
+    from core.training.texts import Scene
 
 Settings = TypeVar("Settings")
 
@@ -52,15 +58,9 @@ def train_judge(
 
     settings = config_of(HeadsConfig, config)
     base = catalog.locate(catalog.DEFAULT)
+    writable_folder(out)
     with Meter() as meter:
-
-        def tell(now: heads.Progress) -> None:
-            meter.show(
-                f"{now.stage} {now.step}/{now.steps} · loss {now.loss:.3f} · "
-                f"{now.tokens_per_second:,.0f} tokens/s · {now.seconds_left:,.0f} s left",
-                stage=now.stage,
-            )
-
+        tell = _teller(meter)
         heads.train(settings, data, CORPUS / "judge", base, out, resume, tell, steps, begin)
         meter.show("calibrating and measuring", stage="calibrating and measuring")
         table = calibrate.finish(out, base, catalog.DEFAULT, settings, data, CORPUS / "judge")
@@ -73,20 +73,13 @@ def train_policy(
 ) -> None:
     """Train the adapter that proposes and rewrites."""
     needs("peft")
-    from core.training import heads, sft
+    from core.training import sft
 
     settings = config_of(sft.SftConfig, config)
     base = catalog.locate(catalog.DEFAULT)
+    writable_folder(out)
     with Meter() as meter:
-
-        def tell(now: heads.Progress) -> None:
-            meter.show(
-                f"{now.stage} {now.step}/{now.steps} · loss {now.loss:.3f} · "
-                f"{now.tokens_per_second:,.0f} tokens/s · {now.seconds_left:,.0f} s left",
-                stage=now.stage,
-            )
-
-        sft.train(settings, CORPUS, base, out, resume, tell, steps)
+        sft.train(settings, CORPUS, base, out, resume, _teller(meter), steps)
     typer.echo(str(out))
 
 
@@ -121,16 +114,14 @@ def evaluate_judge(
     from core.training import answers, examine, measure
     from core.training.labelled import held_out, read_labelled
 
-    if picture:
-        needs("matplotlib")
-
+    drawable(picture)
+    sets = [(file.name, read_labelled(file, limit)) for file in files or ()]
     with Meter() as meter:
         meter.show("loading the judge", stage="loading the judge")
         judge, _ = load_judge()
         table: list[measure.Row] = []
         rivals = _rivals(meter) if compare else []
         found: list[answers.Answer] = []
-        sets = [(file.name, read_labelled(file, limit)) for file in files or ()]
         for name, named in sets or [("held out", held_out(CORPUS / "judge", limit))]:
             meter.show(f"judging {name}", stage=name)
             table += examine.labelled_rows(judge.model, name, named, rivals)
@@ -140,12 +131,13 @@ def evaluate_judge(
 
             drawn(picture, lambda path: judge_picture(path, found, table))
     if as_json:
-        rows = [
-            {"set": row.set, "figure": row.figure, **_figure(row.value)}
-            | ({"action_only": _figure(row.action_only)} if row.action_only else {})
-            for row in table
-        ]
-        give(json.dumps(rows, indent=2) + "\n", None)
+        give_json(
+            [
+                {"set": row.set, "figure": row.figure, **_figure(row.value)}
+                | ({"action_only": _figure(row.action_only)} if row.action_only else {})
+                for row in table
+            ]
+        )
     else:
         give(measure.as_text(table) + "\n", None)
 
@@ -163,10 +155,9 @@ def evaluate_policy(
     The scenarios are the held-out ones of the corpus, and those that ship, judged under their own
     values. With --json the texts come too: read some.
     """
-    from core.training import measure_policy, texts
-    from core.training.sft import SftConfig
+    from core.training import measure_policy
 
-    scenes = _held_out(texts, SftConfig().held_out)
+    scenes = _held_out()
     with Meter() as meter:
         team = load_team(policy, watch=meter.watch)
         announce(team)
@@ -199,10 +190,9 @@ def evaluate_align(
     "mended" is the share of the actions judged HIGH for which the whole stage gives a text judged
     LOW whose words still fit its own goal better than any other. With --json the texts come too.
     """
-    from core.training import measure_policy, texts
-    from core.training.sft import SftConfig
+    from core.training import measure_policy
 
-    scenes = _held_out(texts, SftConfig().held_out)
+    scenes = _held_out()
     with Meter() as meter:
         team = load_team(policy, watch=meter.watch)
         announce(team)
@@ -217,15 +207,31 @@ def evaluate_align(
     _give_figures([measure_policy.by_hand(scenes)[1], found], as_json)
 
 
-def _held_out(texts: Any, share: float) -> Any:
-    return [scene for scene in texts.read_scenes(CORPUS, True) if texts.held_out(scene, share)]
+def _teller(meter: Meter) -> Report:
+    def tell(now: Progress) -> None:
+        meter.show(
+            f"{now.stage} {now.step}/{now.steps} · loss {now.loss:.3f} · "
+            f"{now.tokens_per_second:,.0f} tokens/s · {now.seconds_left:,.0f} s left",
+            stage=now.stage,
+        )
+
+    return tell
+
+
+def _held_out() -> list[Scene]:
+    """The scenarios of the corpus that the policy never saw."""
+    from core.training.sft import SftConfig
+    from core.training.texts import held_out, read_scenes
+
+    share = SftConfig().held_out
+    return [scene for scene in read_scenes(CORPUS, True) if held_out(scene, share)]
 
 
 def _give_figures(rows: Any, as_json: bool) -> None:
     from core.training import policy_figures
 
     if as_json:
-        give(json.dumps([policy_figures.as_json(row) for row in rows], indent=2) + "\n", None)
+        give_json([policy_figures.as_json(row) for row in rows])
     else:
         give(policy_figures.as_table(rows) + "\n", None)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from core.models import agents
+from core.models import agents, catalog
 from tests.cli.conftest import Placet
 
 pytest.importorskip("peft")
@@ -31,6 +31,21 @@ def test_data_that_is_not_there_is_named(
 
     assert ran.status == 1
     assert "moral_stories.dev.jsonl" in ran.trouble and "--data" in ran.trouble
+
+
+@pytest.mark.parametrize(
+    "command", [("judge", "--data", "."), ("policy",), ("second", "--data", ".")]
+)
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_trained(
+    placet: Placet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(catalog, "locate", lambda name: tmp_path)
+    (tmp_path / "file").touch()
+
+    ran = placet("train", *command, "--out", tmp_path / "file" / "out")
+
+    assert ran.status == 1
+    assert f"{tmp_path}/file/out: it cannot be written" in ran.trouble
 
 
 def test_settings_that_do_not_exist_are_refused(placet: Placet, tmp_path: Path) -> None:

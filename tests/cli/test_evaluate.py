@@ -1,10 +1,12 @@
 """`placet evaluate`: what is measured, with a model that needs no weights and with the real one."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
 
+from core.cli.output import give_json
 from tests.cli.conftest import Placet
 from tests.cli.conftest import placet as placet
 
@@ -62,8 +64,28 @@ def test_without_files_the_held_out_third_is_judged(placet: Placet) -> None:
     assert told["held out", "harmful that come out LOW"]["n"] >= 12
 
 
-@pytest.mark.model
-def test_a_picture_of_no_known_kind_is_refused(placet: Placet, rows: Path, tmp_path: Path) -> None:
-    ran = placet("evaluate", "judge", rows, "--picture", tmp_path / "judge.pudding")
-    assert ran.status == 1
-    assert "judge.pudding" in ran.trouble
+@pytest.mark.parametrize("what", ["judge", "agents", "aggregator"])
+def test_a_picture_that_cannot_be_drawn_is_refused_before_anything_is_measured(
+    placet: Placet, tmp_path: Path, what: str
+) -> None:
+    (tmp_path / "file").touch()
+    for picture in (tmp_path / "found.pudding", tmp_path / "file" / "found.svg"):
+        ran = placet("evaluate", what, "--picture", picture)
+        assert ran.status == 1
+        assert str(picture.parent) in ran.trouble
+        assert "loading" not in ran.err
+
+
+def test_labelled_rows_are_read_before_the_judge_is_loaded(placet: Placet, tmp_path: Path) -> None:
+    ran = placet("evaluate", "judge", tmp_path / "none.jsonl")
+    assert (ran.status, ran.out) == (1, "")
+    assert "none.jsonl: it cannot be read" in ran.trouble
+    assert "loading" not in ran.err
+
+
+def test_a_number_that_is_none_is_null_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    give_json({"a": math.nan, "b": [math.inf, 0.5]})
+    assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail) == {
+        "a": None,
+        "b": [None, 0.5],
+    }
