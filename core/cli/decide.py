@@ -14,6 +14,8 @@ from core.cli.output import Meter, announce, give, one_of, warn
 from core.decide import Options
 from core.decide import decide as run
 from core.games.lens import lens
+from core.models import catalog
+from core.models.agents import agents_of
 from core.session.report import FORMATS, report
 from core.session.store import Store
 from core.team import load_team, load_voices
@@ -75,13 +77,13 @@ def decide(
     options = Options(
         candidates=candidates, rounds=rounds, rewrites=rewrites, seed=seed, agents=agents
     )
+    if agents and policy != catalog.ECHO:
+        agents_of(values)  # before anything is loaded: is there an agent at all?
     with keep.hold if keep else nullcontext():
         with Meter() as meter:
             team = load_team(policy, judge, device=device, dtype=dtype, watch=meter.watch)
             if agents:
-                voices = load_voices(policy, device=device, dtype=dtype)
-                voices.speakers(values)  # before anything is written: is there an agent at all?
-                team = replace(team, voices=voices)
+                team = replace(team, voices=load_voices(policy, device=device, dtype=dtype))
             decided = run(team, chosen, values, options, watch=meter.watch)
         if keep:
             keep.save(decided)

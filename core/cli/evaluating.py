@@ -9,6 +9,7 @@ import typer
 from core import paths
 from core.cli.output import Meter, give, give_json, needs, warn
 from core.errors import BadInput
+from core.files import writable_folder
 from core.games import run
 from core.games.matrix import GAMES, Game, load_game
 from core.games.players import find_player
@@ -44,6 +45,7 @@ def evaluate(
     needs("peft")
     if figures:
         needs("matplotlib")
+        writable_folder(figures)
     asked = _games(games, limit)
     against = find_player(opponent)
     found: list[Found] = []

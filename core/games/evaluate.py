@@ -133,9 +133,9 @@ def open_runs(folders: Sequence[Path]) -> Iterator[tuple[Path, run.RunSettings, 
     Raises:
         BadInput: a folder is no run's, holds no adapter yet, or its model has changed.
     """
+    told = [(folder, run.read_settings(folder)) for folder in folders]  # before any is measured
     readers: dict[tuple[object, ...], Reader] = {}
-    for folder in folders:
-        settings = run.read_settings(folder)
+    for folder, settings in told:
         shape = _shape(settings)
         if shape not in readers:
             readers[shape] = Reader(settings)

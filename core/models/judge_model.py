@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+import core.models.quiet  # noqa: F401
 from core.models.cache import Layers, Prefixes, rows_upon
 from core.models.fused import fuse, is_fused
 from core.models.merged import load_merged

@@ -19,8 +19,8 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.utils import logging as transformers_logging
 
+import core.models.quiet  # noqa: F401
 from core.errors import ModelProblem
 from core.models import catalog
 from core.models.adapters import CONFIG as ADAPTER_CONFIG
@@ -38,9 +38,6 @@ from core.models.seq2seq import Seq2seqModel
 from core.models.share import HASHED, MERGED, Share, part, unheard
 from core.models.trained import TrainedJudge
 from core.session.events import ModelUsed
-
-transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def load_text_model(

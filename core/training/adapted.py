@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 
+import core.models.quiet  # noqa: F401
 from core.errors import BadInput
 from core.files import writing
 from core.models.adapters import WEIGHTS

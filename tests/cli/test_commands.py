@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from core import __version__, paths
-from core.models import catalog
+from core.models import agents, catalog
 from core.session.report import FORMATS
 from core.session.store import load
 from tests.cli.conftest import Placet
@@ -51,17 +51,15 @@ def test_decide_asks_the_agents_and_says_whose_each_candidate_is(placet: Placet)
     assert "agent: consent" in plain.out
 
 
-def test_agents_that_are_not_there_are_told_of_with_the_mend(
-    placet: Placet, monkeypatch: pytest.MonkeyPatch
+def test_agents_that_are_not_there_are_told_of_before_a_model_is_looked_for(
+    placet: Placet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from core.models import agents
-    from core.models.echo import EchoVoices
-
-    monkeypatch.setattr(EchoVoices, "speakers", lambda self, profile: agents.agents_of(profile))
-    ran = placet("decide", "--demo", "--agents", "--policy", "echo")
+    monkeypatch.setattr(agents, "shipped", lambda: tmp_path)
+    ran = placet("decide", "--demo", "--agents")
 
     assert ran.status == 1 and not ran.out
-    assert "placet train agent --value" in ran.err and "Traceback" not in ran.err
+    assert "placet train agent --value" in ran.trouble
+    assert "loading" not in ran.err
 
 
 def test_the_demo_is_decided_and_the_report_alone_is_on_standard_output(placet: Placet) -> None:

@@ -142,6 +142,13 @@ def test_what_cannot_be_measured_is_named(placet: Placet, runs: list[Path], tmp_
         list(open_runs([tmp_path / "wide"]))
 
 
+def test_a_folder_that_is_no_run_is_told_of_before_another_is_measured(
+    runs: list[Path], tmp_path: Path
+) -> None:
+    with pytest.raises(BadInput, match="no run's folder"):
+        next(open_runs([runs[0], tmp_path]))
+
+
 def test_a_run_from_the_command_line_tells_what_came_of_it(
     placet: Placet, runs: list[Path], tmp_path: Path
 ) -> None:
