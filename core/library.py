@@ -61,12 +61,12 @@ def scenarios() -> list[Scenario]:
 
 def save_profile(profile: Profile, path: Path | None = None) -> Path:
     """Writes a profile to `path`, or under its name among the operator's own."""
-    return _save(profile, path or paths.profiles() / f"{_file_name(profile.name)}.toml")
+    return _save(profile, path or paths.profiles() / f"{file_name(profile.name)}.toml")
 
 
 def save_scenario(scenario: Scenario, path: Path | None = None) -> Path:
     """Writes a scenario to `path`, or under its name among the operator's own."""
-    name = _file_name(scenario.name or "scenario")
+    name = file_name(scenario.name or "scenario")
     return _save(scenario, path or paths.profiles() / "scenarios" / f"{name}.toml")
 
 
@@ -115,5 +115,6 @@ def _all(folders: list[Path], load: Callable[[str], T]) -> list[T]:
     return list(found.values())
 
 
-def _file_name(name: str) -> str:
+def file_name(name: str) -> str:
+    """What a file or a folder for something of that name is called, without an ending."""
     return "".join(char if char.isalnum() or char in "-_" else "-" for char in name.lower())

@@ -5,7 +5,6 @@ import re
 import unicodedata
 
 _HARMLESS_FORMAT = "\u00ad\u200c\u200d"  # soft hyphen and the joiners that scripts and emoji need
-_SPACE = re.compile(r"[ \t]+")
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*(?=\s|$)")
 _ABBREVIATION = re.compile(r"\b(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|No|e\.g|i\.e|approx|etc)\.$")
 
@@ -39,7 +38,7 @@ def plain(text: str, *, one_line: bool = False) -> str:
 
 def tidy(text: str) -> str:
     """`text` on one line, with single spaces."""
-    return _SPACE.sub(" ", " ".join(text.split()))
+    return " ".join(text.split())
 
 
 def first_sentences(text: str, count: int, *, open_ended: bool = False) -> str:

@@ -10,11 +10,12 @@ from pathlib import Path
 from core import paths
 from core.domain.values import Profile, Value
 from core.errors import ModelProblem
+from core.library import file_name
 from core.models.base import AGGREGATOR
+from core.models.catalog import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from core.models.catalog import WEIGHTS as SHIPPED
 
 CARD = "agent.toml"
-_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 
 def shipped() -> Path:
@@ -24,7 +25,7 @@ def shipped() -> Path:
 
 def own(profile: str, value: str) -> Path:
     """Where the agent of a profile's value is put when it is trained."""
-    return paths.agents() / _file_name(profile) / _file_name(value)
+    return paths.agents() / file_name(profile) / file_name(value)
 
 
 def agent_of(profile: Profile, value: Value) -> Path | None:
@@ -62,7 +63,7 @@ def aggregator() -> Path | None:
 
 
 def _whole(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in _FILES)
+    return all((folder / name).is_file() for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS))
 
 
 def _told(folder: Path) -> dict[str, object]:
@@ -71,7 +72,3 @@ def _told(folder: Path) -> dict[str, object]:
         return tomllib.loads((folder / CARD).read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-
-
-def _file_name(name: str) -> str:
-    return "".join(char if char.isalnum() or char in "-_" else "-" for char in name.lower())

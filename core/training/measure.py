@@ -35,11 +35,14 @@ def auroc(scores: Floats, positive: Bools) -> float:
     positives, negatives = int(positive.sum()), int((~positive).sum())
     if not positives or not negatives:
         return float("nan")
-    _, place, count = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(count) - (count - 1) / 2)[place]
-    return float(
-        (ranks[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives)
-    )
+    found = ranks(scores)[positive].sum()
+    return float((found - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def ranks(values: Floats) -> Floats:
+    """The rank of each value, from 1; ties share theirs."""
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(count) - (count - 1) / 2)[place], float)
 
 
 def accuracy(scores: Floats, positive: Bools, threshold: float) -> float:

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from core.domain.values import Profile
-from core.models.base import Draft, Prompt, Sampling
 from core.models.voices import AdapterVoices
 from core.stages.advise import SAMPLING
 from core.training.agents import Scorer, scores
@@ -51,13 +50,7 @@ class Conformity:
 
 def speaker(voices: AdapterVoices, folder: Path | None) -> Write:
     """The base model, or an agent, as `answer_all` asks it."""
-
-    def write(
-        asked: Sequence[Prompt], sampling: Sampling, seeds: Sequence[int], watch: Watch
-    ) -> Sequence[Draft]:
-        return voices.speak_with(folder, asked, sampling, seeds, watch)
-
-    return write
+    return partial(voices.speak_with, folder)
 
 
 def judged(

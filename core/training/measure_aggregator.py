@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from core.domain.values import Profile
 from core.models.base import Prompt
@@ -21,7 +20,7 @@ from core.stages.propose import alike
 from core.training.agents import Scorer
 from core.training.aggregator import profile_of
 from core.training.answering import BATCH, Told, Write, answer_all, text_of
-from core.training.measure import Figure, with_interval
+from core.training.measure import Figure, Floats, ranks, with_interval
 from core.training.measure_agents import judged
 from core.training.questions import Question
 from core.watch import SILENT, Watch
@@ -29,8 +28,6 @@ from core.watch import SILENT, Watch
 ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 FIGURES = (*ROUGE, "alignment")
 AGGREGATOR = "aggregator"
-
-Array = NDArray[np.float64]
 
 _EXAMPLES = (
     (
@@ -58,7 +55,7 @@ class Method:
     """One way to an answer, over all cases."""
 
     texts: tuple[str, ...]
-    values: Mapping[str, Array]
+    values: Mapping[str, Floats]
     """By figure, a number a case; NaN where there is no reference."""
 
     def figure(self, name: str) -> Figure:
@@ -211,7 +208,7 @@ def _best(
     return Method(tuple(texts), numbers)
 
 
-def rouge(texts: Sequence[str], references: Sequence[str]) -> dict[str, Array]:
+def rouge(texts: Sequence[str], references: Sequence[str]) -> dict[str, Floats]:
     """F-measures by name (Lin 2004; the package `rouge-score`); NaN where no reference is."""
     from rouge_score.rouge_scorer import RougeScorer
 
@@ -253,17 +250,12 @@ def _steering(
     return Steering(_mean(np.array(changed)), spearman(np.array(weights), np.array(respect)))
 
 
-def spearman(one: Array, other: Array) -> float:
+def spearman(one: Floats, other: Floats) -> float:
     """Rank correlation, ties sharing their rank."""
-    return float(np.corrcoef(_ranks(one), _ranks(other))[0, 1])
+    return float(np.corrcoef(ranks(one), ranks(other))[0, 1])
 
 
-def _ranks(values: Array) -> Array:
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    return np.asarray((np.cumsum(count) - (count - 1) / 2)[place], float)
-
-
-def _mean(values: Array) -> Figure:
+def _mean(values: Floats) -> Figure:
     there = values[np.isfinite(values)]
     if not len(there):
         return Figure(float("nan"), float("nan"), float("nan"), 0)
