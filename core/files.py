@@ -61,9 +61,9 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
         raise BadInput("the brackets are nested too deeply", where=where) from None
 
 
-def read_toml(path: Path, *, largest: int = LARGEST) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
     """The table in a TOML file, after its `schema` was checked."""
-    text = read_text(path, largest=largest)
+    text = read_text(path)
     if not text.strip():
         raise BadInput("the file is empty", where=str(path))
     table = parse_toml(text, str(path))

@@ -53,14 +53,6 @@ class Figures(Struct, frozen=True):
     actions: Mapping[str, float]
     """Shares of `ACTION_TYPES`, summing to 1."""
 
-    def flat(self) -> dict[str, float]:
-        """All figures by name."""
-        return {
-            "deontological_regret": self.deontological_regret,
-            "utilitarian_regret": self.utilitarian_regret,
-            **self.actions,
-        }
-
 
 Decision = tuple[float, State, Move | None, Move]
 """Its weight, what was known, the reply, and the opponent's move."""
@@ -176,9 +168,3 @@ def _t_quantile(freedom: int) -> float:
     # Cornish and Fisher's expansion around the normal quantile; good to 0.001 from here on.
     z = _Z
     return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
-
-
-def over_seeds(figures: Sequence[Figures]) -> dict[str, Interval]:
-    """Every figure over seeds, by name."""
-    rows = [one.flat() for one in figures]
-    return {name: interval([row[name] for row in rows]) for name in rows[0]}

@@ -21,7 +21,7 @@ import core.models.quiet  # noqa: F401
 from core.models.cache import Layers, Prefixes, rows_upon
 from core.models.fused import fuse, is_fused
 from core.models.merged import load_merged
-from core.models.readout import LAYOUT_VERSION, Asked, Calibration, Heads, Order, Tokenize, ask
+from core.models.readout import LAYOUT_VERSION, Asked, Calibration, Heads, Tokenize
 from core.models.share import MERGED, Share, part, unheard
 from core.models.trees import Packed, pack, size
 
@@ -82,20 +82,8 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
-    """Calibrated answers about some actions under some values."""
-
-    respect: Tensor
-    """Probability that the action respects the value [actions, values]; high is good."""
-    breaks: Tensor
-    """Probability that the action goes against the value [actions, values]."""
-    harm: Tensor
-    """Probability that the action does harm, whatever the values [actions]."""
-
-
-@dataclass(frozen=True, slots=True)
 class JudgeModel:
-    """A loaded judge: `score` for one context, `read` for many trees at once."""
+    """A loaded judge, which reads many trees at once."""
 
     trunk: Any
     heads: Heads
@@ -146,25 +134,6 @@ class JudgeModel:
             calibration,
             card,
             Prefixes(trunk, parts=False),
-        )
-
-    def score(
-        self,
-        context: str,
-        actions: Sequence[str],
-        values: Sequence[str],
-        order: Order = Order.CONTEXT_FIRST,
-        label: str = "Value",
-    ) -> Scores:
-        """Every action under every value, in one pass; the context may be empty."""
-        reading = self.read(
-            [ask(self.tokenize, context, actions, [values] * len(actions), order, label)]
-        )[0]
-        shape = (len(actions), len(values))
-        return Scores(
-            self.calibration.score(reading.respect).reshape(shape),
-            self.calibration.respect(reading.respect)[:, 2].reshape(shape),
-            self.calibration.harm(reading.harm),
         )
 
     @torch.inference_mode()

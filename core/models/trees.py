@@ -52,7 +52,7 @@ def size(tree: Tree) -> int:
     return sum(len(node.tokens) for node in tree)
 
 
-def pack(trees: Sequence[Tree], row_length: int = 384, pad: int = 0) -> Packed:
+def pack(trees: Sequence[Tree], row_length: int = 384) -> Packed:
     """Lay trees out in rows of at most `row_length` tokens, first fit, longest first.
 
     A tree longer than a row makes the rows longer; none is ever cut.
@@ -65,7 +65,7 @@ def pack(trees: Sequence[Tree], row_length: int = 384, pad: int = 0) -> Packed:
     bound = max(row_length, max(size(tree) for tree in trees))
     rows, room = _first_fit([size(tree) for tree in trees], bound)
     length = bound - min(room)
-    ids = torch.full((len(rows), length), pad, dtype=torch.long)
+    ids = torch.zeros((len(rows), length), dtype=torch.long)
     positions = torch.zeros((len(rows), length), dtype=torch.long)
     mask = torch.eye(length, dtype=torch.bool).repeat(len(rows), 1, 1)
     read_at: list[Tensor] = [torch.empty(0)] * len(trees)

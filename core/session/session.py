@@ -153,13 +153,10 @@ class Session:
             raise Refused(f"{candidate} is not acceptable as it stands, so it cannot be the plan")
         self._post(Chosen(candidate=candidate, text=text, why=why, timings=dict(timings or {})))
 
-    def use_models(self, models: Mapping[str, ModelUsed], settings: Settings | None = None) -> None:
-        """Notes which models and settings count from here on."""
-        changed = ModelsSet(
-            models=dict(models), settings=self.state.settings if settings is None else settings
-        )
-        if (changed.models, changed.settings) != (self.state.models, self.state.settings):
-            self._post(changed)
+    def use_models(self, models: Mapping[str, ModelUsed]) -> None:
+        """Notes which models count from here on."""
+        if dict(models) != self.state.models:
+            self._post(ModelsSet(models=dict(models), settings=self.state.settings))
 
     # What the operator does
 

@@ -95,14 +95,14 @@ def fit_respect(
 
 
 def fit_logistic(
-    features: Tensor, happened: Tensor, ridge: float = 1e-2, positive: bool = True
+    features: Tensor, happened: Tensor, ridge: float = 1e-2
 ) -> tuple[list[float], float]:
-    """Logistic regression, features [n, k] → (k weights, none negative if `positive`; bias)."""
+    """Logistic regression, features [n, k] → (k weights, none negative; bias)."""
     raw = torch.full((features.shape[1],), 0.5, requires_grad=True)
     bias = torch.zeros(1, requires_grad=True)
 
     def weight() -> Tensor:
-        return nn.functional.softplus(raw) if positive else raw
+        return nn.functional.softplus(raw)
 
     def loss() -> Tensor:
         logit = features @ weight() + bias
@@ -125,11 +125,9 @@ def _minimise(parameters: list[Tensor], loss: Any) -> None:
     optimiser.step(closure)  # type: ignore[no-untyped-call]
 
 
-def calibrate(
-    judge: JudgeModel, data: Path, corpus: Path, config: CalibrationConfig | None = None
-) -> JudgeModel:
+def calibrate(judge: JudgeModel, data: Path, corpus: Path) -> JudgeModel:
     """Fit everything on the calibration split; the judge with it, its card filled in."""
-    config = config or CalibrationConfig()
+    config = CalibrationConfig()
     raw = replace(judge, calibration=Calibration())
     situations = split_situations(corpus, Split.CALIBRATION)
     _, stories = training_stories(data)

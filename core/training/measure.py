@@ -15,6 +15,12 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
+BINS = 10
+"""Equally wide bins of a reliability diagram."""
+
+ROUNDS = 400
+"""Resamples that an interval is taken from."""
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -57,10 +63,10 @@ def ordered(better: Floats, worse: Floats) -> float:
     )
 
 
-def calibration_error(chances: Floats, happened: Bools, bins: int = 10) -> float:
+def calibration_error(chances: Floats, happened: Bools) -> float:
     """Expected calibration error over equally wide bins (Naeini et al. 2015), 0 to 1."""
     return float(
-        sum(b.share * abs(b.predicted - b.happened) for b in reliability(chances, happened, bins))
+        sum(b.share * abs(b.predicted - b.happened) for b in reliability(chances, happened))
     )
 
 
@@ -76,12 +82,12 @@ class Bin:
     """Rate at which it was so."""
 
 
-def reliability(chances: Floats, happened: Bools, bins: int = 10) -> list[Bin]:
+def reliability(chances: Floats, happened: Bools) -> list[Bin]:
     """The bars of a reliability diagram; empty ones are left out."""
-    place = np.minimum((chances * bins).astype(int), bins - 1)
+    place = np.minimum((chances * BINS).astype(int), BINS - 1)
     return [
         Bin(float(inside.mean()), float(chances[inside].mean()), float(happened[inside].mean()))
-        for inside in (place == number for number in range(bins))
+        for inside in (place == number for number in range(BINS))
         if inside.any()
     ]
 
@@ -98,12 +104,7 @@ def best_threshold(scores: Floats, positive: Bools) -> float:
     return float(cuts[int(np.argmax(kept + turned_down))])
 
 
-def with_interval(
-    figure: Callable[[Ints], float],
-    groups: Sequence[object],
-    rounds: int = 400,
-    seed: int = 0,
-) -> Figure:
+def with_interval(figure: Callable[[Ints], float], groups: Sequence[object]) -> Figure:
     """A figure over rows with its 95 % bootstrap interval, whole groups being drawn together.
 
     `figure` gets row numbers; `groups` names the group of every row, in order.
@@ -113,9 +114,9 @@ def with_interval(
     order = np.argsort(member, kind="stable")
     rows = np.split(order, np.flatnonzero(np.diff(member[order])) + 1) if len(order) else []
     everything = np.arange(len(member), dtype=np.int64)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     drawn = []
-    for _ in range(rounds if rows else 0):
+    for _ in range(ROUNDS if rows else 0):
         chosen = rng.integers(0, len(rows), len(rows))
         drawn.append(figure(np.concatenate([rows[i] for i in chosen])))
     finite = [value for value in drawn if np.isfinite(value)]

@@ -15,20 +15,15 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
 
-import torch
-
 from core.domain.scenario import Scenario
 from core.domain.text import words
 from core.domain.values import Profile, Value
 from core.domain.verdict import Judgement, Risk, assess
 from core.models.base import Draft, TextModel
-from core.models.causal import CausalModel
 from core.stages import align as aligning
 from core.stages import prompts, propose
 from core.stages.judge import Judge, judge
 from core.training.policy_figures import ProposalFigures, RewriteFigures
-from core.training.replies import Sample, losses
-from core.training.steps import in_steps
 from core.training.texts import Scene, Wish
 from core.training.wording import Topics, distance, distinct_2, stems
 from core.watch import SILENT, Watch
@@ -212,13 +207,6 @@ def rewrite_figures(
         high=sum(risk is Risk.HIGH for risk in before),
         texts=tuple(texts),
     )
-
-
-@torch.inference_mode()
-def reply_loss(model: CausalModel, samples: Sequence[Sample]) -> float:
-    """Mean loss of a token of the replies written by hand, in nats: what a better model lowers."""
-    found = [losses(model.model, batch) for batch in in_steps(samples, 2048)]
-    return float(torch.cat(found).mean())
 
 
 def by_hand(scenes: Sequence[Scene]) -> tuple[ProposalFigures, RewriteFigures]:

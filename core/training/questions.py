@@ -46,9 +46,9 @@ def read_questions(data: Path) -> tuple[list[Question], list[Question]]:
     return learnt, kept
 
 
-def own_questions(path: Path = OWN) -> list[Question]:
+def own_questions() -> list[Question]:
     """The questions of the corpus: for measuring only, with no answers."""
-    return [Question(row["question"], foundations=tuple(row["foundations"])) for row in rows(path)]
+    return [Question(row["question"], foundations=tuple(row["foundations"])) for row in rows(OWN)]
 
 
 def _field(row: Mapping[str, Any], name: str, path: Path) -> str:

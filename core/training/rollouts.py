@@ -176,12 +176,6 @@ class Policy:
         return found
 
     @torch.no_grad()
-    def next_log_probs(self, prompts: Sequence[Tokens]) -> Tensor:
-        """Log-probabilities of the token after each prompt [prompts, vocabulary]."""
-        laid = lay([Rollout(prompt, (0,)) for prompt in prompts], self.row_length)
-        return self.log_probs(laid)[laid.at].cpu()
-
-    @torch.no_grad()
     def write(
         self,
         prompts: Sequence[Tokens],

@@ -19,9 +19,11 @@ from transformers import PreTrainedTokenizerFast
 from core.errors import BadInput
 from core.models.adapters import WEIGHTS
 from core.models.readout import Calibration, ask
+from core.models.trained import TrainedJudge
 from core.training import data as sets
 from core.training.data import Harm, Label, Situation, Split, split_of
 from core.training.heads_config import HeadsConfig, Stage
+from core.watch import SILENT
 from tests import tiny
 
 pytest.importorskip("peft")
@@ -221,10 +223,11 @@ def test_a_finished_judge_loads_without_peft_and_reads(
     )
     alone = judge.read([ask(tokenize, "A ferry.", ["Wait."], [["Help."]])])[0]
     assert together[2].respect.shape == (3, 3)
-    scores = judge.score("A ferry.", ["Ring.", "Wait."], ["Never ring.", "Help.", "Smile."])
-    assert scores.respect.shape == scores.breaks.shape == (2, 3)
-    assert scores.harm.shape == (2,)
-    assert bool(((scores.respect >= 0) & (scores.respect <= 1)).all())
+    values: tuple[str, ...] = ("Never ring.", "Help.", "Smile.")
+    tree = ("A ferry.", [("Ring.", values), ("Wait.", values)])
+    [measures] = TrainedJudge(judge).measure([tree], SILENT, second=False)
+    assert [len(one.scores) for one in measures] == [len(one.breaks) for one in measures] == [3, 3]
+    assert all(0 <= chance <= 1 for one in measures for chance in (*one.scores, one.harm))
     torch.testing.assert_close(together[0].respect[2:], alone.respect, atol=1e-4, rtol=1e-3)
     torch.testing.assert_close(together[0].harm[1:], alone.harm, atol=1e-4, rtol=1e-3)
 

@@ -251,7 +251,8 @@ def test_the_next_token_and_what_is_written_come_from_the_same_policy(base: Path
     random_adapter(adapted)
     policy = Policy(adapted, row_length=64)
     prompts: list[Tokens] = [(5, 9, 31), (5, 9, 40, 7)]
-    likely = policy.next_log_probs(prompts).exp()
+    laid = lay([Rollout(prompt, (0,)) for prompt in prompts], 64)
+    likely = policy.log_probs(laid)[laid.at].exp()
     drawn = policy.write(prompts * 400, 1, frozenset({2}), torch.Generator().manual_seed(4))
 
     for place, chances in enumerate(likely):
