@@ -121,15 +121,8 @@ def _run(
     meter: Meter,
 ) -> run.Outcome | None:
     from core.games.tune import tune as learn
-    from core.models.manifest import weights_digest
 
-    base = catalog.locate(settings.model)
-    if weights_digest(base) != settings.digest:
-        raise BadInput(
-            f"{settings.model} has other weights than when the run was begun",
-            where=str(folder / run.SETTINGS),
-            mend="Begin another folder.",
-        )
+    base = run.base_of(settings, folder)
 
     def tell(update: run.Update) -> None:
         meter.show(

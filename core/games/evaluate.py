@@ -11,7 +11,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from core.errors import BadInput
 from core.games import run
 from core.games.episodes import ORDER, by_state
 from core.games.matrix import GAMES, Game
@@ -29,8 +28,6 @@ from core.games.prompts import (
 from core.games.regret import Figures, exact, sampled
 from core.games.rewards import Reward
 from core.games.tune import learning
-from core.models import catalog
-from core.models.manifest import weights_digest
 from core.training.adapted import Adapted
 from core.training.rollouts import Policy
 from core.training.spoken import Speaker
@@ -88,18 +85,12 @@ class Found(Struct, frozen=True):
 class Reader:
     """Models of one shape in memory: their base once, and what its lower layers made of prompts."""
 
-    def __init__(self, settings: run.RunSettings) -> None:
-        """Raises `BadInput` where the base has other weights than the run began with."""
-        self.base = catalog.locate(settings.model)
-        if weights_digest(self.base) != settings.digest:
-            raise BadInput(
-                f"{settings.model} has other weights than when the run was begun",
-                mend="Evaluate it with the weights that it was tuned from.",
-            )
+    def __init__(self, settings: run.RunSettings, folder: Path) -> None:
+        """For the run in `folder`. Raises as `run.base_of` does."""
+        base = run.base_of(settings, folder)
         config = learning(settings)
-        self.shape = _shape(settings)
-        self._adapted = Adapted(self.base, config.rank, config.alpha, config.first_layer, "cpu")
-        self._speaker = Speaker(Policy(self._adapted, config.row_length), self.base)
+        self._adapted = Adapted(base, config.rank, config.alpha, config.first_layer, "cpu")
+        self._speaker = Speaker(Policy(self._adapted, config.row_length), base)
 
     def wear(self, folder: Path) -> None:
         """Takes up the adapter of a run; see `Adapted.load`."""
@@ -138,7 +129,7 @@ def open_runs(folders: Sequence[Path]) -> Iterator[tuple[Path, run.RunSettings, 
     for folder, settings in told:
         shape = _shape(settings)
         if shape not in readers:
-            readers[shape] = Reader(settings)
+            readers[shape] = Reader(settings, folder)
         readers[shape].wear(folder)
         yield folder, settings, readers[shape]
 

@@ -26,6 +26,8 @@ from core.games.matrix import Game, Move, State
 from core.games.players import Chances
 from core.games.prompts import TRAINING_WORDS, Words
 from core.games.rewards import XI_TRAINING, Reward
+from core.models import catalog
+from core.models.manifest import weights_digest
 
 SETTINGS = "run.toml"
 LOG = "log.jsonl"
@@ -182,6 +184,23 @@ def read_settings(folder: Path, warn: Warn | None = None) -> RunSettings:
             mend="`placet games tune` makes one.",
         )
     return convert(read_toml(folder / SETTINGS), RunSettings, str(folder / SETTINGS), warn)
+
+
+def base_of(settings: RunSettings, folder: Path) -> Path:
+    """The folder of the model that a run in `folder` tunes.
+
+    Raises:
+        BadInput: it has other weights than when the run was begun.
+        ModelProblem: it is not on this machine.
+    """
+    base = catalog.locate(settings.model)
+    if weights_digest(base) != settings.digest:
+        raise BadInput(
+            f"{settings.model} has other weights than when the run was begun",
+            where=str(folder / SETTINGS),
+            mend="Bring the weights that it was begun with, or begin another folder.",
+        )
+    return base
 
 
 def read_updates(folder: Path, start: int = 0) -> tuple[list[Update], int]:

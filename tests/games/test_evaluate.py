@@ -133,7 +133,8 @@ def test_what_cannot_be_measured_is_named(placet: Placet, runs: list[Path], tmp_
     assert "adapter cannot be read" in placet("games", "evaluate", tmp_path / "early").trouble
     other = msgspec.structs.replace(settings, digest="0" * 64)
     run.write_settings(tmp_path / "other", other)
-    assert "other weights" in placet("games", "evaluate", tmp_path / "other").trouble
+    told = placet("games", "evaluate", tmp_path / "other").trouble
+    assert "run.toml" in told and "other weights" in told
     wide = {**settings.learning, "rank": 8}
     run.write_settings(tmp_path / "wide", msgspec.structs.replace(settings, learning=wide))
     for name in (adapters.CONFIG, adapters.WEIGHTS):
