@@ -95,8 +95,12 @@ class PlacetApp(App[int]):
             self.push_screen(OpeningScreen(store))
             self.call_after_refresh(self._begin, store)
         else:
-            self.push_screen(ReviewScreen(self.review))
-            self.call_after_refresh(self._begin, None)
+            self.call_later(self._open)
+
+    def _open(self) -> None:
+        """Shows the session. Not while mounting: what is painted until then is thrown away."""
+        self.push_screen(ReviewScreen(self.review))
+        self.call_after_refresh(self._begin, None)
 
     def on_unmount(self) -> None:
         """Lets others have the session, and ends a run, however this ends."""

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from core.domain.candidate import Case
 from core.domain.scenario import Scenario
 from core.domain.text import words
 from core.domain.values import Profile, Value
@@ -202,7 +203,7 @@ def measure_rewrites(
     drafts = model.generate(asked, aligning.SAMPLING, seeds, watch)
 
     def whole(one: Mending, judgement: Judgement) -> str:
-        case = aligning.Case(text=one.wish.action, judgement=judgement, guidance=one.wish.guidance)
+        case = Case(text=one.wish.action, judgement=judgement, guidance=one.wish.guidance)
         assert reviewer is not None
         found = aligning.align(
             model,

@@ -11,6 +11,9 @@ from core.session.events import ModelsSet, Started
 from core.session.session import Session
 from core.session.store import Store
 
+PAINTED = 0.02
+"""Seconds that saving leaves to the painting of what is saved; both want the processor."""
+
 
 class Saver:
     """Keeps one session on disk. `changed` is called whenever its state is another."""
@@ -78,6 +81,7 @@ class Saver:
 
     async def _run(self) -> None:
         while self.dirty:
+            await asyncio.sleep(PAINTED)
             count = len(self.session.records)
             try:
                 await asyncio.to_thread(_save, self._store, _still(self.session))
