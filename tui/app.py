@@ -110,7 +110,7 @@ class PlacetApp(App[int]):
             self.review.saver.free()
 
     def _begin(self, store: Store | None) -> None:
-        gc.freeze()  # what the start made stays until the end
+        _stays()
         gc.enable()
         self.run_worker(self._start(store), group="engine")
 
@@ -134,6 +134,7 @@ class PlacetApp(App[int]):
             self.exit(1)
         else:
             self._take(opened)
+            _stays()
             await self.switch_screen(ReviewScreen(self.review))
             self._begun()
 
@@ -196,3 +197,8 @@ class PlacetApp(App[int]):
         if commands := getattr(screen, "commands", None):
             yield from commands()
         yield from super().get_system_commands(screen)
+
+
+def _stays() -> None:
+    """What is there now is never collected: a pass over a long session takes longer than a key."""
+    gc.freeze()

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ class Saver:
         self.problem = ""
         """Why the last save failed."""
         self.saved_at: datetime | None = None
+        store.rest = _rest
         self._store = store
         self._changed = changed
         self._saved = 0
@@ -91,6 +93,10 @@ class Saver:
             self._saved, self.problem, self.saved_at = count, "", datetime.now()
             self._changed()
         self._changed()
+
+
+def _rest() -> None:
+    time.sleep(0.002)
 
 
 def _save(store: Store, session: Session) -> None:
