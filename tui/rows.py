@@ -17,6 +17,9 @@ from tui.keys import Place, bindings
 
 T = TypeVar("T")
 
+_KEPT = 1000
+"""Lines that are kept as they were drawn: some screens of them, not those of a long session."""
+
 
 class AtLine(Message):
     """Something happened at the line `key` of a list."""
@@ -227,10 +230,10 @@ class RowList(ScrollView, Generic[T], can_focus=True):
         known = self._drawn.get(place)
         if known is None or known[0] != row:
             style = ("rows--cursor" if self.has_focus else "rows--blurred") if under else ""
-            known = self._drawn[place] = (
-                row,
-                self._strip(self.draw(row, width, under), width, style),
-            )
+            if len(self._drawn) >= _KEPT:
+                self._drawn.clear()
+            known = row, self._strip(self.draw(row, width, under), width, style)
+            self._drawn[place] = known
         return known[1]
 
     def _empty_line(self, y: int, width: int) -> Strip:
