@@ -87,20 +87,20 @@ class PlacetApp(App[int]):
         return (self._make_laboratory or Laboratory)()
 
     def on_mount(self) -> None:
+        """Draws soon: what is painted before the application is mounted is thrown away."""
+        self.call_later(self._draw)
+
+    def _draw(self) -> None:
         """Draws first; worker and reading start once there is something to look at."""
+        store = None
         if self._file:
             from tui.screens.opening import OpeningScreen
 
             store = Store(self._file)
             self.push_screen(OpeningScreen(store))
-            self.call_after_refresh(self._begin, store)
         else:
-            self.call_later(self._open)
-
-    def _open(self) -> None:
-        """Shows the session. Not while mounting: what is painted until then is thrown away."""
-        self.push_screen(ReviewScreen(self.review))
-        self.call_after_refresh(self._begin, None)
+            self.push_screen(ReviewScreen(self.review))
+        self.call_after_refresh(self._begin, store)
 
     def on_unmount(self) -> None:
         """Lets others have the session, and ends a run, however this ends."""
@@ -110,7 +110,7 @@ class PlacetApp(App[int]):
             self.review.saver.free()
 
     def _begin(self, store: Store | None) -> None:
-        _stays()
+        gc.freeze()  # what the start made stays until the end
         gc.enable()
         self.run_worker(self._start(store), group="engine")
 
@@ -134,7 +134,7 @@ class PlacetApp(App[int]):
             self.exit(1)
         else:
             self._take(opened)
-            _stays()
+            gc.freeze()  # so does a long session: a pass through it takes longer than a key
             await self.switch_screen(ReviewScreen(self.review))
             self._begun()
 
@@ -197,8 +197,3 @@ class PlacetApp(App[int]):
         if commands := getattr(screen, "commands", None):
             yield from commands()
         yield from super().get_system_commands(screen)
-
-
-def _stays() -> None:
-    """What is there now is never collected: a pass over a long session takes longer than a key."""
-    gc.freeze()
