@@ -6,14 +6,14 @@ from contextlib import contextmanager
 
 from msgspec import Struct
 
-from core.domain.candidate import Origin, Source
+from core.domain.candidate import Case, Origin, Source
 from core.domain.scenario import Scenario
 from core.domain.values import Profile
 from core.domain.verdict import Judgement
 from core.models.base import Voices
 from core.session.events import Settings
 from core.session.session import Session
-from core.stages.align import Case, align
+from core.stages.align import align
 from core.stages.consult import consult
 from core.stages.judge import judge
 from core.stages.propose import propose

@@ -87,16 +87,20 @@ class PlacetApp(App[int]):
         return (self._make_laboratory or Laboratory)()
 
     def on_mount(self) -> None:
+        """Draws soon: what is painted before the application is mounted is thrown away."""
+        self.call_later(self._draw)
+
+    def _draw(self) -> None:
         """Draws first; worker and reading start once there is something to look at."""
+        store = None
         if self._file:
             from tui.screens.opening import OpeningScreen
 
             store = Store(self._file)
             self.push_screen(OpeningScreen(store))
-            self.call_after_refresh(self._begin, store)
         else:
             self.push_screen(ReviewScreen(self.review))
-            self.call_after_refresh(self._begin, None)
+        self.call_after_refresh(self._begin, store)
 
     def on_unmount(self) -> None:
         """Lets others have the session, and ends a run, however this ends."""
@@ -130,6 +134,7 @@ class PlacetApp(App[int]):
             self.exit(1)
         else:
             self._take(opened)
+            gc.freeze()  # so does a long session: a pass through it takes longer than a key
             await self.switch_screen(ReviewScreen(self.review))
             self._begun()
 

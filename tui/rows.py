@@ -17,6 +17,9 @@ from tui.keys import Place, bindings
 
 T = TypeVar("T")
 
+_KEPT = 1000
+"""Lines that are kept as they were drawn: some screens of them, not those of a long session."""
+
 
 class AtLine(Message):
     """Something happened at the line `key` of a list."""
@@ -50,6 +53,9 @@ class RowList(ScrollView, Generic[T], can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = bindings(Place.LIST)
     HEADER = 0
     """Lines at the top that do not scroll."""
+    ALONE = False
+    """Whether a line depends on its row and on nothing else: it is drawn once then, and again only
+    for another row."""
 
     cursor: reactive[int] = reactive(0, repaint=False)
 
@@ -63,7 +69,8 @@ class RowList(ScrollView, Generic[T], can_focus=True):
         """Nothing to show yet."""
         super().__init__(id=id)
         self.rows: Sequence[T] = []
-        self._drawn: dict[tuple[int, bool, int, bool], Strip] = {}
+        self._drawn: dict[tuple[int, bool, int, bool], tuple[T, Strip]] = {}
+        self._painted: dict[int, Strip] = {}
         self._key = ""
 
     def key_of(self, row: T) -> str:
@@ -96,13 +103,13 @@ class RowList(ScrollView, Generic[T], can_focus=True):
         """Draws other lines. The cursor stays with its key, or at its place where that is gone."""
         old = self.key
         self.rows = rows
-        self._drawn.clear()
+        if not self.ALONE:
+            self._drawn.clear()
         place = self.place_of(old) if follow and old else None
         if place is None:
             place = max(0, min(self.cursor, len(rows) - 1))
         self.virtual_size = Size(self.scrollable_content_region.width, len(rows) + self.HEADER)
         self._place(place)
-        self.refresh()
 
     def go_to(self, key: str) -> None:
         """Puts the cursor on the line of that name."""
@@ -119,10 +126,22 @@ class RowList(ScrollView, Generic[T], can_focus=True):
         self.cursor = number
         key = self.key_of(self.rows[number]) if self.rows else ""
         self._scroll_into_view()
-        self.refresh()
+        self._repaint()
         if key != self._key:
             self._key = key
-            self.post_message(self.Moved(self, key))
+            # Straight to the screen, and not from pane to pane: what follows from it is there in
+            # time for the same frame.
+            self.screen.post_message(self.Moved(self, key))
+
+    def _repaint(self) -> None:
+        """Has those lines painted that are not as they were painted last."""
+        width, height = self.scrollable_content_region.size
+        if not self.rows or not self._painted:
+            self.refresh()
+            return
+        for y in range(self.HEADER, height):
+            if self._line(y) != self._painted.get(y):
+                self.refresh(Region(0, y, width, 1))
 
     def _scroll_into_view(self) -> None:
         height = self.scrollable_content_region.height - self.HEADER
@@ -194,6 +213,10 @@ class RowList(ScrollView, Generic[T], can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """One line of the screen."""
+        self._painted[y] = strip = self._line(y)
+        return strip
+
+    def _line(self, y: int) -> Strip:
         width = self.scrollable_content_region.width
         if not self.rows:
             return self._empty_line(y, width)
@@ -202,14 +225,16 @@ class RowList(ScrollView, Generic[T], can_focus=True):
         number = y - self.HEADER + self.scroll_offset.y
         if number >= len(self.rows):
             return Strip.blank(width, self.rich_style)
-        under = number == self.cursor
-        known = (number, under, width, self.has_focus)
-        if known not in self._drawn:
+        row, under = self.rows[number], number == self.cursor
+        place = (number, under, width, self.has_focus)
+        known = self._drawn.get(place)
+        if known is None or known[0] != row:
             style = ("rows--cursor" if self.has_focus else "rows--blurred") if under else ""
-            self._drawn[known] = self._strip(
-                self.draw(self.rows[number], width, under), width, style
-            )
-        return self._drawn[known]
+            if len(self._drawn) >= _KEPT:
+                self._drawn.clear()
+            known = row, self._strip(self.draw(row, width, under), width, style)
+            self._drawn[place] = known
+        return known[1]
 
     def _empty_line(self, y: int, width: int) -> Strip:
         drawn = Visual.to_strips(

@@ -10,6 +10,7 @@ import typer
 from core import library
 from core.cli.options import Device, Dtype, JudgeModel, Policy, ProfileName, Rewrites, Seed
 from core.cli.output import Meter, announce, give, one_of, stdin_text, warn
+from core.domain.candidate import Case
 from core.domain.scenario import Scenario
 from core.domain.text import plain, storable
 from core.domain.values import Profile
@@ -17,7 +18,6 @@ from core.domain.verdict import UNJUDGED, Judgement, Verdict, assess
 from core.errors import BadInput
 from core.files import read_text
 from core.session.report import verdict_json
-from core.stages.align import Case
 from core.stages.align import align as run_align
 from core.stages.judge import judge_rows
 from core.team import Team, load_team

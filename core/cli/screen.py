@@ -1,6 +1,7 @@
 """Opening the review screen. Imports nothing that the first picture can do without."""
 
 import gc
+import os
 import sys
 
 from core.errors import PlacetError
@@ -22,6 +23,8 @@ def open_screen(
             "the review screen needs a terminal", mend="`placet decide` does without one."
         )
     gc.disable()  # the application turns it on again after the first picture
+    sys.setswitchinterval(0.001)  # a key does not wait for long on a save in another thread
+    os.environ.setdefault("TEXTUAL_FPS", "120")  # nor for the next frame; read when it is imported
     from tui.run import run_review
 
     return run_review(

@@ -5,6 +5,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from core.domain.text import digest
+from core.domain.verdict import Judgement
 
 
 class Source(StrEnum):
@@ -88,3 +89,13 @@ class Candidate(Struct, frozen=True, kw_only=True):
     def origin(self) -> Origin:
         """Who proposed it first."""
         return self.revisions[0].origin
+
+
+class Case(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A text to re-align."""
+
+    text: str
+    judgement: Judgement | None = None
+    """What was measured of it, if it was."""
+    guidance: str = ""
+    """What the operator asks for."""

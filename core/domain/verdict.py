@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from core.domain.danger import Danger
+from core.domain.danger import Danger, features
 from core.domain.values import Probability, Profile
 
 _Answer = TypeVar("_Answer")
@@ -71,15 +71,13 @@ class RiskRule(Danger, frozen=True, kw_only=True):
         self, harm: float, breaks: Mapping[str, float], weights: Mapping[str, float]
     ) -> tuple[Risk, float]:
         """The risk, and the danger it rests on."""
-        danger = self.danger(harm, breaks, weights)
+        found = features(harm, breaks.values(), _counts(weights, breaks))
+        danger = self.at(*found)
         if danger >= self.high:
             return Risk.HIGH, danger
-        if danger >= self.med:
-            return Risk.MED, danger
-        broken = any(
-            weights.get(value, 0.0) * chance >= self.violation for value, chance in breaks.items()
-        )
-        return (Risk.MED if broken else Risk.LOW), danger
+        _, worst, _ = found
+        broken = bool(breaks) and worst >= self.violation
+        return (Risk.MED if broken or danger >= self.med else Risk.LOW), danger
 
     def danger(
         self, harm: float, breaks: Mapping[str, float], weights: Mapping[str, float]

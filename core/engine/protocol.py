@@ -10,10 +10,10 @@ changes when a message does; a worker that meets another version says so in `Tro
 import msgspec
 from msgspec import Struct
 
+from core.domain.candidate import Case
 from core.domain.scenario import Scenario
 from core.domain.values import Profile
 from core.session.events import ModelUsed
-from core.stages.align import Case
 from core.watch import AnyNote
 
 VERSION = 2

@@ -6,7 +6,7 @@ checked against them when the file is read.
 
 import copy
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,6 +50,9 @@ class Store:
         """How many events `read` has checked, and how many there are; for another thread to see."""
         self.foreign: dict[Keys, Any] = {}
         """What the file says in keys that are not known here; it stays in the file."""
+        self.rest: Callable[[], None] = lambda: None
+        """Called now and then while many candidates are written anew; a thread beside a screen
+        leaves it the processor here."""
         self._events: list[str] = []
         self._candidates: dict[str, _Still] = {}
         self._weigher: Weigher | None = None
@@ -113,6 +116,7 @@ class Store:
             self._weigher is not None and self._weigher.profile == state.profile
         )
         self._weigher = state.weigher
+        anew = 0
         for candidate in state.candidates.values():
             grounds = state.grounds(candidate.id)
             known = self._candidates.get(candidate.id)
@@ -120,8 +124,16 @@ class Store:
                 known = _Still.of(candidate, grounds, state.verdict(candidate.id), self.foreign)
             elif not same_weights:
                 known = known.moved(state.verdict(candidate.id))
-            self._candidates[candidate.id] = known
+            if self._candidates.get(candidate.id) is not known:
+                self._candidates[candidate.id] = known
+                anew += 1
+                if anew % _REST == 0:
+                    self.rest()
             yield known.text
+
+
+_REST = 64
+"""Candidates that are written between two rests: less than a millisecond."""
 
 
 class _Still(NamedTuple):

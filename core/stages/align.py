@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import msgspec
-from msgspec import Struct
 
+from core.domain.candidate import Case
 from core.domain.scenario import Scenario
 from core.domain.values import Profile
 from core.domain.verdict import UNJUDGED, Judgement, assess
@@ -15,14 +15,6 @@ from core.stages.propose import usable
 from core.watch import SILENT, Growing, Progress, Rewritten, Watch
 
 SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_tokens=72, sentences=2)
-
-
-class Case(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A text to re-align."""
-
-    text: str
-    judgement: Judgement | None = None
-    guidance: str = ""
 
 
 def align(

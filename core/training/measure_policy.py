@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
 
+from core.domain.candidate import Case
 from core.domain.scenario import Scenario
 from core.domain.text import words
 from core.domain.values import Profile, Value
@@ -137,7 +138,7 @@ def measure_rewrites(
     drafts = model.generate(asked, aligning.SAMPLING, seeds, watch)
 
     def whole(one: Mending, judgement: Judgement) -> str:
-        case = aligning.Case(text=one.wish.action, judgement=judgement, guidance=one.wish.guidance)
+        case = Case(text=one.wish.action, judgement=judgement, guidance=one.wish.guidance)
         assert reviewer is not None
         found = aligning.align(
             model,

@@ -17,9 +17,9 @@ from typing import Any
 
 from core import library
 from core.bench import setting
+from core.domain.candidate import Case
 from core.engine.client import Engine
 from core.engine.protocol import Align, Finished, Judge, Load, Propose, Task
-from core.stages.align import Case
 
 LOADING = 300.0
 """Seconds that the models have to be there."""

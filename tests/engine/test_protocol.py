@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.domain.candidate import Case
 from core.domain.scenario import Scenario
 from core.domain.values import Profile, Value
 from core.domain.verdict import Judgement
 from core.engine import protocol
-from core.stages.align import Case
 from core.watch import Dropped, Growing, Measured, Progress, Rewritten, Written
 from tests.nasty import SPOKEN, STORABLE
 

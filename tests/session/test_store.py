@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
+from core.domain.candidate import Origin, Source
 from core.domain.verdict import Recommendation, Risk
 from core.errors import BadInput, PlacetError, Tampered
 from core.files import dump_toml
@@ -530,3 +531,18 @@ def test_a_comment_marker_or_header_in_a_text_does_not_split_an_event(text: str)
 
     assert len(HEADER.findall(rendered.encode("utf-8"))) == len(session.records)
     assert dump_toml({"text": text}).count("\n") == 1
+
+
+def test_a_save_rests_while_it_writes_many_candidates_anew(tmp_path: Path) -> None:
+    session = started()
+    for number in range(200):
+        session.propose(f"Write to owner {number}.", Origin(Source.POLICY, "a model"))
+    store = Store(tmp_path / "session.toml")
+    rests: list[Store] = []
+    store.rest = lambda: rests.append(store)
+    text = store.render(session)
+    assert text == Store(store.path).render(session)
+    assert len(rests) == 3
+    session.note("nothing about a candidate")
+    store.render(session)
+    assert len(rests) == 3  # nothing about them is written anew

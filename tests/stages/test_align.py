@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 import pytest
 
+from core.domain.candidate import Case
 from core.domain.verdict import Judgement, Risk
 from core.errors import BadInput, Cancelled
 from core.models.base import Draft
-from core.stages.align import Case, align
+from core.stages.align import align
 from core.watch import AnyNote, Growing, Rewritten, Watch
 from tests.fakes import FakeJudge, FakeModel
 from tests.nouns import CALL, CONSENT, HONESTY, PROFILE, SCENARIO, judgement

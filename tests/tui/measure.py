@@ -4,7 +4,8 @@ first_paint_ms: from the start of the process to the first bytes of the screen's
 among them. key_to_paint_ms: from a key to the bytes of what it changes (the name of the candidate
 that the cursor has moved to, the number of the weight), not just to any bytes; once while nothing
 runs, once while the worker generates. exit_ms: from `q` in mid-generation to the end of the
-process. `--candidates N` opens a session of N candidates.
+process. `--candidates N` opens a session of N candidates. Keys are measured once the models are
+loaded and have proposed; `--policy placet --judge placet` takes those that were pulled.
 """
 
 import argparse
@@ -23,6 +24,8 @@ import termios
 import time
 from pathlib import Path
 
+from core import paths
+
 KEYS = (b"j", b"k", b"j", b"k", b"1", b"-", b"-", b"+", b"+", b"3")
 """What an operator presses: moving, weighing, going from pane to pane."""
 
@@ -34,6 +37,9 @@ WEIGHT = re.compile(rb"Consent[^\r\n]{0,400}? (\d\.\d\d)")
 """What tells that a move, or a change of the first weight, is painted: it is not as before."""
 
 EFFECT = {b"j": CURSOR, b"k": CURSOR, b"-": WEIGHT, b"+": WEIGHT}
+
+IDLE = b"approves the one under the cursor"
+"""The hint of a screen that has candidates and on which nothing runs."""
 
 SETTLED = 0.08
 """Seconds of silence after which a painting is over."""
@@ -64,10 +70,10 @@ class Terminal:
         self.seen += piece
         return piece
 
-    def until(self, text: bytes, patience: float = 60.0) -> float:
-        """Waits for a text; gives the seconds since the start."""
+    def until(self, text: bytes, patience: float = 60.0, start: int = 0) -> float:
+        """Waits for a text after so many bytes; gives the seconds since the program's start."""
         end = time.perf_counter() + patience
-        while text not in self.seen:
+        while self.seen.find(text, start) < 0:
             if time.perf_counter() > end:
                 raise TimeoutError(f"{text!r} never came: {self.seen[-600:]!r}")
             self.read(0.05)
@@ -93,6 +99,12 @@ class Terminal:
             if found not in ([], before) or (came and not effect):
                 return time.perf_counter() - begun
         raise TimeoutError(f"nothing was painted after {key!r}: {self.seen[start:][-600:]!r}")
+
+    def propose(self) -> None:
+        """Has candidates proposed and judged, which takes until the models are loaded, too."""
+        start = len(self.seen)
+        os.write(self.master, b"g")
+        self.until(IDLE, 150.0, start)
 
     def close(self) -> None:
         """Ends it, however it is."""
@@ -125,11 +137,11 @@ def measure(policy: str, judge: str, many: int, size: tuple[int, int]) -> dict[s
     """One start, one generation, one end."""
     home = tempfile.mkdtemp(prefix="placet-measure-")
     env = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
-    if policy == "echo":
-        env["PLACET_HOME"] = home
-        Path(home, "config.toml").write_text(
-            f'schema = 1\n[defaults]\npolicy = "{policy}"\njudge = "{judge}"\n', "utf-8"
-        )
+    env["PLACET_HOME"] = home
+    Path(home, "models").symlink_to(paths.models())
+    Path(home, "config.toml").write_text(
+        f'schema = 1\n[defaults]\npolicy = "{policy}"\njudge = "{judge}"\n', "utf-8"
+    )
     argv = [str(Path(sys.executable).with_name("placet")), "review"]
     if many:
         path = Path(home) / "crowd.toml"
@@ -138,10 +150,10 @@ def measure(policy: str, judge: str, many: int, size: tuple[int, int]) -> dict[s
     terminal = Terminal(argv, env, size)
     try:
         first = terminal.until(b"Candidates")
-        terminal.until(b"GB" if policy != "echo" else b"echo is at work", 120)
+        terminal.until(b"to decide" if many else b"Nothing to decide yet")
         terminal.drain(0.3)
-        terminal.press(b"g")
-        terminal.drain(0.3, 5.0 if policy == "echo" else 20.0)
+        terminal.propose()
+        terminal.drain(0.3)
         os.write(terminal.master, b"3" + HOME)
         terminal.drain(0.3)
         quiet = [terminal.press(key) for key in KEYS * 3]

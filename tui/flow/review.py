@@ -290,7 +290,7 @@ class Review:
             self._before = self._ranks()
         self.session.set_weights({value: round(min(1.0, max(0.0, weight)), 2)})
         counts = f"{value} counts {self.profile.weights[value]:.2f}"
-        if any(self.hides(name) for name in self.session.candidates):
+        if self.blind and any(self.hides(name) for name in self.session.candidates):
             self.news.say(f"{counts}.")  # who gained and who lost would give verdicts away
             return
         now = self._ranks()

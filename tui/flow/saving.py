@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +11,9 @@ from core.errors import PlacetError
 from core.session.events import ModelsSet, Started
 from core.session.session import Session
 from core.session.store import Store
+
+PAINTED = 0.02
+"""Seconds that saving leaves to the painting of what is saved; both want the processor."""
 
 
 class Saver:
@@ -20,6 +24,7 @@ class Saver:
         self.problem = ""
         """Why the last save failed."""
         self.saved_at: datetime | None = None
+        store.rest = _rest
         self._store = store
         self._changed = changed
         self._saved = 0
@@ -78,6 +83,7 @@ class Saver:
 
     async def _run(self) -> None:
         while self.dirty:
+            await asyncio.sleep(PAINTED)
             count = len(self.session.records)
             try:
                 await asyncio.to_thread(_save, self._store, _still(self.session))
@@ -87,6 +93,10 @@ class Saver:
             self._saved, self.problem, self.saved_at = count, "", datetime.now()
             self._changed()
         self._changed()
+
+
+def _rest() -> None:
+    time.sleep(0.002)
 
 
 def _save(store: Store, session: Session) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from itertools import count
 
-from core.domain.candidate import Candidate, Origin, Source
+from core.domain.candidate import Candidate, Case, Origin, Source
 from core.engine.protocol import (
     Align,
     Consult,
@@ -23,7 +23,6 @@ from core.engine.protocol import (
 from core.errors import PlacetError, Refused
 from core.session.events import ModelUsed
 from core.session.session import Session
-from core.stages.align import Case
 from core.watch import Advised, AnyNote, Dropped, Growing, Measured, Progress, Rewritten, Written
 from tui.flow.engine import EngineLike, Hear
 from tui.flow.jobs import Defaults, Job, Kind
@@ -56,6 +55,8 @@ class Work:
         self.vitals: Vitals | None = None
         self.trouble = ""
         """Why the worker or the models are not there."""
+        self.hearing = False
+        """Whether what changes now comes from the worker, and not from the operator."""
         self._number = count(1)
 
     # Asking
@@ -222,10 +223,13 @@ class Work:
 
     def hear(self, reply: Reply) -> None:
         """Takes in one line of the worker. Whatever is wrong with it, the rest goes on."""
+        self.hearing = True
         try:
             self._take_in(reply)
         except PlacetError as error:
             self.news.say(f"What came from the worker was refused: {error.problem}", Tone.ERROR)
+        finally:
+            self.hearing = False
 
     def _take_in(self, reply: Reply) -> None:
         if isinstance(reply, Said):

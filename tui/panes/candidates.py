@@ -24,6 +24,7 @@ class CandidateList(RowList[Row]):
     """The lines."""
 
     HEADER = 1
+    ALONE = True
 
     def __init__(self) -> None:
         super().__init__(id="candidate-list")

@@ -7,14 +7,13 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Static
 
 from core.domain.scenario import Scenario
 from tui.draw import MUTED, lines
 from tui.keymap import key_of
 from tui.keys import Place, bindings
 from tui.literal import literal
-from tui.scroll import TextScroll
+from tui.scroll import TextScroll, Told, entitle
 
 
 class ScenarioPane(TextScroll):
@@ -31,16 +30,15 @@ class ScenarioPane(TextScroll):
 
     def compose(self) -> ComposeResult:
         """One text."""
-        yield Static(id="scenario-text", markup=False)
+        yield Told(id="scenario-text", markup=False)
 
     def show(self, scenario: Scenario) -> None:
         """Draws a scenario."""
         title = scenario.title or scenario.name
-        self.border_title = Content("2 Scenario") + (
-            Content(" · ") + literal(title, one_line=True) if title else Content("")
-        )
+        told = Content(" · ") + literal(title, one_line=True) if title else Content("")
+        entitle(self, Content("2 Scenario") + told)
         none = Content.styled(f"None yet. {key_of(self.app, 'scenario-edit')} writes one.", MUTED)
-        self.query_one("#scenario-text", Static).update(
+        self.query_one("#scenario-text", Told).tell(
             lines(
                 Content.styled("Goal", "bold $primary"),
                 literal(scenario.goal),

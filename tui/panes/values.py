@@ -1,5 +1,6 @@
 """The values: each with its weight as a bar and a number, and the statement of the one in view."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -7,13 +8,13 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Static
 
 from core.domain.values import Profile, Value
 from tui.draw import MUTED, bar, weight
 from tui.keys import Place, bindings
 from tui.literal import cut, literal
 from tui.rows import RowList
+from tui.scroll import Told, entitle
 
 STEP = 0.05
 """How far one press moves a weight."""
@@ -29,6 +30,7 @@ class ValueList(RowList[Value]):
     """One line a value."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(Place.VALUES)
+    ALONE = True
 
     class Weigh(Message):
         """A weight is to be another."""
@@ -61,6 +63,12 @@ class ValueList(RowList[Value]):
     def key_of(self, row: Value) -> str:
         """The value's id."""
         return row.id
+
+    def show(self, rows: Sequence[Value], *, follow: bool = True) -> None:
+        """Draws other values; the longest of their names makes the columns."""
+        if [row.id for row in rows] != [row.id for row in self.rows]:
+            self._drawn.clear()
+        super().show(rows, follow=follow)
 
     def _columns(self, width: int) -> tuple[int, int]:
         longest = max((len(row.id) for row in self.rows), default=8)
@@ -135,7 +143,7 @@ class ValuesPane(Vertical):
     def compose(self) -> ComposeResult:
         """The statement has the last lines."""
         yield ValueList()
-        yield Static(id="statement", markup=False)
+        yield Told(id="statement", markup=False)
 
     @property
     def list(self) -> ValueList:
@@ -144,15 +152,14 @@ class ValuesPane(Vertical):
 
     def show(self, profile: Profile) -> None:
         """Draws a profile."""
-        self.border_title = Content("1 Values · ") + literal(
-            profile.title or profile.name, one_line=True
-        )
+        name = literal(profile.title or profile.name, one_line=True)
+        entitle(self, Content("1 Values · ") + name)
         self.list.show(list(profile.values))
         self.show_statement()
 
     def show_statement(self) -> None:
         """Writes out what the value under the cursor says."""
         row = self.list.current
-        self.query_one("#statement", Static).update(
+        self.query_one("#statement", Told).tell(
             literal(row.statement, MUTED) if row else Content("")
         )

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.widgets import Static
 
 from core.domain.because import because
 from core.domain.candidate import Candidate, Revision
@@ -17,7 +16,7 @@ from core.domain.whatif import WhatIf
 from tui.draw import ADVICE, MUTED, RISK, bar, fit, lines, share, weight
 from tui.literal import cut, literal
 from tui.panes.values import title_of
-from tui.scroll import TextScroll
+from tui.scroll import TextScroll, Told, entitle
 
 
 class View(NamedTuple):
@@ -51,20 +50,19 @@ class VerdictPane(TextScroll):
 
     def compose(self) -> ComposeResult:
         """One text."""
-        yield Static(id="verdict-text", markup=False)
+        yield Told(id="verdict-text", markup=False)
 
     def show(self, view: View | None, empty: Content) -> None:
         """Draws it."""
-        body = self.query_one("#verdict-text", Static)
+        body = self.query_one("#verdict-text", Told)
         if view is None:
-            self.border_title = Content("4 Verdict")
-            self.border_subtitle = ""
-            body.update(empty)
+            entitle(self, Content("4 Verdict"), Content(""))
+            body.tell(empty)
             return
-        self.border_title = Content("4 Verdict · ") + literal(_about(view), one_line=True)
-        self.border_subtitle = Content(_standing(view))
+        about = literal(_about(view), one_line=True)
+        entitle(self, Content("4 Verdict · ") + about, Content(_standing(view)))
         width = max(20, self.scrollable_content_region.width - 2)
-        body.update(lines(*draw(view, width)))
+        body.tell(lines(*draw(view, width)))
 
 
 def draw(view: View, width: int) -> list[Content]:
@@ -202,8 +200,9 @@ def _scores(view: View, width: int) -> list[Content]:
     if verdict.judgement:
         told = verdict.judgement.explanation or because(verdict.judgement, profile, title_of)
         parts += [literal(told)] if told else []
-    if view.weighed:
-        parts.append(Content.styled("what if  ", MUTED) + what_if_line(view))
+    if verdict.judgement:  # the line is there from the start, so that nothing below it jumps
+        found = what_if_line(view) if view.weighed else Content.styled("…", MUTED)
+        parts.append(Content.styled("what if  ", MUTED) + found)
     if parts[-1].plain:
         parts.append(Content(""))
     return parts

@@ -2,7 +2,9 @@
 
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
+from textual.reactive import Reactive
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Static
 
 from tui.bars import ActivityLine, KeyBar, StatusLine, TabLine
@@ -16,6 +18,8 @@ class Layout(Screen[None]):
     """The panes, empty. Below 110 columns three of them share a place."""
 
     CSS_PATH = "layout.tcss"
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+    """What has the focus. Panes show that themselves; all the rest need not be painted anew."""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012
 
     def compose(self) -> ComposeResult:

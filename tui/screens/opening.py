@@ -10,7 +10,6 @@ from textual.content import Content
 from core.session.hold import Held
 from core.session.store import Store
 from tui.bars import ActivityLine, Item, KeyBar, StatusLine
-from tui.dialogs import Confirm
 from tui.draw import MUTED
 from tui.flow.news import News, Tone
 from tui.keymap import key_of
@@ -74,6 +73,8 @@ async def take_up(app: App[Any], store: Store, operator: str, news: News) -> Ope
     try:
         opened = await asyncio.to_thread(open_session, store, operator, warn=warned.append)
     except Held as error:
+        from tui.dialogs import Confirm  # late: 30 ms that the first paint does without
+
         told = f"{error.problem[:1].upper()}{error.problem[1:]}.\n\n{store.path}\n\n"
         told += "A copy goes on from here by itself: what is decided there is not seen here."
         if not await app.push_screen_wait(Confirm("Open a copy?", told, do="Open a copy")):

@@ -30,7 +30,7 @@ from tui.rows import RowList
 from tui.screens import telling
 from tui.screens.workplace import Workplace
 
-FRAME = 1 / 15
+FRAME = 1 / 10
 """Seconds between two drawings of what streams in."""
 
 REST = 0.15
@@ -67,19 +67,16 @@ class ReviewScreen(Workplace):
     def changed(self, change: Change) -> None:
         """Draws soon: at once what the operator did, in frames what streams in."""
         streaming = change in Change.DRAFTS | Change.WORK | Change.SAVING
-        idle = not self._due
         self._due |= change
-        if not streaming:
-            if self._timer:
-                self._timer.stop()
-                self._timer = None
-            if idle or self._timer is None:
-                self.call_later(self._draw_due)
+        if not streaming and not self.review.work.hearing:
+            self.call_later(self._draw_due)
         elif self._timer is None:
             self._timer = self.set_timer(FRAME, self._draw_due)
 
     def _draw_due(self) -> None:
-        self._timer = None
+        if self._timer:
+            self._timer.stop()
+            self._timer = None
         due, self._due = self._due, Change(0)
         if due and self.is_attached:
             self.draw(due)
@@ -168,7 +165,8 @@ class ReviewScreen(Workplace):
         telling.bars(self)
 
     def _said(self, notice: Notice) -> None:
-        self._draw_bars()
+        self._due |= Change.WORK
+        self.call_later(self._draw_due)
 
     # What to say where there is nothing
 

@@ -107,7 +107,8 @@ def _activity(screen: Workplace) -> None:
     line = screen.query_one(ActivityLine)
     jobs = list(review.work.jobs.values())
     if not jobs:
-        line.saying(review.news.last, _hint(screen))
+        last = review.news.last
+        line.saying(last, Content("") if last else _hint(screen))
         return
     job = next((job for job in jobs if job.progress), jobs[0])
     stops = any(other.kind is not Kind.LOAD for other in jobs)
