@@ -12,7 +12,15 @@ import typer
 from core import library, paths
 from core.cli.options import Seed
 from core.cli.output import Meter, drawable, drawn, give, give_json, needs
-from core.cli.train import CORPUS, AsJson, ConfigFile, Limit, Resume, config_of
+from core.cli.train import (
+    CORPUS,
+    AsJson,
+    ConfigFile,
+    Limit,
+    Resume,
+    config_of,
+    update_teller,
+)
 from core.domain.values import Profile, Value
 from core.errors import BadInput, ModelProblem
 from core.files import writable_folder
@@ -67,7 +75,6 @@ def train_agent(
     from core.models.load import load_judge
     from core.models.second import SecondJudge
     from core.training import agents
-    from core.training.ppo import Figures
     from core.training.questions import read_questions
 
     settings = config_of(agents.AgentConfig, config)
@@ -83,14 +90,6 @@ def train_agent(
         judge, _ = load_judge()
         second = SecondJudge.load(base, SECOND)
 
-        def tell(now: Figures) -> None:
-            meter.show(
-                f"update {now.step}/{now.steps} · reward {now.reward:.3f} · KL {now.kl:.1f} · "
-                f"entropy {now.entropy:.2f} · {now.length:.0f} tokens · {now.samples} samples · "
-                f"{now.seconds:.1f} s",
-                stage=f"update {now.step - now.step % 10} of {now.steps}",
-            )
-
         card = agents.train_agent(
             settings,
             chosen,
@@ -102,7 +101,7 @@ def train_agent(
             folder,
             catalog.DEFAULT,
             resume=resume,
-            progress=tell,
+            progress=update_teller(meter),
         )
     lines = [f"{'':<12} {'base':>7} {'agent':>7}"]
     lines += [

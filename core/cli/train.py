@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -18,6 +19,9 @@ train = typer.Typer(help="Train what Placet ships (extra `train`).", no_args_is_
 evaluate = typer.Typer(help="Measure judge, policy and aligner.", no_args_is_help=True)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from core.training.ppo import Figures
     from core.training.steps import Progress, Report
     from core.training.texts import Scene
 
@@ -81,6 +85,49 @@ def train_policy(
     with Meter() as meter:
         sft.train(settings, CORPUS, base, out, resume, _teller(meter), steps)
     typer.echo(str(out))
+
+
+@train.command("refine")
+def train_refine(
+    begin: Annotated[
+        Path, typer.Option(help="The adapter to refine.", exists=True, show_default=False)
+    ],
+    out: Out,
+    config: ConfigFile = None,
+    resume: Resume = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Bound the updates.", show_default=False)
+    ] = None,
+) -> None:
+    """Refine the policy by PPO: the judge's word, fit to the scenario and variety are its reward.
+
+    The figures of each update go into log.jsonl as they come.
+    """
+    needs("peft")
+    from core.models.load import load_judge
+    from core.training import refine
+
+    settings = config_of(refine.RefineConfig, config)
+    if limit:
+        settings = replace(settings, ppo=replace(settings.ppo, steps=limit))
+    base = catalog.locate(catalog.DEFAULT)
+    writable_folder(out)
+    with Meter() as meter:
+        meter.show("loading the judge", stage="loading the judge")
+        judge, _ = load_judge()
+        card = refine.refine(
+            settings,
+            CORPUS,
+            judge,
+            base,
+            begin,
+            out,
+            catalog.DEFAULT,
+            resume=resume,
+            progress=update_teller(meter),
+        )
+    ended = ", ended since it drifted too far from the base model" if card["ran_away"] else ""
+    typer.echo(f"{card['steps']} updates{ended}: {out}")
 
 
 @evaluate.command("judge")
@@ -269,6 +316,20 @@ def _figure(figure: Any) -> dict[str, Any]:
         "high": round(figure.high, 4),
         "n": figure.n,
     }
+
+
+def update_teller(meter: Meter) -> Callable[[Figures], None]:
+    """Shows the figures of each update of a run by PPO."""
+
+    def tell(now: Figures) -> None:
+        meter.show(
+            f"update {now.step}/{now.steps} · reward {now.reward:.3f} · KL {now.kl:.1f} · "
+            f"entropy {now.entropy:.2f} · {now.length:.0f} tokens · {now.samples} samples · "
+            f"{now.seconds:.1f} s",
+            stage=f"update {now.step - now.step % 10} of {now.steps}",
+        )
+
+    return tell
 
 
 def config_of(kind: type[Settings], path: Path | None) -> Settings:

@@ -72,15 +72,23 @@ def apart(texts: Sequence[str]) -> float:
     return fmean(distance(one, other) for one, other in pairs) if pairs else 0.0
 
 
-@torch.no_grad()
 def fluency(policy: Policy, prompts: Sequence[Tokens], replies: Sequence[Tokens]) -> float:
     """Mean log-probability of the reply tokens under the base model, nats."""
-    total, count = 0.0, 0
+    return sum(base_chances(policy, prompts, replies)) / sum(len(reply) for reply in replies)
+
+
+@torch.no_grad()
+def base_chances(
+    policy: Policy, prompts: Sequence[Tokens], replies: Sequence[Tokens]
+) -> list[float]:
+    """Log-probability of each reply under the base model, nats."""
+    found: list[float] = []
     rollouts = [Rollout(*pair) for pair in zip(prompts, replies, strict=True)]
     with policy.adapted.switched_off():
         for start in range(0, len(rollouts), ROWS_AT_ONCE):
-            laid = lay(rollouts[start : start + ROWS_AT_ONCE], policy.row_length)
+            part = rollouts[start : start + ROWS_AT_ONCE]
+            laid = lay(part, policy.row_length)
             logs = policy.logits(laid).log_softmax(-1)
-            found = logs[laid.at.to(logs.device), laid.targets.to(logs.device)]
-            total, count = total + float(found.sum()), count + len(found)
-    return total / count
+            chances = logs[laid.at.to(logs.device), laid.targets.to(logs.device)].cpu()
+            found += torch.zeros(len(part)).index_add_(0, laid.owners, chances).tolist()
+    return found

@@ -1,0 +1,332 @@
+"""The policy refined by PPO: what it writes should please the judge, fit its scenario, and differ.
+
+Cross-entropy on people's actions teaches their form, but also details that nobody could guess: a
+small model then invents details of its own and loses the thread. Here it learns from its own texts.
+A reply is worth what the judge says of it under the values at stake, how much likelier its scenario
+makes it (pointwise mutual information under the base model; Church and Hanks 1990), how far it is
+from the other replies to the same prompt, and, for a rewrite, how much of the action it keeps.
+Drift from the base model costs, as in every run of the trainer.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from random import Random
+from statistics import fmean
+from typing import Any
+
+import tomli_w
+import torch
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from core.domain.scenario import Scenario
+from core.files import write_whole
+from core.models.base import Draft, Prompt
+from core.stages import prompts
+from core.stages.propose import overlap, usable
+from core.training.agents import Scorer, sentence_ends
+from core.training.guards import base_chances
+from core.training.measure_policy import is_call
+from core.training.ppo import Figures, Ppo, PpoConfig
+from core.training.ppo_run import train
+from core.training.replies import prompt_tokens
+from core.training.rollouts import Policy, Rollout, Tokens
+from core.training.texts import Scene, held_out, read_scenes
+from core.training.wording import distance
+from core.training.writer import Writer
+from core.watch import SILENT
+
+REFINED = "refined.toml"
+
+BLANK = Scenario(goal="Do the work at hand.", context="")
+"""Under it a text is as likely as it is where it fits no scenario in particular."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefineConfig:
+    """Every hyper-parameter of a refinement."""
+
+    prompts_per_step: int = 8
+    replies_per_prompt: int = 4
+    max_tokens: int = 48
+    rewrites: float = 0.4
+    """Share of the prompts that ask for a rewrite, 0 to 1."""
+    values: int = 4
+    """Statements that a text is judged under, at least: the scenario's own, then others."""
+    judged: float = 1.5
+    """Weight of the judge's word in what a reply is worth; so for the three below."""
+    fitting: float = 1.0
+    apart: float = 0.5
+    keeping: float = 0.5
+    full_fit: float = 25.0
+    """Nats by which a scenario makes a text likelier, from where on it fits wholly. Counted by the
+    token instead, a few words taken from the scenario would do."""
+    full_keep: float = 0.5
+    """Share of the action's words in a rewrite, from where on it keeps the action wholly."""
+    held_out: float = 0.15
+    """Share of the scenarios that is never trained on, 0 to 1, as in the training before."""
+    ppo: PpoConfig = field(
+        default_factory=lambda: PpoConfig(
+            steps=80,
+            rank=8,
+            alpha=16,
+            first_layer=6,
+            rate=5e-4,
+            kl_coefficient=0.01,  # rewards lie between 0 and 1
+            kl_target=6.0,
+            kl_stop=100.0,  # it begins far from the base model, and comes nearer
+            row_length=400,
+            checkpoint_every=5,
+            threads=1,
+        )
+    )
+
+    @classmethod
+    def load(cls, path: Path) -> RefineConfig:
+        """Read from TOML, the trainer's settings in `[ppo]`; what is not named keeps its default.
+
+        Raises:
+            TypeError: the file names a field that does not exist.
+            ValueError: a field has a value that it cannot have.
+        """
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        told = table.pop("ppo", {})
+        return cls(**table, ppo=replace(cls().ppo, **told))
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Something to write."""
+
+    prompt: Tokens
+    scenario: Scenario
+    statements: tuple[str, ...]
+    """Values that the text is judged under."""
+    action: str = ""
+    """What is to be rewritten; empty for a proposal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What a reply is worth, each part 0 to 1; all are 0 where it cannot be used."""
+
+    judged: float = 0.0
+    """Half the mean score of the values, half the absence of harm."""
+    fitting: float = 0.0
+    apart: float = 0.0
+    """Distance from the nearest other reply to the same prompt."""
+    keeping: float | None = None
+    """None for a proposal."""
+
+    def total(self, config: RefineConfig) -> float:
+        """The weighted mean of the parts there are, 0 to 1."""
+        parts = [
+            (config.judged, self.judged),
+            (config.fitting, self.fitting),
+            (config.apart, self.apart),
+        ]
+        if self.keeping is not None:
+            parts.append((config.keeping, self.keeping))
+        return sum(w * part for w, part in parts) / sum(w for w, _ in parts)
+
+
+NOTHING = Worth()
+
+
+def tasks(
+    tokenizer: PreTrainedTokenizerBase, scenes: Sequence[Scene], count: int, rng: Random
+) -> tuple[list[Task], list[Task]]:
+    """Proposals and rewrites that the scenes ask for, each under at least `count` values."""
+    pool = [value for scene in scenes for wish in scene.wishes for value in wish.values]
+
+    def under(own: Sequence[str]) -> tuple[str, ...]:
+        others = rng.sample(pool, min(count, len(pool)))
+        return tuple(dict.fromkeys([*own, *others[: max(0, count - len(own))]]))
+
+    def tokens(prompt: Prompt) -> Tokens:
+        return tuple(prompt_tokens(tokenizer, prompt))
+
+    proposals = [
+        Task(
+            tokens(prompts.proposal(scene.scenario)),
+            scene.scenario,
+            under([value for wish in scene.wishes for value in wish.values]),
+        )
+        for scene in scenes
+    ]
+    rewrites = [
+        Task(
+            tokens(prompts.rewrite(scene.scenario, wish.action, wish.values, wish.guidance)),
+            scene.scenario,
+            under(wish.values),
+            wish.action,
+        )
+        for scene in scenes
+        for wish in scene.changes
+        if not is_call(wish.action)  # these end otherwise than sentences do
+    ]
+    return proposals, rewrites
+
+
+class RefineSampler:
+    """Proposals and rewrites, some replies to each, and what every reply is worth."""
+
+    def __init__(
+        self,
+        asked: tuple[Sequence[Task], Sequence[Task]],
+        judge: Scorer,
+        tokenizer: PreTrainedTokenizerBase,
+        ends: frozenset[int],
+        config: RefineConfig,
+        writer: Writer,
+    ) -> None:
+        self.asked = asked
+        self.judge = judge
+        self.tokenizer = tokenizer
+        self.ends = ends
+        self.config = config
+        self.writer = writer
+        self._blank = tuple(prompt_tokens(tokenizer, prompts.proposal(BLANK)))
+        self._extra: dict[str, float] = {}
+
+    def sample(self, policy: Policy, step: int, generator: torch.Generator) -> list[Rollout]:
+        """See `core.training.ppo.Sampler.sample`."""
+        self.writer.renew()
+        policy.writer = self.writer.model
+        drawn = self._drawn(generator)
+        each = self.config.replies_per_prompt
+        asked = [task for task in drawn for _ in range(each)]
+        replies = policy.write(
+            [task.prompt for task in asked], self.config.max_tokens, self.ends, generator
+        )
+        worth = self.worth(policy, asked, replies)
+        self._extra = {
+            "usable": fmean(one is not NOTHING for one in worth),
+            "judged": fmean(one.judged for one in worth),
+            "fitting": fmean(one.fitting for one in worth),
+            "apart": fmean(one.apart for one in worth),
+        }
+        return [
+            Rollout(task.prompt, reply, one.total(self.config))
+            for task, reply, one in zip(asked, replies, worth, strict=True)
+        ]
+
+    def worth(
+        self, policy: Policy, asked: Sequence[Task], replies: Sequence[Tokens]
+    ) -> list[Worth]:
+        """What each reply to its task is worth; replies to one prompt stand together."""
+        texts = [self.read(*pair) for pair in zip(asked, replies, strict=True)]
+        rows = [row for row, text in enumerate(texts) if text]
+        judged = self._judged([(asked[row], texts[row]) for row in rows])
+        fits = self._fits(policy, [asked[row] for row in rows], [replies[row] for row in rows])
+        found = [NOTHING] * len(texts)
+        for row, said, fit in zip(rows, judged, fits, strict=True):
+            task = asked[row]
+            others = [
+                texts[other]
+                for other, one in enumerate(asked)
+                if one is task and other != row and texts[other]
+            ]
+            kept = min(1.0, overlap(task.action, texts[row]) / self.config.full_keep)
+            found[row] = Worth(
+                said,
+                fit,
+                min((distance(texts[row], other) for other in others), default=1.0),
+                kept if task.action else None,
+            )
+        return found
+
+    def read(self, task: Task, reply: Tokens) -> str:
+        """The reply as the product would use it, or an empty text; a rewrite changes something."""
+        text = str(self.tokenizer.decode(list(reply), skip_special_tokens=True)).strip()
+        first = next(iter(text.splitlines()), "")
+        draft = Draft(first, len(reply), reply[-1] in self.ends)
+        asked = f"{task.scenario.goal} {task.scenario.context}"
+        found = usable(draft, asked, ())[0]
+        return "" if found == task.action else found
+
+    def _drawn(self, generator: torch.Generator) -> list[Task]:
+        rewrites = round(self.config.rewrites * self.config.prompts_per_step)
+        counts = (self.config.prompts_per_step - rewrites, rewrites)
+        return [
+            some[place]
+            for some, count in zip(self.asked, counts, strict=True)
+            for place in torch.randperm(len(some), generator=generator)[:count].tolist()
+        ]
+
+    def _judged(self, said: Sequence[tuple[Task, str]]) -> list[float]:
+        found = self.judge.measure(
+            [(task.scenario.context, [(text, task.statements)]) for task, text in said],
+            SILENT,
+            second=False,
+        )
+        return [(fmean(one.scores) + 1.0 - one.harm) / 2 for [one] in found]
+
+    def _fits(
+        self, policy: Policy, asked: Sequence[Task], replies: Sequence[Tokens]
+    ) -> list[float]:
+        """A rewrite too fits as a proposal for its scenario would: what it rewrites is no help."""
+        own = [
+            tuple(prompt_tokens(self.tokenizer, prompts.proposal(task.scenario))) for task in asked
+        ]
+        here = base_chances(policy, own, replies)
+        anywhere = base_chances(policy, [self._blank] * len(replies), replies)
+        return [
+            min(1.0, max(0.0, (one - other) / self.config.full_fit))
+            for one, other in zip(here, anywhere, strict=True)
+        ]
+
+    def extra(self) -> Mapping[str, float]:
+        """The parts of what the last replies were worth."""
+        return self._extra
+
+    def state(self) -> dict[str, Any]:
+        """Nothing to keep."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Nothing was kept."""
+
+    def finished(self) -> bool:
+        """Never before the last step."""
+        return False
+
+
+def refine(
+    config: RefineConfig,
+    corpus: Path,
+    judge: Scorer,
+    base: Path,
+    begin: Path,
+    out: Path,
+    base_name: str,
+    *,
+    resume: bool = False,
+    progress: Callable[[Figures], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Refines the adapter in `begin`, and writes adapter, log and card into `out`; gives the card.
+
+    Raises:
+        BadInput: the adapter in `begin` is missing, damaged or of another shape.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    learnt = [scene for scene in read_scenes(corpus, False) if not held_out(scene, config.held_out)]
+    asked = tasks(tokenizer, learnt, config.values, Random(config.ppo.seed))
+    trainer = Ppo(config.ppo, base)
+    trainer.adapted.load(begin)
+    writer = Writer(base, trainer.adapted)
+    sampler = RefineSampler(asked, judge, tokenizer, sentence_ends(tokenizer), config, writer)
+    outcome = train(trainer, sampler, out, base_name, resume, progress)
+    card = {
+        "schema": 1,
+        "base": base_name,
+        "steps": outcome.steps,
+        "ran_away": outcome.ran_away,
+        "tasks": {"proposals": len(asked[0]), "rewrites": len(asked[1])},
+        "config": asdict(config),
+    }
+    write_whole(out / REFINED, tomli_w.dumps(card))
+    return card
