@@ -14,7 +14,7 @@ from core.stages.judge import Judge, judge
 from core.stages.propose import usable
 from core.watch import SILENT, Growing, Progress, Rewritten, Watch
 
-SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_tokens=72, sentences=2)
+SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_tokens=72, sentences=1)
 
 
 def align(

@@ -10,7 +10,7 @@ from core.models.base import Draft, Sampling, TextModel
 from core.stages import prompts
 from core.watch import SILENT, Dropped, Growing, Progress, Watch, Written
 
-SAMPLING = Sampling(temperature=0.4, top_p=0.9, max_tokens=64, sentences=2)
+SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_tokens=64, sentences=1)
 ROUNDS = 3
 """How often rows that came to nothing are sampled again."""
 

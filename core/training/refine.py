@@ -70,7 +70,7 @@ class RefineConfig:
     """Share of the scenarios that is never trained on, 0 to 1, as in the training before."""
     ppo: PpoConfig = field(
         default_factory=lambda: PpoConfig(
-            steps=80,
+            steps=60,
             rank=8,
             alpha=16,
             first_layer=6,
