@@ -10,9 +10,8 @@ Drift from the base model costs, as in every run of the trainer.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
 from statistics import fmean
@@ -83,18 +82,6 @@ class RefineConfig:
             threads=1,
         )
     )
-
-    @classmethod
-    def load(cls, path: Path) -> RefineConfig:
-        """Read from TOML, the trainer's settings in `[ppo]`; what is not named keeps its default.
-
-        Raises:
-            TypeError: the file names a field that does not exist.
-            ValueError: a field has a value that it cannot have.
-        """
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        told = table.pop("ppo", {})
-        return cls(**table, ppo=replace(cls().ppo, **told))
 
 
 @dataclass(frozen=True, slots=True)
