@@ -47,7 +47,7 @@ class AgentConfig:
     guard_questions: int = 48
     ppo: PpoConfig = field(
         default_factory=lambda: PpoConfig(
-            steps=150,
+            steps=60,
             rank=8,
             alpha=16,
             rate=1e-3,

@@ -36,7 +36,7 @@ class AggregatorConfig:
     """Learnt from at most; those whose answer speaks for something known come first."""
     sft: SftConfig = field(
         default_factory=lambda: SftConfig(
-            epochs=3, peak_rate=5e-4, evaluate_every=40, held_out=0.1, threads=1
+            epochs=2, peak_rate=5e-4, evaluate_every=40, held_out=0.1, threads=1
         )
     )
 
