@@ -1,7 +1,7 @@
 """The lines at the top and at the bottom: where we are, what runs, what to press."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich.cells import cell_len
 from textual import events
@@ -9,6 +9,7 @@ from textual.app import RenderResult
 from textual.content import Content
 from textual.dom import DOMNode
 from textual.reactive import reactive
+from textual.screen import Screen
 from textual.widget import Widget
 
 from tui.draw import MUTED, bar
@@ -223,3 +224,8 @@ class TabLine(Widget):
             if at <= event.x < at + len(label) + 2:
                 await self.app.run_action(f"pane('{name}')", self.screen)
             at += len(label) + 3
+
+
+def stands(screen: Screen[Any]) -> bool:
+    """Whether there is something to draw on: when Placet ends, the lines go before their screen."""
+    return screen.is_attached and bool(screen.query(ActivityLine))

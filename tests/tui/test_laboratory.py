@@ -247,6 +247,15 @@ async def test_a_key_pressed_twice_starts_one_run() -> None:
         assert [row.folder.name for row in lab.rows()] == ["de-vs-learner-prisoners-dilemma-1"]
 
 
+async def test_what_is_read_while_placet_ends_is_not_drawn_any_more() -> None:
+    async with laboratory() as (on, _):
+        screen = on.app.screen
+        assert isinstance(screen, LaboratoryScreen)
+        await screen.query_children("*").remove()  # the panes go before their screen does
+        await screen._list()
+        screen._draw()
+
+
 async def test_a_run_that_does_not_listen_is_killed() -> None:
     async with laboratory(patience=0.2) as (on, lab):
         lab.wish = Wish(opponent="always-c")

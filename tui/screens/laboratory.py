@@ -14,7 +14,7 @@ from textual.screen import Screen
 
 from core.errors import PlacetError, Refused
 from core.games.matrix import load_game
-from tui.bars import ActivityLine, Item, KeyBar, StatusLine, TabLine
+from tui.bars import ActivityLine, Item, KeyBar, StatusLine, TabLine, stands
 from tui.dialogs import Ask, Pick
 from tui.draw import MUTED, lines
 from tui.flow.laboratory import Laboratory, Row
@@ -98,7 +98,7 @@ class LaboratoryScreen(Screen[None]):
 
     def _draw(self) -> None:
         self._due = False
-        if not self.is_attached:
+        if not stands(self):
             return
         laboratory = self.laboratory
         self.query_one(SettingPane).show(laboratory.wish)
@@ -118,6 +118,8 @@ class LaboratoryScreen(Screen[None]):
             rows = await asyncio.to_thread(self.laboratory.rows)
         except OSError as error:
             self.laboratory.say(f"The runs cannot be listed: {error.strerror}", Tone.ERROR)
+            return
+        if not stands(self):
             return
         runs = self.query_one(RunList)
         runs.show(rows)

@@ -12,7 +12,7 @@ from textual.widgets import Static
 from core.config import change_config, load_config
 from core.errors import PlacetError
 from core.models import catalog
-from tui.bars import ActivityLine
+from tui.bars import ActivityLine, stands
 from tui.draw import MUTED, bar
 from tui.flow.jobs import Kind
 from tui.flow.news import Change, Notice, Tone
@@ -136,7 +136,7 @@ class ModelsScreen(Page[None]):
         self._end()
 
     def _changed(self, change: Change) -> None:
-        if change & Change.WORK and self.is_attached:
+        if change & Change.WORK and stands(self):
             self._draw()
 
     @property

@@ -15,7 +15,7 @@ from textual.widgets import Input
 from core.domain.whatif import WhatIf
 from core.errors import PlacetError
 from core.games.lens import lens
-from tui.bars import TabLine
+from tui.bars import TabLine, stands
 from tui.draw import MUTED, lines
 from tui.flow.news import Change, Notice
 from tui.flow.review import Review
@@ -78,7 +78,7 @@ class ReviewScreen(Workplace):
             self._timer.stop()
             self._timer = None
         due, self._due = self._due, Change(0)
-        if due and self.is_attached:
+        if due and stands(self):
             self.draw(due)
 
     def draw(self, change: Change = Change.ALL) -> None:
@@ -157,7 +157,7 @@ class ReviewScreen(Workplace):
 
     def _work_out(self, known: tuple[str, object, int]) -> None:
         name = known[0]
-        if self.is_attached and self.query_one(CandidatesPane).list.key == name:
+        if stands(self) and self.query_one(CandidatesPane).list.key == name:
             self._what_if = (known, self.review.what_if(name))
             self.draw_verdict()
 
