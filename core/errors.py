@@ -19,6 +19,11 @@ class PlacetError(Exception):
         return f"{place}{self.problem}{mend}"
 
 
+def reason(error: BaseException) -> str:
+    """The first line of what a library's error says, cut at 200 characters, or else its kind."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
+
+
 class BadInput(PlacetError):
     """A file, a field or an argument that cannot be used as it is."""
 

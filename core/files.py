@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 import tomli_w
 
-from core.errors import BadInput, PlacetError
+from core.errors import BadInput, PlacetError, reason
 
 SCHEMA = 1
 """The major version of every TOML format of Placet."""
@@ -168,9 +168,9 @@ def writing(path: Path, *failures: type[Exception]) -> Iterator[None]:
     try:
         yield
     except known as error:
-        why = getattr(error, "strerror", None) or next(iter(str(error).splitlines()), "")
+        why = getattr(error, "strerror", None) or reason(error)
         raise PlacetError(
-            f"it cannot be written ({why or type(error).__name__})",
+            f"it cannot be written ({why})",
             where=str(path),
             mend="Check the space on the disk and the rights on the folder, or name another file.",
         ) from None

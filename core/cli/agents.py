@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +17,10 @@ from core.cli.train import (
     ConfigFile,
     Limit,
     Resume,
+    Updates,
+    bounded,
     config_of,
+    ending,
     update_teller,
 )
 from core.domain.values import Profile, Value
@@ -63,9 +65,7 @@ def train_agent(
     out: Out = None,
     config: ConfigFile = None,
     resume: Resume = False,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Bound the updates.", show_default=False)
-    ] = None,
+    limit: Updates = None,
 ) -> None:
     """Train the moral agent of a value: PPO, with the judge's score of the value as reward.
 
@@ -77,9 +77,7 @@ def train_agent(
     from core.training import agents
     from core.training.questions import read_questions
 
-    settings = config_of(agents.AgentConfig, config)
-    if limit:
-        settings = replace(settings, ppo=replace(settings.ppo, steps=limit))
+    settings = bounded(config_of(agents.AgentConfig, config), limit)
     name, chosen = _value(profile, value)
     questions = read_questions(data)
     base = catalog.locate(catalog.DEFAULT)
@@ -89,7 +87,6 @@ def train_agent(
         meter.show("loading the judges", stage="loading the judges")
         judge, _ = load_judge()
         second = SecondJudge.load(base, SECOND)
-
         card = agents.train_agent(
             settings,
             chosen,
@@ -108,8 +105,7 @@ def train_agent(
         f"{figure:<12} {before:7.3f} {card['agent_figures'][figure]:7.3f}"
         for figure, before in card["base_figures"].items()
     ]
-    ended = ", ended since it drifted too far from the base model" if card["ran_away"] else ""
-    give("\n".join([*lines, f"{card['steps']} updates{ended}: {folder}"]) + "\n", None)
+    give("\n".join([*lines, ending(card, folder)]) + "\n", None)
 
 
 def train_aggregator(

@@ -19,13 +19,16 @@ train = typer.Typer(help="Train what Placet ships (extra `train`).", no_args_is_
 evaluate = typer.Typer(help="Measure judge, policy and aligner.", no_args_is_help=True)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from core.training.agents import AgentConfig
     from core.training.ppo import Figures
+    from core.training.refine import RefineConfig
     from core.training.steps import Progress, Report
     from core.training.texts import Scene
 
 Settings = TypeVar("Settings")
+Tuning = TypeVar("Tuning", "AgentConfig", "RefineConfig")
 
 CORPUS = Path(__file__).parent.parent / "training" / "corpus"
 
@@ -36,6 +39,9 @@ ConfigFile = Annotated[
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")]
 Steps = Annotated[
     int | None, typer.Option(min=1, help="Bound the steps of each stage.", show_default=False)
+]
+Updates = Annotated[
+    int | None, typer.Option("--limit", min=1, help="Bound the updates.", show_default=False)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 Limit = Annotated[
@@ -95,9 +101,7 @@ def train_refine(
     out: Out,
     config: ConfigFile = None,
     resume: Resume = False,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Bound the updates.", show_default=False)
-    ] = None,
+    limit: Updates = None,
 ) -> None:
     """Refine the policy by PPO: the judge's word, fit to the scenario and variety are its reward.
 
@@ -107,9 +111,7 @@ def train_refine(
     from core.models.load import load_judge
     from core.training import refine
 
-    settings = config_of(refine.RefineConfig, config)
-    if limit:
-        settings = replace(settings, ppo=replace(settings.ppo, steps=limit))
+    settings = bounded(config_of(refine.RefineConfig, config), limit)
     base = catalog.locate(catalog.DEFAULT)
     writable_folder(out)
     with Meter() as meter:
@@ -126,8 +128,7 @@ def train_refine(
             resume=resume,
             progress=update_teller(meter),
         )
-    ended = ", ended since it drifted too far from the base model" if card["ran_away"] else ""
-    typer.echo(f"{card['steps']} updates{ended}: {out}")
+    typer.echo(ending(card, out))
 
 
 @evaluate.command("judge")
@@ -316,6 +317,17 @@ def _figure(figure: Any) -> dict[str, Any]:
         "high": round(figure.high, 4),
         "n": figure.n,
     }
+
+
+def bounded(settings: Tuning, updates: int | None) -> Tuning:
+    """The settings of a run by PPO, with so many updates where a number is given."""
+    return replace(settings, ppo=replace(settings.ppo, steps=updates)) if updates else settings
+
+
+def ending(card: Mapping[str, Any], folder: Path) -> str:
+    """How a run by PPO ended, and where its adapter lies."""
+    ended = ", ended since it drifted too far from the base model" if card["ran_away"] else ""
+    return f"{card['steps']} updates{ended}: {folder}"
 
 
 def update_teller(meter: Meter) -> Callable[[Figures], None]:

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from core.errors import ModelProblem
+from core.errors import ModelProblem, reason
 from core.models.catalog import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 
 CONFIG, WEIGHTS = ADAPTER_CONFIG, ADAPTER_WEIGHTS
@@ -163,9 +163,8 @@ def _tensors(folder: Path) -> dict[str, Tensor]:
     try:
         return load_file(folder / WEIGHTS)
     except (SafetensorError, OSError) as error:
-        line = next(iter(str(error).splitlines()), type(error).__name__)
         raise ModelProblem(
-            f"the weights are damaged ({line})", where=str(folder / WEIGHTS)
+            f"the weights are damaged ({reason(error)})", where=str(folder / WEIGHTS)
         ) from None
 
 

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from core import paths
-from core.errors import ModelProblem
+from core.errors import ModelProblem, reason
 from core.models import manifest
 from core.models.disk import alone, disk_error, room_for
 from core.models.manifest import sha256
@@ -63,7 +63,7 @@ def convert(
         raise disk_error(error, half) from None
     except (ValueError, KeyError, NotImplementedError, RuntimeError) as error:
         raise ModelProblem(
-            f"this GGUF file cannot be converted ({str(error).splitlines()[0][:200]})",
+            f"this GGUF file cannot be converted ({reason(error)})",
             where=str(gguf),
         ) from None
     finally:

@@ -21,7 +21,7 @@ from transformers import (
 )
 
 import core.models.quiet  # noqa: F401
-from core.errors import ModelProblem
+from core.errors import ModelProblem, reason
 from core.models import catalog
 from core.models.adapters import digest as adapter_digest
 from core.models.base import TextModel
@@ -141,7 +141,7 @@ def load_judge(
         judge = TrainedJudge(JudgeModel.load(path, folder, getattr(torch, dtype), where, share))
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelProblem(
-            f"the judge cannot be loaded ({_line(error)})",
+            f"the judge cannot be loaded ({reason(error)})",
             where=str(folder),
             mend="Install Placet again.",
         ) from None
@@ -195,7 +195,7 @@ def _check_files(folder: Path) -> None:
                 file.keys()
         except (SafetensorError, OSError) as error:
             raise ModelProblem(
-                f"the weights are damaged ({str(error).splitlines()[0]})",
+                f"the weights are damaged ({reason(error)})",
                 where=str(path),
                 mend="Bring the model again.",
             ) from None
@@ -206,7 +206,7 @@ def _config(folder: Path) -> Any:
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (ValueError, OSError, KeyError, TypeError, AttributeError) as error:
         raise ModelProblem(
-            f"this kind of model cannot be run ({_line(error)})", where=f"{folder}/config.json"
+            f"this kind of model cannot be run ({reason(error)})", where=f"{folder}/config.json"
         ) from None
 
 
@@ -224,7 +224,7 @@ def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         )
     except Exception as error:  # tokenizers raises bare Exception where a file is damaged
         raise ModelProblem(
-            f"the tokenizer cannot be read ({_line(error)})",
+            f"the tokenizer cannot be read ({reason(error)})",
             where=str(folder),
             mend="Bring the model again.",
         ) from None
@@ -259,7 +259,7 @@ def _weights(auto: Any, folder: Path, config: Any, device: str, dtype: str) -> P
                 "this architecture has no attention that we can run", where=str(folder)
             ) from None
         raise ModelProblem(
-            f"this kind of model cannot be run ({_line(error)})", where=str(folder)
+            f"this kind of model cannot be run ({reason(error)})", where=str(folder)
         ) from None
     return complete(model, told["missing_keys"], folder)
 
@@ -287,7 +287,3 @@ def _shown(name: str, path: Path) -> str:
         return f"{_shown(catalog.base_of(adapter), path)}+{adapter.resolve().name}"
     known = catalog.entry(name)
     return known.name if known else path.name
-
-
-def _line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]

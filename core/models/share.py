@@ -1,11 +1,11 @@
 """How much of a load is done, from the importing of libraries to the last layer laid out."""
 
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from core.models.repeat import every
 from core.watch import Progress, Watch
 
 Share = Callable[[float], None]
@@ -49,18 +49,7 @@ def loading(watch: Watch) -> Share:
 @contextmanager
 def importing(share: Share) -> Iterator[None]:
     """Tells how far the imports within have come, by the number of modules that are there."""
-    over = threading.Event()
     before = len(sys.modules)
-
-    def look() -> None:
-        while not over.wait(_LOOK):
-            share((len(sys.modules) - before) / MODULES)
-
-    thread = threading.Thread(target=look, name="importing", daemon=True)
-    thread.start()
-    try:
+    with every(_LOOK, lambda: share((len(sys.modules) - before) / MODULES)):
         yield
-    finally:
-        over.set()
-        thread.join()
     share(1.0)

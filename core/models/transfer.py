@@ -1,11 +1,12 @@
 """How far the bringing of a model has come."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from msgspec import Struct
+
+from core.models.repeat import every
 
 
 class Transfer(Struct, frozen=True, kw_only=True):
@@ -41,19 +42,12 @@ def moved(stage: str, done: int, total: int, began: float) -> Transfer:
 @contextmanager
 def ticking(stage: str, expected_s: float, say: Say) -> Iterator[None]:
     """Says how long is left of a step that tells nothing by itself, from what it usually takes."""
-    over = threading.Event()
     began = time.monotonic()
 
     def tick() -> None:
-        while not over.is_set():
-            left = max(1.0, expected_s - (time.monotonic() - began))
-            say(Transfer(stage=stage, seconds_left=left))
-            over.wait(0.5)
+        left = max(1.0, expected_s - (time.monotonic() - began))
+        say(Transfer(stage=stage, seconds_left=left))
 
-    thread = threading.Thread(target=tick, daemon=True)
-    thread.start()
-    try:
+    tick()
+    with every(0.5, tick):
         yield
-    finally:
-        over.set()
-        thread.join()

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 
 import core.models.quiet  # noqa: F401
-from core.errors import BadInput
+from core.errors import BadInput, reason
 from core.files import writing
 from core.models.adapters import WEIGHTS
 
@@ -85,9 +85,8 @@ class Adapter:
         try:
             saved = load_file(path)
         except (OSError, SafetensorError) as error:
-            line = next(iter(str(error).splitlines()), type(error).__name__)
             raise BadInput(
-                f"the adapter cannot be read ({line})",
+                f"the adapter cannot be read ({reason(error)})",
                 where=str(path),
                 mend="Bring its folder again, or name another.",
             ) from None
@@ -142,9 +141,8 @@ def taking_up(path: Path) -> Iterator[dict[str, Any]]:
     try:
         yield torch.load(path, weights_only=True)
     except (OSError, EOFError, RuntimeError, ValueError, KeyError, UnpicklingError) as error:
-        line = next(iter(str(error).splitlines()), type(error).__name__)
         raise BadInput(
-            f"the checkpoint cannot be taken up ({line})",
+            f"the checkpoint cannot be taken up ({reason(error)})",
             where=str(path),
             mend="Resume with the settings that it was written with, or begin another folder.",
         ) from None

@@ -18,15 +18,13 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from core.domain.values import Value
 from core.files import dump_toml, write_whole
-from core.models.base import Draft
 from core.models.trained import Measure, Tree
 from core.stages import prompts
-from core.stages.propose import usable
 from core.training.guards import Guards, Second, guard
 from core.training.ppo import Figures, Ppo, PpoConfig
 from core.training.ppo_run import Outcome, train
 from core.training.questions import Question
-from core.training.replies import prompt_tokens
+from core.training.replies import as_used, prompt_tokens
 from core.training.rollouts import Policy, Rollout, Tokens
 from core.training.samplers import PromptSampler
 from core.training.writer import Writer
@@ -120,10 +118,7 @@ class ValueReward:
 
     def read(self, prompt: Tokens, reply: Tokens) -> str:
         """The answer as the product would use it, or an empty text."""
-        text = str(self.tokenizer.decode(list(reply), skip_special_tokens=True))
-        first = next(iter(text.strip().splitlines()), "")
-        draft = Draft(first, len(reply), reply[-1] in self.ends)
-        return usable(draft, self.questions[prompt], ())[0]
+        return as_used(self.tokenizer, reply, self.ends, self.questions[prompt])
 
     def worth(self, asked: Sequence[Tokens], texts: Sequence[str]) -> list[float]:
         """What each answer is worth, an empty one nothing."""
@@ -158,7 +153,6 @@ class AgentSampler(PromptSampler):
         self.second = second
         self.every = config.guard_every
         self.writer = writer
-        self._extra: dict[str, float] = {}
 
     def sample(self, policy: Policy, step: int, generator: torch.Generator) -> list[Rollout]:
         """See `Sampler.sample`."""
@@ -166,25 +160,17 @@ class AgentSampler(PromptSampler):
         if step % self.every == 0:
             found = asdict(self.look(policy))
             self._extra = {f"guard_{name}": value for name, value in found.items()}
-        self._renew(policy)
+        self.writer.renew(policy)
         return super().sample(policy, step, generator)
 
     def look(self, policy: Policy) -> Guards:
         """The guards now; the same random numbers each time."""
         asked = list(self.kept)
-        self._renew(policy)
+        self.writer.renew(policy)
         replies = policy.write(asked, self.max_tokens, self.ends, torch.Generator().manual_seed(5))
         texts = [self.reward.read(*pair) for pair in zip(asked, replies, strict=True)]
         worth = self.reward.worth(asked, texts)
         return guard(policy, asked, replies, texts, worth, self.reward.statement, self.second)
-
-    def _renew(self, policy: Policy) -> None:
-        self.writer.renew()
-        policy.writer = self.writer.model
-
-    def extra(self) -> Mapping[str, float]:
-        """The guards, where this step looked at them."""
-        return self._extra
 
 
 def sentence_ends(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:

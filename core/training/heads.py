@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from core.errors import BadInput
+from core.errors import BadInput, reason
 from core.files import write_whole, writing
 from core.models.adapters import CONFIG
 from core.models.judge_model import HEADS, load_tokenize, load_trunk, states
@@ -187,9 +187,8 @@ class Trainer:
             saved = load_file(path)
             self.heads.load_state_dict({name: weight.float() for name, weight in saved.items()})
         except (OSError, SafetensorError, RuntimeError) as error:
-            line = next(iter(str(error).splitlines()), type(error).__name__)
             raise BadInput(
-                f"the heads cannot be taken up ({line})",
+                f"the heads cannot be taken up ({reason(error)})",
                 where=str(path),
                 mend="Name the folder of a judge that was trained on this model.",
             ) from None

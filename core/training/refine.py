@@ -10,29 +10,29 @@ Drift from the base model costs, as in every run of the trainer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
 from statistics import fmean
 from typing import Any
 
-import tomli_w
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from core.domain.scenario import Scenario
-from core.files import write_whole
-from core.models.base import Draft, Prompt
+from core.files import dump_toml, write_whole
+from core.models.base import Prompt
 from core.stages import prompts
-from core.stages.propose import overlap, usable
+from core.stages.propose import overlap
 from core.training.agents import Scorer, sentence_ends
 from core.training.guards import base_chances
 from core.training.measure_policy import is_call
 from core.training.ppo import Figures, Ppo, PpoConfig
 from core.training.ppo_run import train
-from core.training.replies import prompt_tokens
+from core.training.replies import as_used, prompt_tokens
 from core.training.rollouts import Policy, Rollout, Tokens
+from core.training.samplers import Memoryless
 from core.training.texts import Scene, held_out, read_scenes
 from core.training.wording import distance
 from core.training.writer import Writer
@@ -89,6 +89,8 @@ class Task:
     """Something to write."""
 
     prompt: Tokens
+    proposal: Tokens
+    """The prompt for a proposal in the same scenario; for a proposal the prompt itself."""
     scenario: Scenario
     statements: tuple[str, ...]
     """Values that the text is judged under."""
@@ -126,7 +128,10 @@ NOTHING = Worth()
 def tasks(
     tokenizer: PreTrainedTokenizerBase, scenes: Sequence[Scene], count: int, rng: Random
 ) -> tuple[list[Task], list[Task]]:
-    """Proposals and rewrites that the scenes ask for, each under at least `count` values."""
+    """Proposals and rewrites that the scenes ask for.
+
+    Each is judged under its own values, and others drawn at random where it has fewer than `count`.
+    """
     pool = [value for scene in scenes for wish in scene.wishes for value in wish.values]
 
     def under(own: Sequence[str]) -> tuple[str, ...]:
@@ -136,29 +141,32 @@ def tasks(
     def tokens(prompt: Prompt) -> Tokens:
         return tuple(prompt_tokens(tokenizer, prompt))
 
+    asked = [tokens(prompts.proposal(scene.scenario)) for scene in scenes]
     proposals = [
         Task(
-            tokens(prompts.proposal(scene.scenario)),
+            proposal,
+            proposal,
             scene.scenario,
             under([value for wish in scene.wishes for value in wish.values]),
         )
-        for scene in scenes
+        for scene, proposal in zip(scenes, asked, strict=True)
     ]
     rewrites = [
         Task(
             tokens(prompts.rewrite(scene.scenario, wish.action, wish.values, wish.guidance)),
+            proposal,
             scene.scenario,
             under(wish.values),
             wish.action,
         )
-        for scene in scenes
+        for scene, proposal in zip(scenes, asked, strict=True)
         for wish in scene.changes
         if not is_call(wish.action)  # these end otherwise than sentences do
     ]
     return proposals, rewrites
 
 
-class RefineSampler:
+class RefineSampler(Memoryless):
     """Proposals and rewrites, some replies to each, and what every reply is worth."""
 
     def __init__(
@@ -170,6 +178,7 @@ class RefineSampler:
         config: RefineConfig,
         writer: Writer,
     ) -> None:
+        super().__init__()
         self.asked = asked
         self.judge = judge
         self.tokenizer = tokenizer
@@ -177,12 +186,10 @@ class RefineSampler:
         self.config = config
         self.writer = writer
         self._blank = tuple(prompt_tokens(tokenizer, prompts.proposal(BLANK)))
-        self._extra: dict[str, float] = {}
 
     def sample(self, policy: Policy, step: int, generator: torch.Generator) -> list[Rollout]:
-        """See `core.training.ppo.Sampler.sample`."""
-        self.writer.renew()
-        policy.writer = self.writer.model
+        """See `core.training.samplers.Sampler.sample`."""
+        self.writer.renew(policy)
         drawn = self._drawn(generator)
         each = self.config.replies_per_prompt
         asked = [task for task in drawn for _ in range(each)]
@@ -228,11 +235,8 @@ class RefineSampler:
 
     def read(self, task: Task, reply: Tokens) -> str:
         """The reply as the product would use it, or an empty text; a rewrite changes something."""
-        text = str(self.tokenizer.decode(list(reply), skip_special_tokens=True)).strip()
-        first = next(iter(text.splitlines()), "")
-        draft = Draft(first, len(reply), reply[-1] in self.ends)
         asked = f"{task.scenario.goal} {task.scenario.context}"
-        found = usable(draft, asked, ())[0]
+        found = as_used(self.tokenizer, reply, self.ends, asked)
         return "" if found == task.action else found
 
     def _drawn(self, generator: torch.Generator) -> list[Task]:
@@ -256,30 +260,12 @@ class RefineSampler:
         self, policy: Policy, asked: Sequence[Task], replies: Sequence[Tokens]
     ) -> list[float]:
         """A rewrite too fits as a proposal for its scenario would: what it rewrites is no help."""
-        own = [
-            tuple(prompt_tokens(self.tokenizer, prompts.proposal(task.scenario))) for task in asked
-        ]
-        here = base_chances(policy, own, replies)
+        here = base_chances(policy, [task.proposal for task in asked], replies)
         anywhere = base_chances(policy, [self._blank] * len(replies), replies)
         return [
             min(1.0, max(0.0, (one - other) / self.config.full_fit))
             for one, other in zip(here, anywhere, strict=True)
         ]
-
-    def extra(self) -> Mapping[str, float]:
-        """The parts of what the last replies were worth."""
-        return self._extra
-
-    def state(self) -> dict[str, Any]:
-        """Nothing to keep."""
-        return {}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Nothing was kept."""
-
-    def finished(self) -> bool:
-        """Never before the last step."""
-        return False
 
 
 def refine(
@@ -315,5 +301,6 @@ def refine(
         "tasks": {"proposals": len(asked[0]), "rewrites": len(asked[1])},
         "config": asdict(config),
     }
-    write_whole(out / REFINED, tomli_w.dumps(card))
+    if trainer.accelerator.is_main_process:
+        write_whole(out / REFINED, dump_toml(card))
     return card

@@ -5,7 +5,7 @@ All replies to one scenario share its prompt in one tree (see `core.models.trees
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
-from core.models.base import Prompt
+from core.models.base import Draft, Prompt
 from core.models.causal import as_text
 from core.models.trees import Node, Tree, pack
 from core.stages import prompts
+from core.stages.propose import usable
 from core.training.texts import Scene, Wish
 
 
@@ -33,6 +34,21 @@ class Sample:
 def prompt_tokens(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> list[int]:
     """The prompt, exactly as `CausalModel` reads it."""
     return list(tokenizer(as_text(tokenizer, prompt), add_special_tokens=False)["input_ids"])
+
+
+def as_used(
+    tokenizer: PreTrainedTokenizerBase,
+    reply: Sequence[int],
+    ends: Container[int],
+    asked: str,
+) -> str:
+    """A sampled reply to what was `asked` as the product would use it, or an empty text.
+
+    It is whole where its last token is among `ends`.
+    """
+    text = str(tokenizer.decode(list(reply), skip_special_tokens=True))
+    first = next(iter(text.strip().splitlines()), "")
+    return usable(Draft(first, len(reply), reply[-1] in ends), asked, ())[0]
 
 
 def sample(tokenizer: PreTrainedTokenizerBase, asked: Sequence[tuple[Prompt, str]]) -> Sample:

@@ -33,7 +33,29 @@ Reward = Callable[[Sequence[Tokens], Sequence[Tokens]], Sequence[float]]
 """Prompts and replies to them → what each reply is worth."""
 
 
-class PromptSampler:
+class Memoryless:
+    """What a sampler has that keeps nothing from step to step and never ends a run by itself."""
+
+    def __init__(self) -> None:
+        self._extra: dict[str, float] = {}
+
+    def extra(self) -> Mapping[str, float]:
+        """See `Sampler.extra`."""
+        return self._extra
+
+    def state(self) -> dict[str, Any]:
+        """Nothing to keep."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Nothing was kept."""
+
+    def finished(self) -> bool:
+        """Never before the last step."""
+        return False
+
+
+class PromptSampler(Memoryless):
     """Prompts drawn at random, several replies to each, and a reward for every reply."""
 
     def __init__(
@@ -46,6 +68,7 @@ class PromptSampler:
         max_tokens: int,
         ends: frozenset[int],
     ) -> None:
+        super().__init__()
         self.prompts = prompts
         self.reward = reward
         self.prompts_per_step = prompts_per_step
@@ -64,18 +87,3 @@ class PromptSampler:
             Rollout(prompt, reply, float(value))
             for prompt, reply, value in zip(asked, replies, worth, strict=True)
         ]
-
-    def extra(self) -> Mapping[str, float]:
-        """Nothing to count."""
-        return {}
-
-    def state(self) -> dict[str, Any]:
-        """Nothing to keep."""
-        return {}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Nothing was kept."""
-
-    def finished(self) -> bool:
-        """Never before the last step."""
-        return False

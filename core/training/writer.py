@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM
 
 from core.models.fused import fuse
 from core.training.adapted import Adapted
+from core.training.rollouts import Policy
 
 
 class Writer:
@@ -33,8 +34,8 @@ class Writer:
         self._adapted = adapted
 
     @torch.no_grad()
-    def renew(self) -> None:
-        """Takes over what the adapter has become."""
+    def renew(self, policy: Policy) -> None:
+        """Takes over what the adapter has become, and from now on samples for the policy."""
         for name, part in _pairs(self._adapted):
             low, high = part.lora_A["default"].weight, part.lora_B["default"].weight
             change = part.scaling["default"] * (high.float() @ low.float())
@@ -42,6 +43,7 @@ class Writer:
         self.model.model.layers = nn.ModuleList(self._layers)  # `fuse` puts others in their places
         self.model.lm_head = self._head
         fuse(self.model)
+        policy.writer = self.model
 
 
 def _pairs(adapted: Adapted) -> list[tuple[str, Any]]:

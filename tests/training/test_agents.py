@@ -200,10 +200,11 @@ def test_figures_of_the_guards_are_plain_numbers() -> None:
 
 def test_the_copy_that_samples_has_the_policy_s_adapter_and_follows_it(base: Path) -> None:
     from core.training.adapted import Adapted
+    from core.training.rollouts import Policy
     from core.training.writer import Writer
 
     adapted = Adapted(base, 4, 8, 1, "cpu")
-    writer = Writer(base, adapted)
+    writer, policy = Writer(base, adapted), Policy(adapted, 64)
     ids = torch.tensor([[5, 9, 31, 7]])
     for seed in (1, 2):
         torch.manual_seed(seed)
@@ -211,7 +212,8 @@ def test_the_copy_that_samples_has_the_policy_s_adapter_and_follows_it(base: Pat
             for master in adapted.masters:
                 torch.nn.init.normal_(master, std=0.2)
         adapted.renew()
-        writer.renew()
+        writer.renew(policy)
+        assert policy.writer is writer.model
         with torch.no_grad():
             wanted = adapted.causal(input_ids=ids).logits.float().softmax(-1)
             found = writer.model(input_ids=ids).logits.float().softmax(-1)

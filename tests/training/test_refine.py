@@ -154,7 +154,7 @@ def test_what_a_scenario_makes_likelier_fits_it(base: Path) -> None:
     )
     here, anywhere = base_chances(policy, [prompt, blank], [reply, reply])
 
-    fits = made._fits(policy, [proposal, replace(proposal, scenario=refine.BLANK)], [reply] * 2)
+    fits = made._fits(policy, [proposal, replace(proposal, proposal=made._blank)], [reply] * 2)
 
     assert fits == [float(here > anywhere), 0.0]  # the blank one makes nothing likelier than itself
 
