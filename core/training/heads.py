@@ -65,6 +65,8 @@ def build_cases(stage: Stage, data: Path, corpus: Path, rng: Random) -> list[Cas
         cases += people.chemistry_cases(
             data / "social_chemistry.positive_neutral.jsonl", stage.chemistry, rng
         )
+    if stage.reasons:
+        cases += people.reason_cases(data, stage.reasons, rng)
     if stage.others:
         others = people.choice_cases(data / "moralchoice.low_ambiguity.jsonl", rng)
         others += people.safety_cases(data / "safetext.jsonl", rng)

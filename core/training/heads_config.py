@@ -19,6 +19,8 @@ class Stage:
     """How many of Moral Stories' training rows."""
     chemistry: int = 0
     """How many rows of Social Chemistry 101."""
+    reasons: int = 0
+    """How many rows of each part of ETHICS."""
     others: float = 1.0
     """Share of MoralChoice, SafeText and PrivacyLens that takes part, 0 to 1."""
     corpus_rounds: int = 0
