@@ -17,6 +17,7 @@ from transformers import Cache
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
 from core.models.share import Share, unheard
+from core.models.trees import added
 
 ROWS = 8
 """The number of rows that the layout of the weights is chosen for; it holds for any other."""
@@ -118,7 +119,7 @@ class _Masks:
         own = mask[..., before:]
         given = own.to(like.dtype)
         if own.dtype == torch.bool:
-            given = torch.zeros_like(given).masked_fill_(~own, torch.finfo(like.dtype).min)
+            given = added(own, like.dtype)
         if queries > 1:
             given = given.repeat(1, 1, self._heads, 1)
         self._asked, self._given = mask, given

@@ -23,15 +23,17 @@ from core.models.fused import fuse, is_fused
 from core.models.merged import load_merged
 from core.models.readout import LAYOUT_VERSION, Asked, Calibration, Heads, Tokenize
 from core.models.share import MERGED, Share, part, unheard
-from core.models.trees import Packed, pack, size
+from core.models.trees import Packed, added, pack, size
 
 HEADS = "heads.safetensors"
 CARD = "judge.toml"
 
 
-def load_trunk(base: Path, depth: int, dtype: torch.dtype) -> Any:
+def load_trunk(base: Path, depth: int, dtype: torch.dtype, attention: str = "sdpa") -> Any:
     """The causal model in `base`, cut after `depth` layers and without its last norm."""
-    model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, attn_implementation="sdpa")
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        base, dtype=dtype, attn_implementation=attention
+    )
     model.model.layers = model.model.layers[:depth]
     model.model.norm = nn.Identity()
     model.config.num_hidden_layers = depth
@@ -64,7 +66,7 @@ def states(trunk: Any, packed: Packed, before: Layers = ()) -> Tensor:
     hidden = inner(
         input_ids=packed.input_ids.to(trunk.device),
         position_ids=(packed.position_ids + shared).to(trunk.device),
-        attention_mask=torch.cat([seen, packed.mask], dim=-1).to(trunk.device),
+        attention_mask=added(torch.cat([seen, packed.mask], dim=-1).to(trunk.device), inner.dtype),
         past_key_values=rows_upon(before, rows, shared=is_fused(inner)) if before else None,
         use_cache=bool(before),
     ).last_hidden_state

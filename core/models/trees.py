@@ -47,6 +47,13 @@ class Packed:
         return hidden[at[:, 0], at[:, 1]]
 
 
+def added(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """A mask that is True where a token may see another → what to add to the scores, same shape."""
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(
+        ~mask, torch.finfo(dtype).min
+    )
+
+
 def size(tree: Tree) -> int:
     """Tokens in the tree."""
     return sum(len(node.tokens) for node in tree)

@@ -23,6 +23,10 @@ from core.errors import BadInput, reason
 from core.files import writing
 from core.models.adapters import WEIGHTS
 
+EAGER = "eager"
+"""How transformers is to attend: with a mask of one's own, bfloat16 and a backward pass, its sdpa
+takes twice as long."""
+
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """The linear layers of a block, by the names that Llama and its kin give them."""
 
@@ -121,8 +125,8 @@ class Adapted(Adapter):
 
     def __init__(self, base: Path, rank: int, alpha: int, first_layer: int, device: Any) -> None:
         causal = AutoModelForCausalLM.from_pretrained(
-            base, dtype=torch.bfloat16, attn_implementation="eager", local_files_only=True
-        )  # with a mask of one's own, bfloat16 and a backward pass, sdpa takes twice as long
+            base, dtype=torch.bfloat16, attn_implementation=EAGER, local_files_only=True
+        )
         super().__init__(causal.to(device), rank, alpha, first_layer)
 
 

@@ -29,7 +29,7 @@ from core.models.readout import Asked, Heads, Tokenize, ask
 from core.models.trees import Tree, pack, size
 from core.training import data as sets
 from core.training import people
-from core.training.adapted import Adapter, clipped_step, save_whole, taking_up
+from core.training.adapted import EAGER, Adapter, clipped_step, save_whole, taking_up
 from core.training.data import Case, Split
 from core.training.heads_config import HeadsConfig, Stage
 from core.training.steps import Progress, Report, in_steps, rate_at
@@ -107,7 +107,7 @@ class Trainer:
         torch.set_num_threads(config.threads)
         self.config = config
         self.adapted = Adapter(
-            load_trunk(base, config.depth, torch.bfloat16),
+            load_trunk(base, config.depth, torch.bfloat16, EAGER),
             config.rank,
             config.alpha,
             config.first_layer,

@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerBase
 
 from core.models.base import Draft, Prompt
 from core.models.causal import as_text
-from core.models.trees import Node, Tree, pack
+from core.models.trees import Node, Tree, added, pack
 from core.stages import prompts
 from core.stages.propose import usable
 from core.training.texts import Scene, Wish
@@ -87,11 +87,10 @@ def rewriting(tokenizer: PreTrainedTokenizerBase, scene: Scene, wishes: Sequence
 def losses(causal: Any, batch: Sequence[Sample], row_length: int = 384) -> Tensor:
     """Cross-entropy of every reply token in nats, in order [tokens]; `causal` is a causal model."""
     packed = pack([one.tree for one in batch], row_length)
-    blank = torch.zeros(packed.mask.shape, dtype=causal.dtype)
     hidden = causal.model(
         input_ids=packed.input_ids,
         position_ids=packed.position_ids,
-        attention_mask=blank.masked_fill(~packed.mask, torch.finfo(causal.dtype).min),
+        attention_mask=added(packed.mask, causal.dtype),
         use_cache=False,
     ).last_hidden_state
     places = torch.cat(

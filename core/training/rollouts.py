@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from core.models.cache import Prefixes, common_prefix
 from core.models.generate import read as read_prompts
-from core.models.trees import Node, Packed, Tree, pack
+from core.models.trees import Node, Packed, Tree, added, pack
 from core.training.adapted import Adapted
 
 Tokens = tuple[int, ...]
@@ -217,12 +217,9 @@ class Policy:
     def _hidden(self, laid: Laid) -> Tensor:
         packed = laid.packed
         device, dtype = self._causal.device, self._causal.dtype
-        mask = packed.mask.to(device)
         told: dict[str, Any] = {
             "position_ids": packed.position_ids.to(device),
-            "attention_mask": torch.zeros(mask.shape, dtype=dtype, device=device).masked_fill(
-                ~mask, torch.finfo(dtype).min
-            ),
+            "attention_mask": added(packed.mask.to(device), dtype),
         }
         if not self.splits:
             return self._run(self._inner.layers, input_ids=packed.input_ids.to(device), **told)
