@@ -21,8 +21,8 @@ from core.files import dump_toml, write_whole
 from core.stages import prompts
 from core.training.questions import Question
 from core.training.replies import Sample, sample
-from core.training.sft import BEST, LAST, Held, SftConfig, Trainer
-from core.training.steps import Progress, Report, in_steps
+from core.training.sft import Held, SftConfig, Trainer, learn
+from core.training.steps import Report
 
 CARD = "aggregator.toml"
 ANSWERS = "answers.jsonl"
@@ -103,27 +103,17 @@ def train(
     learnt = [one for one, away in zip(made, apart, strict=True) if not away]
     kept = [one for one, away in zip(made, apart, strict=True) if away]
     trainer = Trainer(settings, base)
-    folder = out / "checkpoints"
-    epoch, first, looks = 0, 0, list[Held]()
-    if resume and (folder / LAST).exists():
-        epoch, first, looks = trainer.restore(folder / LAST)
-    while epoch < settings.epochs:
+
+    def shuffled(rng: Random) -> list[Sample]:
         order = list(learnt)
-        Random(settings.seed * 1000 + epoch).shuffle(order)
-        steps = in_steps(order, settings.tokens_per_step)[:limit]
-        for number in range(first, len(steps)):
-            at, whole = epoch * len(steps) + number, settings.epochs * len(steps)
-            loss = trainer.step(steps[number], settings.rate_at(at, whole))
-            progress(Progress(f"epoch {epoch + 1}", number + 1, len(steps), loss, 0.0, 0.0))
-            if (number + 1) % settings.evaluate_every == 0 or number + 1 == len(steps):
-                found = trainer.loss_on(kept)
-                looks.append(Held(found, found))
-                progress(Progress("held out", number + 1, len(steps), found, 0.0, 0.0))
-                if min(looks, key=lambda look: look.mean) is looks[-1]:
-                    trainer.checkpoint(folder / BEST, epoch, number + 1, looks)
-                trainer.checkpoint(folder / LAST, epoch, number + 1, looks)
-        epoch, first = epoch + 1, 0
-    trainer.restore(folder / BEST)
+        rng.shuffle(order)
+        return order
+
+    def look() -> Held:
+        found = trainer.loss_on(kept)
+        return Held(found, found)
+
+    looks = learn(trainer, shuffled, look, out / "checkpoints", resume, progress, limit)
     trainer.adapted.save(out, base_name)
     card = {
         "schema": 1,

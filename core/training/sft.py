@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -188,13 +188,40 @@ def train(
         [proposing(tokenizer, scene) for scene in kept if scene.actions],
         [rewriting(tokenizer, scene, scene.changes) for scene in kept if scene.changes],
     )
-    folder = out / "checkpoints"
+    looks = learn(
+        trainer,
+        lambda rng: epoch_samples(tokenizer, learnt, config, rng),
+        lambda: Held(*(trainer.loss_on(samples) for samples in tests)),
+        out / "checkpoints",
+        resume,
+        progress,
+        limit,
+    )
+    trainer.adapted.save(out, base_name)
+    _write_card(out, config, base_name, learnt, kept, looks)
+    return out
+
+
+def learn(
+    trainer: Trainer,
+    epoch_of: Callable[[Random], Sequence[Sample]],
+    look: Callable[[], Held],
+    folder: Path,
+    resume: bool,
+    progress: Report,
+    limit: int | None,
+) -> list[Held]:
+    """Go through the epochs until the held-out loss no longer falls; the trainer ends at its best.
+
+    `epoch_of` gives an epoch's samples in order, from what is drawn; `look` the held-out loss as it
+    is now. Checkpoints lie in `folder`. Returns the losses seen on the way.
+    """
+    config = trainer.config
     epoch, first, looks = 0, 0, list[Held]()
     if resume and (folder / LAST).exists():
         epoch, first, looks = trainer.restore(folder / LAST)
     while epoch < config.epochs and not _stale(looks, config.patience):
-        rng = Random(config.seed * 1000 + epoch)
-        steps = in_steps(epoch_samples(tokenizer, learnt, config, rng), config.tokens_per_step)
+        steps = in_steps(epoch_of(Random(config.seed * 1000 + epoch)), config.tokens_per_step)
         steps = steps[:limit]
         began, tokens, recent = time.monotonic(), 0, list[float]()
         for step in range(first, len(steps)):
@@ -212,18 +239,16 @@ def train(
                 )
                 recent.clear()
             if done % config.evaluate_every == 0 or done == len(steps):
-                looks.append(Held(*(trainer.loss_on(samples) for samples in tests)))
+                looks.append(look())
                 progress(Progress("held out", done, len(steps), looks[-1].mean, 0.0, 0.0))
-                if min(looks, key=lambda look: look.mean) is looks[-1]:
+                if min(looks, key=lambda one: one.mean) is looks[-1]:
                     trainer.checkpoint(folder / BEST, epoch, done, looks)
                 trainer.checkpoint(folder / LAST, epoch, done, looks)
                 if _stale(looks, config.patience):
                     break
         epoch, first = epoch + 1, 0
     trainer.restore(folder / BEST)
-    trainer.adapted.save(out, base_name)
-    _write_card(out, config, base_name, learnt, kept, looks)
-    return out
+    return looks
 
 
 def _stale(looks: Sequence[Held], patience: int) -> bool:
