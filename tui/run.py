@@ -19,7 +19,8 @@ def run_review(
 
     Raises `PlacetError` where there is nothing to open, or where what there is cannot be read.
     """
-    config = load_config()
+    strange: list[str] = []
+    config = load_config(warn=strange.append)
     target = target or config.defaults.scenario
     app = PlacetApp(
         session_file(target)
@@ -31,6 +32,7 @@ def run_review(
         config=config,
         seed=seed or None,
     )
+    app.work.news.warn(strange)
     status = app.run() or 0
     if app.failed:
         raise app.failed

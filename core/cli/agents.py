@@ -267,7 +267,7 @@ def evaluate_aggregator(
         give(measure.as_table(methods, steering) + "\n", None)
 
 
-def train_second(data: Data, out: Annotated[Path, typer.Option(help="Folder.")] = SECOND) -> None:
+def train_second(data: Data, out: Annotated[Path, typer.Option(help="Folder for it.")]) -> None:
     """Fit the second judge: never a reward, only a check on the agents. Takes some minutes."""
     needs("peft")
     from core.training import second

@@ -27,6 +27,7 @@ from core.training.questions import Question
 from core.training.replies import as_used, prompt_tokens
 from core.training.rollouts import Policy, Rollout, Tokens
 from core.training.samplers import PromptSampler
+from core.training.settings import Count
 from core.training.writer import Writer
 from core.watch import SILENT, Watch
 
@@ -37,12 +38,12 @@ CARD = "agent.toml"
 class AgentConfig:
     """Every hyper-parameter of an agent's run."""
 
-    prompts_per_step: int = 8
-    replies_per_prompt: int = 4
-    max_tokens: int = 32
-    guard_every: int = 25
+    prompts_per_step: Count = 8
+    replies_per_prompt: Count = 4
+    max_tokens: Count = 32
+    guard_every: Count = 25
     """Steps between two looks at the guards."""
-    guard_questions: int = 48
+    guard_questions: Count = 48
     ppo: PpoConfig = field(
         default_factory=lambda: PpoConfig(
             steps=60,

@@ -21,6 +21,7 @@ from core.files import dump_toml, write_whole
 from core.stages import prompts
 from core.training.questions import Question
 from core.training.replies import Sample, sample
+from core.training.settings import Count
 from core.training.sft import Held, SftConfig, Trainer, learn
 from core.training.steps import Report
 
@@ -32,7 +33,7 @@ ANSWERS = "answers.jsonl"
 class AggregatorConfig:
     """Every hyper-parameter of the aggregator."""
 
-    questions: int = 1000
+    questions: Count = 1000
     """Learnt from at most; those whose answer speaks for something known come first."""
     sft: SftConfig = field(
         default_factory=lambda: SftConfig(

@@ -6,29 +6,31 @@ from dataclasses import asdict, dataclass, field, fields
 from random import Random
 from typing import Any
 
+from core.training.settings import Count, Natural, Rate, Share
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
     """One stretch of training with its own data and learning rate."""
 
     name: str
-    peak_rate: float
+    peak_rate: Rate
     """Learning rate after warming up; falls along a cosine to `end_rate`."""
-    end_rate: float
-    stories: int
+    end_rate: Rate
+    stories: Natural
     """How many of Moral Stories' training rows."""
-    chemistry: int = 0
+    chemistry: Natural = 0
     """How many rows of Social Chemistry 101."""
-    reasons: int = 0
+    reasons: Natural = 0
     """How many rows of each part of ETHICS."""
-    others: float = 1.0
+    others: Share = 1.0
     """Share of MoralChoice, SafeText and PrivacyLens that takes part, 0 to 1."""
-    corpus_rounds: int = 0
+    corpus_rounds: Natural = 0
     """How often the corpus is gone through."""
-    tokens_per_step: int = 2048
-    stop_after: int | None = None
+    tokens_per_step: Count = 2048
+    stop_after: Count | None = None
     """Steps after which the stage ends; None for all that its data gives."""
-    fall_over: int | None = None
+    fall_over: Count | None = None
     """Steps over which the learning rate falls; None for all that the data gives."""
     seed: int | None = None
     """What the data's order depends on; None for a number from the configuration's seed."""
@@ -39,27 +41,27 @@ class HeadsConfig:
     """Every hyper-parameter of the judge; written beside its weights."""
 
     seed: int = 7
-    depth: int = 22
+    depth: Count = 22
     """Layers run; the state is read after the last of them."""
-    first_layer: int = 6
+    first_layer: Natural = 6
     """Lowest layer with an adapter; below it there is no backward pass."""
-    rank: int = 16
-    alpha: int = 32
-    weight_decay: float = 0.01
-    head_dropout: float = 0.1
-    harm_weight: float = 1.0
+    rank: Count = 16
+    alpha: Count = 32
+    weight_decay: Rate = 0.01
+    head_dropout: Share = 0.1
+    harm_weight: Rate = 1.0
     """Share of the harm loss against the respect loss."""
-    meeting_faster: float = 10.0
+    meeting_faster: Rate = 10.0
     """Learning rate of the weights by which action and value meet, against all others: there are
     few, and they start at nought."""
-    label_smoothing: float = 0.02
-    row_length: int = 256
-    warmup_steps: int = 60
-    clip: float = 1.0
+    label_smoothing: Share = 0.02
+    row_length: Count = 256
+    warmup_steps: Natural = 60
+    clip: Rate = 1.0
     """Bound of the gradient's norm."""
-    checkpoint_every: int = 50
+    checkpoint_every: Count = 50
     """Steps between checkpoints."""
-    threads: int = 2
+    threads: Count = 2
     stages: tuple[Stage, ...] = field(
         default=(
             Stage(

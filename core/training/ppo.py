@@ -25,6 +25,7 @@ from torch import Tensor
 
 from core.training.adapted import Adapted, clipped_step
 from core.training.rollouts import Laid, Policy, Rollout, Tokens, lay
+from core.training.settings import Count, Natural, Rate, Share
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,51 +33,51 @@ class PpoConfig:
     """Every hyper-parameter of a run; written into its folder."""
 
     seed: int = 1
-    steps: int = 100
+    steps: Count = 100
     """Updates of the policy, each on fresh samples."""
-    rank: int = 16
-    alpha: int = 32
-    first_layer: int = 15
+    rank: Count = 16
+    alpha: Count = 32
+    first_layer: Natural = 15
     """Lowest layer with an adapter; what lies below is read once and has no backward pass."""
-    rate: float = 2e-4
+    rate: Rate = 2e-4
     """Learning rate after warming up."""
-    warmup_steps: int = 5
-    weight_decay: float = 0.0
-    clip: float = 1.0
+    warmup_steps: Natural = 5
+    weight_decay: Rate = 0.0
+    clip: Rate = 1.0
     """Bound of the gradient's norm."""
-    passes: int = 2
+    passes: Count = 2
     """How often the samples of a step are gone through."""
-    ratio_clip: float = 0.2
+    ratio_clip: Rate = 0.2
     """How far a token's probability ratio counts, to either side of 1."""
-    entropy_bonus: float = 0.0
+    entropy_bonus: Rate = 0.0
     """Reward of a nat of entropy a token, in units of the scaled advantage."""
-    kl_coefficient: float = 0.2
+    kl_coefficient: Rate = 0.2
     """Price of a nat of drift from the base model at the start, in units of reward."""
     exact_kl: bool = False
     """Charge drift in the loss, exactly over the vocabulary, not in the reward, as sampled: what is
     no longer sampled still pulls back."""
-    kl_target: float = 6.0
+    kl_target: Rate = 6.0
     """Nats a reply that the coefficient aims at."""
-    kl_horizon: float = 50.0
+    kl_horizon: Rate = 50.0
     """Steps in which the coefficient grows e-fold while the drift is a fifth above its target or
     more; it falls as fast below."""
-    kl_stop: float = 40.0
+    kl_stop: Rate = 40.0
     """Nats a reply above which the run has run away."""
-    kl_patience: int = 3
+    kl_patience: Count = 3
     """So many steps above `kl_stop`, one after the other, end the run."""
     baseline: str = "prompt"
     """`prompt`: a reply is held against the others to its prompt. `running`: against what this
     prompt's replies were worth lately, for samplers that come back to a few prompts."""
-    memory: float = 0.9
+    memory: Share = 0.9
     """What is left of a running value after one more sample, 0 to 1."""
-    scale_floor: float = 0.05
+    scale_floor: Rate = 0.05
     """Advantages are divided by their usual size, but never by less than this."""
-    row_length: int = 640
+    row_length: Count = 640
     """Tokens in a row of a pass, about."""
-    samples_per_pass: int = 64
+    samples_per_pass: Count = 64
     """Rollouts read at once: bounds the memory."""
-    checkpoint_every: int = 10
-    threads: int = 2
+    checkpoint_every: Count = 10
+    threads: Count = 2
 
     def __post_init__(self) -> None:
         if self.baseline not in ("prompt", "running"):

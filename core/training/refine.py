@@ -33,6 +33,7 @@ from core.training.ppo_run import train
 from core.training.replies import as_used, prompt_tokens
 from core.training.rollouts import Policy, Rollout, Tokens
 from core.training.samplers import Memoryless
+from core.training.settings import Count, Rate, Share
 from core.training.texts import Scene, held_out, read_scenes
 from core.training.wording import distance
 from core.training.writer import Writer
@@ -48,24 +49,24 @@ BLANK = Scenario(goal="Do the work at hand.", context="")
 class RefineConfig:
     """Every hyper-parameter of a refinement."""
 
-    prompts_per_step: int = 8
-    replies_per_prompt: int = 4
-    max_tokens: int = 48
-    rewrites: float = 0.4
+    prompts_per_step: Count = 8
+    replies_per_prompt: Count = 4
+    max_tokens: Count = 48
+    rewrites: Share = 0.4
     """Share of the prompts that ask for a rewrite, 0 to 1."""
-    values: int = 4
+    values: Count = 4
     """Statements that a text is judged under, at least: the scenario's own, then others."""
-    judged: float = 1.5
+    judged: Rate = 1.5
     """Weight of the judge's word in what a reply is worth; so for the three below."""
-    fitting: float = 1.0
-    apart: float = 0.5
-    keeping: float = 0.5
-    full_fit: float = 25.0
+    fitting: Rate = 1.0
+    apart: Rate = 0.5
+    keeping: Rate = 0.5
+    full_fit: Rate = 25.0
     """Nats by which a scenario makes a text likelier, from where on it fits wholly. Counted by the
     token instead, a few words taken from the scenario would do."""
-    full_keep: float = 0.5
+    full_keep: Rate = 0.5
     """Share of the action's words in a rewrite, from where on it keeps the action wholly."""
-    held_out: float = 0.15
+    held_out: Share = 0.15
     """Share of the scenarios that is never trained on, 0 to 1, as in the training before."""
     ppo: PpoConfig = field(
         default_factory=lambda: PpoConfig(

@@ -24,6 +24,7 @@ from core.files import dump_toml, write_whole
 from core.models.trees import size
 from core.training.adapted import Adapted, clipped_step, save_whole, taking_up
 from core.training.replies import Sample, losses, proposing, rewriting
+from core.training.settings import Count, Natural, Rate, Share
 from core.training.steps import Progress, Report, in_steps, rate_at
 from core.training.texts import Scene, held_out, read_scenes
 
@@ -37,37 +38,37 @@ class SftConfig:
     """Every hyper-parameter of the policy's adapter; written beside its weights."""
 
     seed: int = 11
-    rank: int = 8
-    alpha: int = 16
-    first_layer: int = 6
+    rank: Count = 8
+    alpha: Count = 16
+    first_layer: Natural = 6
     """Lowest layer with an adapter; below it there is no backward pass."""
-    peak_rate: float = 8e-4
+    peak_rate: Rate = 8e-4
     """Learning rate after warming up; falls along a cosine to `end_rate`."""
-    end_rate: float = 3e-5
-    warmup_steps: int = 10
-    weight_decay: float = 0.01
-    clip: float = 1.0
+    end_rate: Rate = 3e-5
+    warmup_steps: Natural = 10
+    weight_decay: Rate = 0.01
+    clip: Rate = 1.0
     """Bound of the gradient's norm."""
-    epochs: int = 4
+    epochs: Count = 4
     """At most; the held-out loss decides."""
-    tokens_per_step: int = 2048
-    row_length: int = 384
-    evaluate_every: int = 22
+    tokens_per_step: Count = 2048
+    row_length: Count = 384
+    evaluate_every: Count = 22
     """Steps between two looks at the held-out loss, each of which is a checkpoint too."""
-    patience: int = 3
+    patience: Count = 3
     """So many looks without a better loss end the training."""
-    held_out: float = 0.15
+    held_out: Share = 0.15
     """Share of the scenarios that is never trained on, 0 to 1."""
     rewrites_propose: bool = True
     """Whether a good rewrite also serves as a proposal for its goal."""
     first_clauses: bool = False
     """Whether proposals are learnt up to the end of their first clause only."""
-    unchanged_share: float = 0.35
+    unchanged_share: Share = 0.35
     """Share of the actions that may stay as they are, drawn anew each epoch: at inference only
     what the judge would not approve is rewritten."""
-    more_values: float = 0.3
+    more_values: Share = 0.3
     """Share of the rewrites that name a value of another scenario as well."""
-    threads: int = 2
+    threads: Count = 2
 
     def rate_at(self, step: int, steps: int) -> float:
         """Learning rate of a step of so many."""

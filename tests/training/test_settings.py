@@ -44,6 +44,10 @@ def test_what_is_not_named_keeps_its_default_in_tables_too(tmp_path: Path) -> No
             "stages[0].speed",
             "no such setting",
         ),
+        (SftConfig, "epochs = 0", "epochs", ">= 1"),
+        (SftConfig, "held_out = 1.5", "held_out", "<= 1"),
+        (AgentConfig, "[ppo]\nrate = -1", "ppo.rate", ">= 0"),
+        (HeadsConfig, "threads = 0", "threads", ">= 1"),
         (SftConfig, "rank =", "", "this is not TOML"),
     ],
 )

@@ -174,3 +174,14 @@ def test_leaving_in_mid_generation_leaves_nothing_behind(home: Path) -> None:
     finally:
         terminal.close()
     assert not list((home / "sessions").glob("*.tmp"))
+
+
+def test_a_key_of_the_configuration_that_is_not_known_is_told(home: Path) -> None:
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "config.toml").write_text('schema = 1\ntheem = "dark"\n', "utf-8")
+    terminal = Tmux(home, 120, 40)
+
+    shown = terminal.until("config.toml")
+
+    assert "'theem' is not known here" in shown
+    terminal.close()

@@ -1,6 +1,6 @@
 """What changed, told to whoever draws it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum, Flag, auto
 from typing import NamedTuple
 
@@ -62,6 +62,12 @@ class News:
         """Tells that something is no longer up to date."""
         for callback in tuple(self._on_change):
             callback(change)
+
+    def warn(self, texts: Sequence[str]) -> None:
+        """Says the first of these warnings, and how many more there are."""
+        if texts:
+            more = f" ({len(texts) - 1} more)" if len(texts) > 1 else ""
+            self.say(f"{texts[0]}{more}.", Tone.WARNING)
 
     def say(self, text: str, tone: Tone = Tone.INFORMATION) -> None:
         """Tells the operator something."""

@@ -11,7 +11,7 @@ from core.session.hold import Held
 from core.session.store import Store
 from tui.bars import ActivityLine, Item, KeyBar, StatusLine
 from tui.draw import MUTED
-from tui.flow.news import News, Tone
+from tui.flow.news import News
 from tui.keymap import key_of
 from tui.literal import literal
 from tui.opening import Opened, open_copy, open_session
@@ -80,7 +80,5 @@ async def take_up(app: App[Any], store: Store, operator: str, news: News) -> Ope
         if not await app.push_screen_wait(Confirm("Open a copy?", told, do="Open a copy")):
             return None
         opened = await asyncio.to_thread(open_copy, store, operator, warn=warned.append)
-    if warned:
-        more = f" ({len(warned) - 1} more)" if len(warned) > 1 else ""
-        news.say(f"{warned[0]}{more}.", Tone.WARNING)
+    news.warn(warned)
     return opened
