@@ -97,8 +97,13 @@ def convert(table: dict[str, Any], kind: type[T], where: str, warn: Warn | None 
         raise BadInput(problem, where=f"{where}: {field}".rstrip(": ")) from None
     for key in unknown_keys(table, made):
         if warn:
-            warn(f"{where}: the key {key!r} is not known here; it is kept but not used")
+            warn(unknown(key, where))
     return made
+
+
+def unknown(key: str, where: str) -> str:
+    """That a key is unknown; the file comes last, where a narrow line is cut."""
+    return f"the key {key!r} is not known here; it is kept but not used: {where}"
 
 
 def field_of(error: msgspec.ValidationError) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from core.files import (
     dump_toml,
     parse_toml,
     read_text,
+    unknown,
     unknown_keys,
     write_whole,
 )
@@ -94,7 +95,7 @@ class Store:
         if warn:
             told = [".".join(path) for path in self.foreign]
             for name in (*told, *_foreign_in_events(records)):
-                warn(f"{where}: the key {name!r} is not known here; it is kept but not used")
+                warn(unknown(name, where))
         return session
 
     def at(self, path: Path) -> "Store":
