@@ -70,6 +70,7 @@ def draft_card(config: HeadsConfig, base_name: str) -> dict[str, Any]:
                 "MoralChoice (low ambiguity), MIT",
                 "SafeText, MIT",
                 "PrivacyLens, MIT",
+                "ETHICS (deontology and justice), MIT",
                 "Placet's own corpus of agents at work, core/training/corpus/judge",
             ],
         },
