@@ -74,9 +74,11 @@ def read_labelled(path: Path, limit: int | None = None) -> list[Named]:
 
 
 def held_out(corpus: Path, limit: int | None = None) -> list[Named]:
-    """The third of the corpus that is never trained on."""
+    """The third of the corpus that is never trained on; of it `limit` situations, evenly spread."""
     kept = [one for one in read_corpus(corpus) if one.split is Split.HELD_OUT]
-    return [(one.id, one.domain, corpus_case(one)) for one in kept[:limit]]
+    if limit and limit < len(kept):
+        kept = [kept[place * len(kept) // limit] for place in range(limit)]
+    return [(one.id, one.domain, corpus_case(one)) for one in kept]
 
 
 def _cases(row: dict[str, Any], number: str) -> Iterator[Named]:

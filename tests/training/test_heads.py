@@ -21,6 +21,7 @@ from core.models.adapters import WEIGHTS
 from core.models.readout import Calibration, ask
 from core.models.trained import TrainedJudge
 from core.training import data as sets
+from core.training import labelled
 from core.training.data import Harm, Label, Situation, Split, split_of
 from core.training.heads_config import HeadsConfig, Stage
 from core.watch import SILENT
@@ -379,3 +380,13 @@ def test_a_checkpoint_that_does_not_fit_is_told_of_with_the_mend(
             heads.train(config, data, corpus, base, tmp_path, resume=True)
         assert caught.value.where == str(last)
         assert "another folder" in caught.value.mend
+
+
+def test_a_few_held_out_situations_are_spread_over_the_corpus() -> None:
+    corpus = Path(labelled.__file__).parent / "corpus" / "judge"
+    whole, few = labelled.held_out(corpus), labelled.held_out(corpus, 10)
+
+    places = [whole.index(one) for one in few]
+
+    assert len(few) == 10 and len(whole) > 1000
+    assert places == sorted(places) and places[0] == 0 and places[-1] > 0.8 * len(whole)
