@@ -47,7 +47,7 @@ def judge_picture(path: Path, found: Sequence[Answer], table: Sequence[Row]) -> 
     right.plot([x for x, _ in blind], [y for _, y in blind], "x", color="gray")
     right.axvline(0.5, linestyle=":", color="gray")
     right.set_yticks(places, [row.set for row in rows], fontsize="small")
-    right.set(xlim=(0, 1), title="AUROC (× the action alone, no value read)")
+    right.set(xlim=(0, 1), title="AUROC (× by the action alone)")
     drawn.savefig(path)
 
 
