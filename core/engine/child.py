@@ -22,11 +22,6 @@ PATIENCE = 0.3
 """Seconds that the worker has for ending by itself, and again after each stronger hint."""
 
 
-_MEMORY = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
-"""Memory in large pages, where Linux gives them: weights are then read a tenth faster. It must be
-said before the process begins."""
-
-
 class Child:
     """A worker's process, and its three pipes."""
 
@@ -49,7 +44,7 @@ class Child:
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=PIPE,
-                env={**_MEMORY, **os.environ, "PYTHONPATH": _where_we_look(), **environ},
+                env={**os.environ, "PYTHONPATH": _where_we_look(), **environ},
             )
         )
 
