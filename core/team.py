@@ -36,7 +36,7 @@ class Team:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Looks for no rubbish: loading leaves little, and looking takes a sixth of the time."""
+    """Looks for no rubbish: loading leaves little, and looking takes some tenths of a second."""
     gc.disable()
     try:
         yield
