@@ -117,9 +117,7 @@ class _Masks:
         elif mask is self._asked:
             return self._given
         own = mask[..., before:]
-        given = own.to(like.dtype)
-        if own.dtype == torch.bool:
-            given = added(own, like.dtype)
+        given = added(own, like.dtype) if own.dtype == torch.bool else own.to(like.dtype)
         if queries > 1:
             given = given.repeat(1, 1, self._heads, 1)
         self._asked, self._given = mask, given

@@ -1,7 +1,7 @@
 """Training of the judge: a LoRA adapter and two linear heads on the default model.
 
-Two stages. The first reads people's judgements of everyday actions, under norms, norms turned
-round, permissive and unrelated norms. The second mixes them with our own corpus of agents at work.
+In stages. The first reads people's judgements of everyday actions, under norms, norms turned round,
+permissive and unrelated norms. The later ones mix them with our own corpus of agents at work.
 One step packs about `tokens_per_step` tokens of trees (see `core.models.trees`) into rows.
 
 LoRA: Hu et al. 2021. The read-out is at a middle layer, where linear probes are best.

@@ -21,7 +21,7 @@ from core.models.adapters import WEIGHTS
 from core.models.readout import Calibration, ask
 from core.models.trained import TrainedJudge
 from core.training import data as sets
-from core.training import labelled
+from core.training import labelled, people
 from core.training.data import Harm, Label, Situation, Split, split_of
 from core.training.heads_config import HeadsConfig, Stage
 from core.watch import SILENT
@@ -390,3 +390,29 @@ def test_a_few_held_out_situations_are_spread_over_the_corpus() -> None:
 
     assert len(few) == 10 and len(whole) > 1000
     assert places == sorted(places) and places[0] == 0 and places[-1] > 0.8 * len(whole)
+
+
+def test_reasons_that_do_not_hold_have_the_opposite_labels(tmp_path: Path) -> None:
+    def write(name: str, rows: list[dict[str, object]]) -> None:
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (tmp_path / f"ethics.{name}_train.jsonl").write_text(text, "utf-8")
+
+    write(
+        "deontology",
+        [
+            {"scenario": asked, "excuse": f" No, {kind} {asked}", "label": label}
+            for asked in ("Water the plants?", "Lock the shed?")
+            for kind, label in (("good", 1), ("bad", 0))
+        ],
+    )
+    write("justice", [{"text": f"I am owed {n}.", "label": n % 2} for n in range(4)])
+
+    cases = people.reason_cases(tmp_path, 4, Random(1))
+
+    assert [(case.context, len(case.acts)) for case in cases] == [
+        ("Water the plants?", 2), ("Lock the shed?", 2), ("", 4),
+    ]  # fmt: skip
+    for good, bad in (cases[0].acts, cases[1].acts, cases[2].acts[1::-1]):
+        assert [q.value for q in good.questions] == [q.value for q in bad.questions]
+        assert [q.label.turned for q in good.questions] == [q.label for q in bad.questions]
+    assert cases[0].acts[0].text == "No, good Water the plants?"
