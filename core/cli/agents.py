@@ -78,10 +78,10 @@ def train_agent(
     from core.training.questions import read_questions
 
     settings = bounded(config_of(agents.AgentConfig, config), limit)
-    name, chosen = _value(profile, value)
+    own, chosen = _value(profile, value)
     questions = read_questions(data)
     base = catalog.locate(catalog.DEFAULT)
-    folder = out or known.own(name, value)
+    folder = out or known.own(own.name, value)
     writable_folder(folder)
     with Meter() as meter:
         meter.show("loading the judges", stage="loading the judges")
@@ -90,7 +90,8 @@ def train_agent(
         card = agents.train_agent(
             settings,
             chosen,
-            name,
+            [one.statement for one in own.values if one.id != value],
+            own.name,
             judge,
             second,
             questions,
@@ -312,11 +313,11 @@ def _teller(meter: Meter) -> Callable[[str, int, int], None]:
     return tell
 
 
-def _value(profile: str, value: str) -> tuple[str, Value]:
-    """The profile's name and its value of that id."""
+def _value(profile: str, value: str) -> tuple[Profile, Value]:
+    """The profile and its value of that id."""
     found = library.load_profile(profile)
     try:
-        return found.name, found.value(value)
+        return found, found.value(value)
     except KeyError:
         raise BadInput(
             f"the profile {found.name} has no value {value!r}",

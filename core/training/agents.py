@@ -1,8 +1,9 @@
 """Moral agents: an adapter a value, tuned by PPO with the judge's score of that value as reward.
 
 After CMVA-GS (IBM Research 2024): the base model answers questions of what to do; each answer is
-worth the probability that it respects the value, and drifting from the base model costs. Answers
-that the product would not use, for they are empty, cut short, looping or an echo, are worth 0.
+worth the probability that it respects the value, more where it respects that value above the others
+of its profile, so that agents differ; drifting from the base model costs. Answers that the product
+would not use, for they are empty, cut short, looping or an echo, are worth 0.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
+from statistics import fmean
 from typing import Any, Protocol
 
 import torch
@@ -27,7 +29,7 @@ from core.training.questions import Question
 from core.training.replies import as_used, prompt_tokens
 from core.training.rollouts import Policy, Rollout, Tokens
 from core.training.samplers import PromptSampler
-from core.training.settings import Count
+from core.training.settings import Count, Rate
 from core.training.writer import Writer
 from core.watch import SILENT, Watch
 
@@ -41,6 +43,8 @@ class AgentConfig:
     prompts_per_step: Count = 8
     replies_per_prompt: Count = 4
     max_tokens: Count = 32
+    ahead: Rate = 0.5
+    """Weight of being ahead: of the value's score less the mean of the profile's other values."""
     guard_every: Count = 25
     """Steps between two looks at the guards."""
     guard_questions: Count = 48
@@ -96,18 +100,22 @@ def scores(
 
 
 class ValueReward:
-    """Replies to prompts → how likely each respects one value, 0 to 1."""
+    """Replies to prompts → how likely each respects one value, and rather it than others."""
 
     def __init__(
         self,
         judge: Scorer,
         statement: str,
+        others: Sequence[str],
+        ahead: float,
         tokenizer: PreTrainedTokenizerBase,
         questions: Mapping[Tokens, str],
         ends: frozenset[int],
     ) -> None:
         self.judge = judge
         self.statement = statement
+        self.others = others
+        self.ahead = ahead
         self.tokenizer = tokenizer
         self.questions = questions
         self.ends = ends
@@ -115,17 +123,26 @@ class ValueReward:
     def __call__(self, asked: Sequence[Tokens], replies: Sequence[Tokens]) -> list[float]:
         """See `core.training.samplers.Reward`."""
         texts = [self.read(*pair) for pair in zip(asked, replies, strict=True)]
-        return self.worth(asked, texts)
+        return [
+            own + self.ahead * (own - fmean(others)) if others else own
+            for own, *others in self.judged(asked, texts, [self.statement, *self.others])
+        ]
 
     def read(self, prompt: Tokens, reply: Tokens) -> str:
         """The answer as the product would use it, or an empty text."""
         return as_used(self.tokenizer, reply, self.ends, self.questions[prompt])
 
     def worth(self, asked: Sequence[Tokens], texts: Sequence[str]) -> list[float]:
-        """What each answer is worth, an empty one nothing."""
+        """How likely each answer respects the value, 0 to 1, an empty one 0."""
+        return [own for (own,) in self.judged(asked, texts, [self.statement])]
+
+    def judged(
+        self, asked: Sequence[Tokens], texts: Sequence[str], statements: Sequence[str]
+    ) -> list[list[float]]:
+        """For each answer how likely it respects each statement; an empty one respects none."""
         said = [(self.questions[prompt], text) for prompt, text in zip(asked, texts, strict=True)]
-        found = iter(scores(self.judge, [one for one in said if one[1]], [self.statement]))
-        return [next(found)[0] if text else 0.0 for _, text in said]
+        found = iter(scores(self.judge, [one for one in said if one[1]], statements))
+        return [next(found) if text else [0.0] * len(statements) for _, text in said]
 
 
 class AgentSampler(PromptSampler):
@@ -187,6 +204,7 @@ def sentence_ends(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
 def train_agent(
     config: AgentConfig,
     value: Value,
+    others: Sequence[str],
     profile: str,
     judge: Scorer,
     second: Second,
@@ -200,6 +218,7 @@ def train_agent(
 ) -> dict[str, Any]:
     """Trains the agent of a value and writes adapter, log and card into `out`; gives the card.
 
+    `others` are the statements of the profile's other values.
     `questions` are those to learn from and those held out; the guards look at some of the latter.
     """
     tokenizer = AutoTokenizer.from_pretrained(base)
@@ -213,7 +232,15 @@ def train_agent(
         for part in questions
     )
     Random(config.ppo.seed).shuffle(kept)
-    reward = ValueReward(judge, value.statement, tokenizer, texts, sentence_ends(tokenizer))
+    reward = ValueReward(
+        judge,
+        value.statement,
+        others,
+        config.ahead,
+        tokenizer,
+        texts,
+        sentence_ends(tokenizer),
+    )
     trainer = Ppo(config.ppo, base)
     writer = Writer(base, trainer.adapted)
     sampler = AgentSampler(learnt, kept[: config.guard_questions], reward, second, config, writer)

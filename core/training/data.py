@@ -120,8 +120,12 @@ class Situation:
 
 
 def split_of(identity: str) -> Split:
-    """A third, by hash, is never trained on; a sixth of the rest calibrates."""
-    number = int.from_bytes(sha256(f"placet judge {identity}".encode()).digest()[:4], "big")
+    """A third, by hash, is never trained on; a sixth of the rest calibrates.
+
+    Situations that differ after a slash alone share their actions, and stay together.
+    """
+    story = identity.partition("/")[0]
+    number = int.from_bytes(sha256(f"placet judge {story}".encode()).digest()[:4], "big")
     if number % 3 == 0:
         return Split.HELD_OUT
     return Split.CALIBRATION if number // 3 % 6 == 0 else Split.TRAIN
@@ -181,14 +185,18 @@ def training_stories(data: Path) -> tuple[list[Story], list[Story]]:
     return train, calibration
 
 
-def read_corpus(folder: Path) -> list[Situation]:
-    """All situations below `folder`, in the order of their files.
+def read_corpus(folder: Path, names: tuple[str, ...] = ()) -> list[Situation]:
+    """All situations in `folder`, in the order of their files.
+
+    Only files whose names begin as one of `names`, where there are any.
 
     Raises:
         ValueError: an identity stands twice, or an action leaves a value without a label.
     """
     found: dict[str, Situation] = {}
     for path in sorted(folder.glob("*.toml")):
+        if names and not path.name.startswith(names):
+            continue
         for situation in read_situations(path):
             if situation.id in found:
                 raise ValueError(f"{path.name}: {situation.id} stands twice")

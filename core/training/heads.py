@@ -75,7 +75,8 @@ def build_cases(stage: Stage, data: Path, corpus: Path, rng: Random) -> list[Cas
             others if stage.others >= 1 else rng.sample(others, round(stage.others * len(others)))
         )
     if stage.corpus_rounds:
-        situations = [s for s in sets.read_corpus(corpus) if s.split is Split.TRAIN]
+        found = sets.read_corpus(corpus, stage.corpus_files)
+        situations = [s for s in found if s.split is Split.TRAIN]
         for _ in range(stage.corpus_rounds):
             cases += sets.corpus_cases(situations, rng)
     rng.shuffle(cases)

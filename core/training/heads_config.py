@@ -27,6 +27,8 @@ class Stage:
     """Share of MoralChoice, SafeText and PrivacyLens that takes part, 0 to 1."""
     corpus_rounds: Natural = 0
     """How often the corpus is gone through."""
+    corpus_files: tuple[str, ...] = ()
+    """How the names begin of the files that are gone through; all of them where empty."""
     tokens_per_step: Count = 2048
     stop_after: Count | None = None
     """Steps after which the stage ends; None for all that its data gives."""

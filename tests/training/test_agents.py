@@ -64,19 +64,23 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.llama(tmp_path_factory.mktemp("base") / "llama")
 
 
-def reward(base: Path, judge: Lengths) -> agents.ValueReward:
+def reward(
+    base: Path, judge: agents.Scorer, others: Sequence[str] = (), ahead: float = 0.0
+) -> agents.ValueReward:
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(base)
     ends = agents.sentence_ends(tokenizer)
-    return agents.ValueReward(judge, CARE.statement, tokenizer, {(5,): "Bread? Now?"}, ends)
+    return agents.ValueReward(
+        judge, CARE.statement, others, ahead, tokenizer, {(5,): "Bread? Now?"}, ends
+    )
 
 
 def run(base: Path, out: Path, config: agents.AgentConfig = CONFIG, **options: Any) -> Any:
     told: list[Figures] = []
     card = agents.train_agent(
-        config, CARE, "foundations", Lengths(), lambda rows: [0.25] * len(rows), ASKED, base, out,
-        "tiny", progress=told.append, **options,
+        config, CARE, ["Be fair."], "foundations", Lengths(), lambda rows: [0.25] * len(rows), ASKED,
+        base, out, "tiny", progress=told.append, **options,
     )  # fmt: skip
     return card, told
 
@@ -110,6 +114,31 @@ def test_an_answer_that_could_not_be_used_is_worth_nothing(base: Path) -> None:
     assert worth[0] > 0.2
     assert worth[1:] == [0.0, 0.0, 0.0]
     assert good[-1] in pays.ends and cut[-1] not in pays.ends
+
+
+class Likes:
+    """A judge to whom each statement is worth a number, whatever the answer."""
+
+    def __init__(self, worth: dict[str, float]) -> None:
+        self.worth = worth
+
+    def measure(self, trees: Sequence[Tree], watch: Watch, *, second: bool) -> list[list[Measure]]:
+        return [
+            [Measure([self.worth[one] for one in told], [0.0], 0.0) for _, told in answers]
+            for _, answers in trees
+        ]
+
+
+def test_a_reply_is_worth_more_where_its_value_is_ahead_of_the_others(base: Path) -> None:
+    judge = Likes({CARE.statement: 0.75, "Be fair.": 0.5, "Be loyal.": 0.25})
+    pays = reward(base, judge, ["Be fair.", "Be loyal."], ahead=0.5)
+    good, cut = (
+        tuple(pays.tokenizer(text, add_special_tokens=False)["input_ids"])
+        for text in ("Ring all farmers before they sign!", "Ring all farmers")
+    )
+
+    assert pays([(5,)] * 2, [good, cut]) == [0.75 + 0.5 * (0.75 - 0.375), 0.0]
+    assert pays.worth([(5,)], ["Ring them."]) == [0.75]
 
 
 def test_a_run_leaves_an_adapter_its_figures_and_a_card(base: Path, tmp_path: Path) -> None:

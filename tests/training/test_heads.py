@@ -270,6 +270,16 @@ def test_a_rule_turned_round_exchanges_its_labels(corpus: Path) -> None:
     assert Label.UNRELATED.turned is Label.UNRELATED
 
 
+def test_a_stage_goes_through_the_files_that_it_names(corpus: Path, tmp_path: Path) -> None:
+    told = next(corpus.glob("*.toml")).read_text(encoding="utf-8")
+    for name in ("early", "later"):
+        text = told.replace('id = "', f'id = "{name}-')
+        (tmp_path / f"{name}-1.toml").write_text(text, encoding="utf-8")
+    found = sets.read_corpus(tmp_path, ("later", "none"))
+    assert found and all(one.id.startswith("later-") for one in found)
+    assert len(sets.read_corpus(tmp_path)) == 2 * len(found)
+
+
 def test_a_label_that_is_missing_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_text(
         '[[situations]]\nid="x"\ndomain="d"\ncontext="c"\nvalues={a="A.",b="B."}\n'
@@ -284,6 +294,11 @@ def test_a_third_is_held_out_by_its_name_alone() -> None:
     splits = [Situation(f"s-{i}", "d", "", {}, ()).split for i in range(3000)]
     assert abs(splits.count(Split.HELD_OUT) / 3000 - 1 / 3) < 0.03
     assert abs(splits.count(Split.CALIBRATION) / 3000 - 1 / 9) < 0.02
+
+
+def test_situations_that_share_their_actions_stay_together() -> None:
+    for story in map(str, range(50)):
+        assert split_of(f"{story}/1") is split_of(f"{story}/2") is split_of(story)
 
 
 def test_calibration_finds_what_was_distorted() -> None:
