@@ -26,6 +26,7 @@ from torch import Tensor
 from core.training.adapted import Adapted, clipped_step
 from core.training.rollouts import Laid, Policy, Rollout, Tokens, lay
 from core.training.settings import Count, Natural, Rate, Share
+from core.training.steps import rate_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class PpoConfig:
     """Lowest layer with an adapter; what lies below is read once and has no backward pass."""
     rate: Rate = 2e-4
     """Learning rate after warming up."""
+    rate_left: Share = 1.0
+    """Share of it that is left at the last step, come down to along a cosine."""
     warmup_steps: Natural = 5
     weight_decay: Rate = 0.0
     clip: Rate = 1.0
@@ -295,10 +298,10 @@ class Ppo:
             for master in self.adapted.masters:
                 if master.grad is not None:
                     master.grad = self.accelerator.reduce(master.grad, "mean")
-        warm = min(1.0, (step + 1) / max(1, self.config.warmup_steps))
-        clipped_step(
-            self.optimiser, self.adapted.masters, self.config.clip, self.config.rate * warm
-        )
+        config = self.config
+        end = config.rate_left * config.rate
+        rate = rate_at(config.rate, end, step, config.steps, config.warmup_steps)
+        clipped_step(self.optimiser, self.adapted.masters, config.clip, rate)
         self.adapted.renew()
 
     def _together(self, figures: dict[str, float]) -> dict[str, Any]:

@@ -79,8 +79,8 @@ def reward(
 def run(base: Path, out: Path, config: agents.AgentConfig = CONFIG, **options: Any) -> Any:
     told: list[Figures] = []
     card = agents.train_agent(
-        config, CARE, ["Be fair."], "foundations", Lengths(), lambda rows: [0.25] * len(rows), ASKED,
-        base, out, "tiny", progress=told.append, **options,
+        config, CARE, ["Be fair."], "foundations", Lengths(), lambda rows: [0.25] * len(rows),
+        ASKED, base, out, "tiny", progress=told.append, **options,
     )  # fmt: skip
     return card, told
 

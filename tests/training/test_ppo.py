@@ -105,6 +105,17 @@ def test_a_run_leaves_its_settings_its_figures_and_an_adapter(base: Path, tmp_pa
     assert changed and all("layers.1." in name for name in changed)
 
 
+@pytest.mark.parametrize(("left", "least", "most"), [(1.0, 1.0, 1.0), (0.1, 0.1, 0.2)])
+def test_the_learning_rate_falls_to_what_is_to_be_left(
+    base: Path, tmp_path: Path, left: float, least: float, most: float
+) -> None:
+    trainer = Ppo(replace(CONFIG, steps=8, rate_left=left), base)
+    train(trainer, sampler(), tmp_path, "tiny")
+
+    [group] = trainer.optimiser.param_groups
+    assert least * CONFIG.rate <= group["lr"] <= most * CONFIG.rate
+
+
 def test_the_same_seed_gives_the_same_figures_and_a_resumed_run_too(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
