@@ -9,6 +9,13 @@ from typing import Any
 from core.training.settings import Count, Natural, Rate, Share
 
 
+SETTINGS = "contexts", "drafts", "opposites", "ops", "proposals", "rightly", "subtle", "trades"
+PEOPLE = "people", "oversight", "advice"
+CODES = "codes", "service", "nature", "records"
+EARLIER = "plain", "misuse", "policy", "unusual", "words", "short"
+"""Files of the corpus that some stages go through, by how their names begin."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """One stretch of training with its own data and learning rate."""
@@ -158,6 +165,41 @@ class HeadsConfig:
                 corpus_rounds=2,
                 stop_after=800,
                 fall_over=800,
+                seed=12_000,
+            ),
+            Stage(
+                "new",
+                peak_rate=4e-4,
+                end_rate=2.5e-4,
+                stories=4_200,
+                chemistry=2_000,
+                others=0.3,
+                corpus_rounds=1,
+                corpus_files=SETTINGS,
+                seed=7_001,
+            ),
+            Stage(
+                "newer",
+                peak_rate=3.5e-4,
+                end_rate=2e-4,
+                stories=2_500,
+                chemistry=1_000,
+                others=0.2,
+                corpus_rounds=1,
+                corpus_files=(*SETTINGS, *PEOPLE),
+                seed=11_000,
+            ),
+            Stage(
+                "newest",
+                peak_rate=3e-4,
+                end_rate=0.0,
+                stories=1_500,
+                chemistry=300,
+                others=0.1,
+                corpus_rounds=1,
+                corpus_files=(*CODES, *PEOPLE, *EARLIER),
+                stop_after=430,
+                fall_over=430,
                 seed=12_000,
             ),
         )
