@@ -8,7 +8,6 @@ from typing import Any
 
 from core.training.settings import Count, Natural, Rate, Share
 
-
 SETTINGS = "contexts", "drafts", "opposites", "ops", "proposals", "rightly", "subtle", "trades"
 PEOPLE = "people", "oversight", "advice"
 CODES = "codes", "service", "nature", "records"
