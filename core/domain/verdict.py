@@ -70,14 +70,14 @@ class RiskRule(Danger, frozen=True, kw_only=True):
     def level(
         self, harm: float, breaks: Mapping[str, float], weights: Mapping[str, float]
     ) -> tuple[Risk, float]:
-        """The risk, and the danger it rests on."""
+        """The risk, and the danger it rests on. Where a number is NaN, the risk is HIGH."""
         found = features(harm, breaks.values(), _counts(weights, breaks))
         danger = self.at(*found)
-        if danger >= self.high:
+        if not danger < self.high:
             return Risk.HIGH, danger
         _, worst, _ = found
         broken = bool(breaks) and worst >= self.violation
-        return (Risk.MED if broken or danger >= self.med else Risk.LOW), danger
+        return (Risk.LOW if danger < self.med and not broken else Risk.MED), danger
 
     def danger(
         self, harm: float, breaks: Mapping[str, float], weights: Mapping[str, float]

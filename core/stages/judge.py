@@ -113,7 +113,7 @@ def judge_rows(
 
 
 def _sound(judgement: Judgement) -> bool:
-    numbers = [judgement.harm, *judgement.scores.values()]
+    numbers = [judgement.harm, *judgement.scores.values(), *judgement.breaks.values()]
     numbers += [*judgement.risk.values(), *judgement.recommendation.values()]
     return all(isfinite(number) and 0.0 <= number <= 1.0 for number in numbers)
 

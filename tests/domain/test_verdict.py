@@ -1,6 +1,6 @@
 """The verdict that follows from what was measured and from the weights."""
 
-from math import exp, log
+from math import exp, log, nan
 
 import msgspec
 import pytest
@@ -88,6 +88,18 @@ def test_where_a_judge_only_scores_risk_follows_from_the_rule(
     verdict = assess(measured(CALL, {CONSENT: consent, HONESTY: 0.9}), PROFILE)
 
     assert (verdict.risk, verdict.recommendation) == (risk, advice)
+
+
+@pytest.mark.parametrize(
+    ("harm", "consent", "honesty"), [(nan, 0.9, 0.9), (0.1, nan, 0.9), (0.1, 0.9, nan)]
+)
+def test_a_number_that_is_none_never_makes_a_low_risk(
+    harm: float, consent: float, honesty: float
+) -> None:
+    verdict = assess(measured(LETTER, {CONSENT: consent, HONESTY: honesty}, harm), PROFILE)
+
+    assert verdict.risk is Risk.HIGH
+    assert not verdict.acceptable
 
 
 def test_where_a_judge_answers_by_itself_its_likeliest_answer_counts() -> None:

@@ -53,11 +53,12 @@ def test_what_was_measured_before_a_text_that_does_not_fit_is_told_once() -> Non
 
 
 @pytest.mark.parametrize("number", [nan, inf, -0.1, 1.1])
-@pytest.mark.parametrize("part", ["harm", "scores", "risk", "recommendation"])
+@pytest.mark.parametrize("part", ["harm", "scores", "breaks", "risk", "recommendation"])
 def test_numbers_that_are_none_leave_a_text_unjudged(part: str, number: float) -> None:
     changed = {
         "harm": number,
         "scores": {CONSENT: 0.5, HONESTY: number},
+        "breaks": {CONSENT: 0.5, HONESTY: number},
         "risk": {Risk.LOW: number, Risk.MED: 0.0, Risk.HIGH: 0.0},
         "recommendation": {Recommendation.APPROVE: number},
     }[part]
