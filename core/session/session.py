@@ -135,7 +135,8 @@ class Session:
 
     def failed(self, stage: str, problem: str, candidate: str = "") -> None:
         """Takes in that a stage gave nothing."""
-        self._post(Failed(stage=stage, problem=storable(problem), candidate=candidate))
+        about = self._known(candidate).id if candidate else ""
+        self._post(Failed(stage=stage, problem=storable(problem), candidate=about))
 
     def realigned(self, candidate: str, text: str, model: str = "", guidance: str = "") -> None:
         """Takes in a rewrite by the aligner."""
