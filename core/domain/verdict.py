@@ -14,8 +14,6 @@ from msgspec import Struct
 from core.domain.danger import Danger, features
 from core.domain.values import Probability, Profile
 
-_Answer = TypeVar("_Answer")
-
 AT_STAKE = 0.5
 """A value scored below this, and switched on, is at stake."""
 
@@ -34,9 +32,6 @@ class Risk(StrEnum):
         return _ORDER[self]
 
 
-_ORDER = {risk: place for place, risk in enumerate(Risk)}
-
-
 class Recommendation(StrEnum):
     """What the judge would do."""
 
@@ -44,6 +39,13 @@ class Recommendation(StrEnum):
     MODIFY = "modify"
     REJECT = "reject"
 
+
+_ORDER: dict[StrEnum, int] = {
+    answer: place for kind in (Risk, Recommendation) for place, answer in enumerate(kind)
+}
+"""0 for the mildest answer of its kind."""
+
+_Answer = TypeVar("_Answer", bound=StrEnum)
 
 _FOLLOWS = {
     Risk.LOW: Recommendation.APPROVE,
@@ -232,7 +234,8 @@ class Weigher:
 
 
 def _likeliest(answers: Mapping[_Answer, float]) -> _Answer:
-    return max(answers, key=lambda answer: answers[answer])
+    """The likeliest answer; of some that are as likely, the most severe."""
+    return max(answers, key=lambda answer: (answers[answer], _ORDER[answer]))
 
 
 def assess(judgement: Judgement, profile: Profile) -> Verdict:

@@ -205,8 +205,7 @@ class Session:
 
     def needs_reason(self, candidate: str) -> bool:
         """Whether approving goes against the judge: HIGH risk, or it recommends otherwise."""
-        verdict = self.verdict(candidate)
-        return verdict.risk is Risk.HIGH or verdict.recommendation is not Recommendation.APPROVE
+        return not self.verdict(candidate).acceptable
 
     def reject(
         self, candidate: str, reason: str, *, blind: bool = False, seconds: float = 0.0

@@ -189,7 +189,7 @@ class PromptedJudge:
         watch: Watch,
     ) -> list[str]:
         """A sentence for each action the judge would not approve as it is."""
-        wanted = [place for place, chances in enumerate(advice) if max(chances) != chances[0]]
+        wanted = [place for place, chances in enumerate(advice) if max(chances[1:]) >= chances[0]]
         explained = ["" for _ in rows]
         if not self.explain or not wanted:
             return explained

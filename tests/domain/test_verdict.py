@@ -110,6 +110,28 @@ def test_where_a_judge_answers_by_itself_its_likeliest_answer_counts() -> None:
     assert verdict.acceptable
 
 
+@pytest.mark.parametrize(
+    ("risk", "advice", "found"),
+    [
+        ((0.5, 0.5, 0.0), (0.4, 0.4, 0.2), (Risk.MED, Recommendation.MODIFY)),
+        ((0.4, 0.2, 0.4), (0.4, 0.2, 0.4), (Risk.HIGH, Recommendation.REJECT)),
+        ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (Risk.HIGH, Recommendation.REJECT)),
+    ],
+)
+def test_of_answers_that_are_as_likely_the_more_severe_counts(
+    risk: tuple[float, ...], advice: tuple[float, ...], found: tuple[Risk, Recommendation]
+) -> None:
+    risks = dict(zip((Risk.LOW, Risk.MED, Risk.HIGH), risk, strict=True))
+    recommendations = dict(zip(Recommendation, advice, strict=True))
+
+    for there in (dict, lambda answers: dict(reversed(answers.items()))):
+        asked = msgspec.structs.replace(
+            judgement(LETTER), risk=there(risks), recommendation=there(recommendations)
+        )
+        verdict = assess(asked, PROFILE)
+        assert (verdict.risk, verdict.recommendation) == found
+
+
 def test_a_judge_that_says_high_and_approve_at_once_is_not_acceptable() -> None:
     assert not assess(judgement(CALL, Risk.HIGH, Recommendation.APPROVE), PROFILE).acceptable
 

@@ -133,6 +133,16 @@ def test_a_sentence_explains_what_would_not_be_approved_and_changes_no_number() 
     assert msgspec.structs.replace(told, explanation="") == silent
 
 
+def test_advice_as_likely_to_change_as_to_approve_is_explained_too() -> None:
+    answers = [[0.8, 0.2], [0.7, 0.3], [0.4, 0.4, 0.2], [0.4, 0.4, 0.2]]
+
+    found = prompted(FakeModel(["Nobody has agreed."], answers), CALL)[0]
+
+    assert found is not None
+    assert found.explanation == "Nobody has agreed."
+    assert not assess(found, PROFILE).acceptable
+
+
 def test_values_without_weight_are_scored_but_not_shown_to_the_judge_as_rules() -> None:
     profile = PROFILE.with_weights({HONESTY: 0.0})
     model = FakeModel(answers=[[1, 0], [0, 1], [1, 0, 0], [1, 0, 0]])
