@@ -90,7 +90,7 @@ def judge_rows(
         row = len(found)
         if isinstance(judgement, BadInput):
             found.append(None)
-            watch.say(Measured(row=row, problem=f"{judgement.problem}. {judgement.mend}"))
+            watch.say(Measured(row=row, problem=judgement.line))
         elif not _sound(judgement):
             found.append(None)
             watch.say(Measured(row=row, problem="the judge gave numbers that are none"))

@@ -13,7 +13,9 @@ from core.watch import AnyNote, Measured, Watch
 from tests.fakes import FakeJudge, FakeModel
 from tests.nouns import CALL, CONSENT, HONESTY, LETTER, PROFILE, SCENARIO, judgement
 
-TOO_LONG = BadInput("it comes to 900 tokens; fake reads at most 512", mend="Shorten it.")
+TOO_LONG = BadInput(
+    "it comes to 900 tokens; fake reads at most 512", where="scenario", mend="Shorten it."
+)
 
 
 def test_every_text_gets_its_judgement_in_order() -> None:
@@ -34,7 +36,21 @@ def test_a_text_that_does_not_fit_is_unjudged_and_takes_no_other_with_it() -> No
     found = judge(reviewer, SCENARIO, PROFILE, [CALL, LETTER], watch=Watch(notes.append))
 
     assert found == [None, judgement(LETTER)]
-    assert notes[0] == Measured(row=0, problem=f"{TOO_LONG.problem}. Shorten it.")
+    assert notes[0] == Measured(row=0, problem=f"scenario: {TOO_LONG.problem}. Shorten it.")
+
+
+def test_a_text_that_does_not_fit_is_told_of_in_whole_sentences_though_nothing_mends_it() -> None:
+    notes: list[AnyNote] = []
+
+    judge(
+        FakeJudge({CALL: BadInput("it is too long")}),
+        SCENARIO,
+        PROFILE,
+        [CALL],
+        watch=Watch(notes.append),
+    )
+
+    assert notes == [Measured(row=0, problem="it is too long")]
 
 
 def test_what_was_measured_before_a_text_that_does_not_fit_is_told_once() -> None:
