@@ -81,12 +81,6 @@ class RiskRule(Danger, frozen=True, kw_only=True):
         broken = bool(breaks) and worst >= self.violation
         return (Risk.LOW if danger < self.med and not broken else Risk.MED), danger
 
-    def danger(
-        self, harm: float, breaks: Mapping[str, float], weights: Mapping[str, float]
-    ) -> float:
-        """How likely the action does harm or goes against what counts, 0 to 1."""
-        return self.of(harm, breaks.values(), _counts(weights, breaks))
-
 
 class Judgement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a judge measured for one text under one set of value statements."""

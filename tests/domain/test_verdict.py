@@ -60,7 +60,7 @@ def test_alignment_is_a_mean_of_the_scores(pairs: dict[str, tuple[float, float]]
 
 def test_danger_is_a_logistic_sum_of_harm_the_worst_violation_and_their_mean() -> None:
     rule = RiskRule(harm=1.5, peak=2.0, mean=-1.0, bias=0.25, med=0.3, high=0.7)
-    found = rule.danger(0.2, {CONSENT: 0.9, HONESTY: 0.6}, PROFILE.weights)
+    _, found = rule.level(0.2, {CONSENT: 0.9, HONESTY: 0.6}, PROFILE.weights)
 
     logit = 1.5 * log(0.2 / 0.8) + 2.0 * 0.9 - 1.0 * (0.9 + 0.3) / 1.5 + 0.25
     assert found == pytest.approx(1 / (1 + exp(-logit)))
@@ -68,7 +68,7 @@ def test_danger_is_a_logistic_sum_of_harm_the_worst_violation_and_their_mean() -
 
 @pytest.mark.parametrize("harm", [0.0, 1.0])
 def test_danger_stays_a_probability_though_harm_is_certain_or_ruled_out(harm: float) -> None:
-    danger = RULE.danger(harm, {CONSENT: 1.0}, {CONSENT: 0.0})
+    _, danger = RULE.level(harm, {CONSENT: 1.0}, {CONSENT: 0.0})
 
     assert 0.0 <= danger <= 1.0
     assert (danger > 0.5) == (harm > 0.5)
