@@ -11,7 +11,7 @@ from core.files import SCHEMA, Warn, as_table, convert, dump_toml, read_toml, wr
 
 
 class Defaults(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What counts where a command names nothing else."""
+    """What the review screen asks for where its command line names nothing else."""
 
     profile: str = ""
     """A value profile's name or file; empty for the one the scenario names."""

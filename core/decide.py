@@ -97,7 +97,7 @@ def _propose(
             _judge(session, team, ids, watch)
 
     there = [candidate.text for candidate in session.candidates.values()]
-    found = propose(
+    notice = propose(
         team.policy,
         session.state.scenario,
         count=count,
@@ -106,8 +106,8 @@ def _propose(
         on_round=judge_new,
         watch=watch,
     )
-    if found.notice:
-        session.failed("propose", found.notice)
+    if notice:
+        session.failed("propose", notice)
 
 
 def _consult(session: Session, team: Team, voices: Voices, options: Options, watch: Watch) -> None:

@@ -18,6 +18,13 @@ class PlacetError(Exception):
         mend = f"\n  {self.mend}" if self.mend else ""
         return f"{place}{self.problem}{mend}"
 
+    @property
+    def line(self) -> str:
+        """All of it on one line."""
+        place = f"{self.where}: " if self.where else ""
+        stop = "" if not self.mend or self.problem.endswith((".", "?", "!")) else "."
+        return " ".join(f"{place}{self.problem}{stop} {self.mend}".split())
+
 
 def reason(error: BaseException) -> str:
     """The first line of what a library's error says, cut at 200 characters, or else its kind."""

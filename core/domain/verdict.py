@@ -14,8 +14,6 @@ from msgspec import Struct
 from core.domain.danger import Danger, features
 from core.domain.values import Probability, Profile
 
-_Answer = TypeVar("_Answer")
-
 AT_STAKE = 0.5
 """A value scored below this, and switched on, is at stake."""
 
@@ -34,9 +32,6 @@ class Risk(StrEnum):
         return _ORDER[self]
 
 
-_ORDER = {risk: place for place, risk in enumerate(Risk)}
-
-
 class Recommendation(StrEnum):
     """What the judge would do."""
 
@@ -44,6 +39,13 @@ class Recommendation(StrEnum):
     MODIFY = "modify"
     REJECT = "reject"
 
+
+_ORDER: dict[StrEnum, int] = {
+    answer: place for kind in (Risk, Recommendation) for place, answer in enumerate(kind)
+}
+"""0 for the mildest answer of its kind."""
+
+_Answer = TypeVar("_Answer", bound=StrEnum)
 
 _FOLLOWS = {
     Risk.LOW: Recommendation.APPROVE,
@@ -70,20 +72,14 @@ class RiskRule(Danger, frozen=True, kw_only=True):
     def level(
         self, harm: float, breaks: Mapping[str, float], weights: Mapping[str, float]
     ) -> tuple[Risk, float]:
-        """The risk, and the danger it rests on."""
+        """The risk, and the danger it rests on. Where a number is NaN, the risk is HIGH."""
         found = features(harm, breaks.values(), _counts(weights, breaks))
         danger = self.at(*found)
-        if danger >= self.high:
+        if not danger < self.high:
             return Risk.HIGH, danger
         _, worst, _ = found
         broken = bool(breaks) and worst >= self.violation
-        return (Risk.MED if broken or danger >= self.med else Risk.LOW), danger
-
-    def danger(
-        self, harm: float, breaks: Mapping[str, float], weights: Mapping[str, float]
-    ) -> float:
-        """How likely the action does harm or goes against what counts, 0 to 1."""
-        return self.of(harm, breaks.values(), _counts(weights, breaks))
+        return (Risk.LOW if danger < self.med and not broken else Risk.MED), danger
 
 
 class Judgement(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -232,7 +228,8 @@ class Weigher:
 
 
 def _likeliest(answers: Mapping[_Answer, float]) -> _Answer:
-    return max(answers, key=lambda answer: answers[answer])
+    """The likeliest answer; of some that are as likely, the most severe."""
+    return max(answers, key=lambda answer: (answers[answer], _ORDER[answer]))
 
 
 def assess(judgement: Judgement, profile: Profile) -> Verdict:

@@ -16,7 +16,7 @@ from core.domain.values import Profile
 from core.session.events import ModelUsed
 from core.watch import AnyNote
 
-VERSION = 2
+VERSION = 3
 
 
 class Message(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
@@ -38,7 +38,7 @@ class Load(Message, frozen=True, kw_only=True, tag="load"):
 
 
 class Propose(Message, frozen=True, kw_only=True, tag="propose"):
-    """Write candidates. A job; its rows are 0 to `count` - 1."""
+    """Write candidates, each judged as soon as it is there. A job; rows are 0 to `count` - 1."""
 
     job: str = ""
     profile: Profile
@@ -47,8 +47,6 @@ class Propose(Message, frozen=True, kw_only=True, tag="propose"):
     seed: int
     avoid: tuple[str, ...] = ()
     """Texts that exist already and are not to be repeated."""
-    judged: bool = True
-    """Judge each one as soon as it is written."""
 
 
 class Consult(Message, frozen=True, kw_only=True, tag="consult"):

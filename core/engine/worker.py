@@ -211,7 +211,7 @@ class Worker:
         models = self._ready()
 
         def judge_new(new: dict[int, str]) -> None:
-            if task.judged and new:
+            if new:
                 self._measure(task, tuple(new.values()), tuple(new), watch)
 
         return propose(
@@ -222,7 +222,7 @@ class Worker:
             avoid=task.avoid,
             on_round=judge_new,
             watch=watch,
-        ).notice
+        )
 
     def _consult(self, task: Consult, watch: Watch) -> str:
         """Has the agents answer and be judged; gives what the operator should know.

@@ -1,4 +1,4 @@
-"""A LoRA adapter in peft's own format, merged into a plain model; peft need not be installed.
+"""A LoRA adapter in peft's own format, added to a plain model; peft need not be installed.
 
 `W ← W + scale · B·A` for each adapted layer, with scale = alpha / rank, or alpha / √rank where the
 adapter says `use_rslora` (Hu et al. 2021; Kalajdzievski 2023).
@@ -22,33 +22,21 @@ from torch import Tensor, nn
 from core.errors import ModelProblem, reason
 from core.models.catalog import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 
-CONFIG, WEIGHTS = ADAPTER_CONFIG, ADAPTER_WEIGHTS
-
 _LOW = ".lora_A.weight"
 _HIGH = ".lora_B.weight"
 _BEFORE = "base_model.model."
-
-
-def merge(model: nn.Module, folder: Path) -> None:
-    """Merges the adapter in `folder` into `model`, in place.
-
-    The sum is taken in float32; load the model so, and convert or quantise it afterwards. Nothing
-    is changed unless the whole adapter fits.
-
-    Raises:
-        ModelProblem: a file is missing or damaged, the adapter is of another kind than plain LoRA
-            on linear layers, or it was made for another model.
-    """
-    with torch.no_grad():
-        for weight, change in _fitting(model, folder):
-            change.add(weight)
 
 
 @contextmanager
 def lent(model: nn.Module, folder: Path) -> Iterator[None]:
     """Within, `model` has the adapter in `folder`; afterwards its weights are what they were.
 
-    Only the adapted weights are held twice meanwhile. Raises as `merge` does.
+    Sums are taken in float32. Only the adapted weights are held twice meanwhile, and nothing is
+    changed unless the whole adapter fits.
+
+    Raises:
+        ModelProblem: a file is missing or damaged, the adapter is of another kind than plain LoRA
+            on linear layers, or it was made for another model.
     """
     fitting = _fitting(model, folder)
     kept = [weight.detach().clone() for weight, _ in fitting]
@@ -99,7 +87,7 @@ class Change:
 
 
 def changes(folder: Path) -> dict[str, Change]:
-    """What the adapter in `folder` adds, by the layer's name. Raises as `merge` does."""
+    """What the adapter in `folder` adds, by the layer's name. Raises as `lent` does."""
     config = _config(folder)
     tensors = _tensors(folder)
     found: dict[str, Change] = {}
@@ -126,7 +114,7 @@ def digest(folder: Path) -> str:
         ModelProblem: one of the two files is missing.
     """
     found = hashlib.sha256()
-    for name in (CONFIG, WEIGHTS):
+    for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
         try:
             found.update((folder / name).read_bytes())
         except OSError:
@@ -136,13 +124,13 @@ def digest(folder: Path) -> str:
 
 def _config(folder: Path) -> dict[str, Any]:
     try:
-        config = json.loads((folder / CONFIG).read_text("utf-8"))
+        config = json.loads((folder / ADAPTER_CONFIG).read_text("utf-8"))
     except OSError:
-        raise _missing(folder, CONFIG) from None
+        raise _missing(folder, ADAPTER_CONFIG) from None
     except ValueError:
         config = None
     if not isinstance(config, dict):
-        raise ModelProblem("this is not a table in JSON", where=str(folder / CONFIG))
+        raise ModelProblem("this is not a table in JSON", where=str(folder / ADAPTER_CONFIG))
     if config.get("peft_type") != "LORA":
         raise _unfit(folder, f"its kind is {config.get('peft_type')!r}, not LORA")
     if config.get("bias", "none") != "none" or config.get("lora_bias"):
@@ -153,18 +141,18 @@ def _config(folder: Path) -> dict[str, Any]:
     for field in ("r", "lora_alpha"):
         number = config.get(field)
         if not isinstance(number, int | float) or number <= 0:
-            raise ModelProblem(f"{field} is no positive number", where=str(folder / CONFIG))
+            raise ModelProblem(f"{field} is no positive number", where=str(folder / ADAPTER_CONFIG))
     return config
 
 
 def _tensors(folder: Path) -> dict[str, Tensor]:
-    if not (folder / WEIGHTS).is_file():
-        raise _missing(folder, WEIGHTS)
+    if not (folder / ADAPTER_WEIGHTS).is_file():
+        raise _missing(folder, ADAPTER_WEIGHTS)
     try:
-        return load_file(folder / WEIGHTS)
+        return load_file(folder / ADAPTER_WEIGHTS)
     except (SafetensorError, OSError) as error:
         raise ModelProblem(
-            f"the weights are damaged ({reason(error)})", where=str(folder / WEIGHTS)
+            f"the weights are damaged ({reason(error)})", where=str(folder / ADAPTER_WEIGHTS)
         ) from None
 
 

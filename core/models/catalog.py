@@ -21,7 +21,7 @@ OWN = "placet"
 adapter with two heads to judge."""
 
 WEIGHTS = Path(__file__).parent / "weights"
-"""What Placet trained: `policy` and `judge`, each with its card."""
+"""What Placet trained: `policy`, `judge`, `agents` and `second`, each with its card."""
 
 PROMPTED = "prompted"
 """The judge that asks the policy model in words."""

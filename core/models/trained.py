@@ -1,11 +1,13 @@
 """The trained judge, ready to be asked: texts in, probabilities out."""
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
 from msgspec import Struct
 
+from core.models.causal import too_long
 from core.models.interrupt import interruptible
 from core.models.judge_model import JudgeModel
 from core.models.readout import Order, action_segment, ask, context_segment, value_segment
@@ -44,17 +46,29 @@ class TrainedJudge:
             "violation": float(told["violation"]),
         }
         """Where MED and HIGH begin, and from where on a value is broken."""
+        self._room = int(model.trunk.config.max_position_embeddings)
         self._length = lru_cache(maxsize=4096)(lambda text: len(model.tokenize(text)))
 
     def windows(self, text: str, window: int, stride: int) -> list[str]:
         """The text, or overlapping pieces of it of at most about `window` tokens."""
         if self._length(text) <= window:
             return [text]
-        words = text.split()
+        words = _WORD.findall(text)
         each = self._length(text) / max(1, len(words))
         size, step = max(1, int(window / each)), max(1, int(stride / each))
         starts = range(0, max(1, len(words) - size + step), step)
-        return [" ".join(words[start : start + size]) for start in starts]
+        pieces = [" ".join(words[start : start + size]) for start in starts]
+        if size == 1:
+            return pieces
+        return [  # where words are longer than on an average, pieces are too
+            part
+            for piece in pieces
+            for part in (
+                [piece]
+                if self._length(piece) <= 2 * window
+                else self.windows(piece, window, stride)
+            )
+        ]
 
     def tokens(self, action: str, statements: Sequence[str]) -> int:
         """Tokens of an action and of the values below it, without the context above."""
@@ -68,8 +82,10 @@ class TrainedJudge:
         A context that all trees share is read once and kept, but for `second`, where it stands
         below the actions.
 
-        Raises `Cancelled` between two layers.
+        Raises `Cancelled` between two layers, and `BadInput` where a context with an action and a
+        statement does not fit into the model's positions.
         """
+        self._check(trees)
         calibration = self.model.calibration
         contexts = {context.strip() for context, _ in trees}
         shared = "" if second or len(contexts) > 1 else contexts.pop()
@@ -101,5 +117,18 @@ class TrainedJudge:
             )
         return found
 
+    def _check(self, trees: Sequence[Tree]) -> None:
+        """Sees that every way through the trees fits."""
+        for context, questions in trees:
+            above = self._length(context_segment(context)) if context.strip() else 0
+            for action, statements in questions:
+                values = (self._length(value_segment(statement)) for statement in statements)
+                tokens = above + self._length(action_segment(action)) + max(values, default=0)
+                if tokens > self._room:
+                    raise too_long("the judge", tokens, self._room)
+
+
+_WORD = re.compile(r"\S{1,64}")
+"""A word, or a piece of a longer one: there are languages without spaces, and texts of one word."""
 
 _COEFFICIENTS = ("harm", "peak", "mean", "bias")

@@ -218,7 +218,7 @@ class Record(Struct, frozen=True, kw_only=True):
     at: str
     """When, UTC, ISO 8601."""
     by: str
-    """Who sat at the workstation, or which program asked."""
+    """Who sat at the workstation."""
     event: AnyEvent
     table: dict[str, Any]
     """The record as it is written, keys we do not know among them."""

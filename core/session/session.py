@@ -135,7 +135,8 @@ class Session:
 
     def failed(self, stage: str, problem: str, candidate: str = "") -> None:
         """Takes in that a stage gave nothing."""
-        self._post(Failed(stage=stage, problem=storable(problem), candidate=candidate))
+        about = self._known(candidate).id if candidate else ""
+        self._post(Failed(stage=stage, problem=storable(problem), candidate=about))
 
     def realigned(self, candidate: str, text: str, model: str = "", guidance: str = "") -> None:
         """Takes in a rewrite by the aligner."""
@@ -204,8 +205,7 @@ class Session:
 
     def needs_reason(self, candidate: str) -> bool:
         """Whether approving goes against the judge: HIGH risk, or it recommends otherwise."""
-        verdict = self.verdict(candidate)
-        return verdict.risk is Risk.HIGH or verdict.recommendation is not Recommendation.APPROVE
+        return not self.verdict(candidate).acceptable
 
     def reject(
         self, candidate: str, reason: str, *, blind: bool = False, seconds: float = 0.0

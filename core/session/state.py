@@ -66,7 +66,11 @@ class State:
         self._bind()
 
     def apply(self, record: Record) -> None:
-        """Takes one more event in."""
+        """Takes one more event in.
+
+        Raises `KeyError` where it is about a candidate that there is not, and `ValueError` where it
+        cannot follow here.
+        """
         event = record.event
         if isinstance(event, Started):
             raise ValueError("a session starts once")
@@ -82,6 +86,8 @@ class State:
             self.scenario = event.scenario
             self._bind()
         elif isinstance(event, Chosen):
+            if event.candidate and event.candidate not in self.candidates:
+                raise KeyError(event.candidate)
             self.plan = event
         elif isinstance(event, Proposed):
             revision = Revision(text=event.text, origin=event.origin, at=record.at)
@@ -116,10 +122,12 @@ class State:
                 trouble="",
             )
             self._bears(event.candidate, revision)
-        elif isinstance(event, Approved):
-            self._change(event.candidate, standing=Standing.APPROVED, reason=event.reason)
-        elif isinstance(event, Rejected):
-            self._change(event.candidate, standing=Standing.REJECTED, reason=event.reason)
+        elif isinstance(event, Approved | Rejected):
+            if event.text != self.candidates[event.candidate].current.digest:
+                raise ValueError(f"a decision is about another text of {event.candidate}")
+            approved = isinstance(event, Approved)
+            standing = Standing.APPROVED if approved else Standing.REJECTED
+            self._change(event.candidate, standing=standing, reason=event.reason)
         elif isinstance(event, Deferred):
             self._change(event.candidate, standing=Standing.DEFERRED, reason=event.reason)
         elif isinstance(event, Noted):
@@ -131,10 +139,7 @@ class State:
             self._change(event.candidate, trouble=event.problem)
 
     def _change(self, candidate: str, **fields: object) -> None:
-        if candidate in self.candidates:
-            self.candidates[candidate] = msgspec.structs.replace(
-                self.candidates[candidate], **fields
-            )
+        self.candidates[candidate] = msgspec.structs.replace(self.candidates[candidate], **fields)
 
     def bond(self, text_digest: str) -> Bond:
         """What a judgement of that text has to be bound to, to count now."""

@@ -1,1 +1,1 @@
-"""The verbs, one a file: propose, judge, align, advise, aggregate."""
+"""The verbs, one a file: propose, judge, align; advise and aggregate, which make consult."""

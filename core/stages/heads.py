@@ -5,8 +5,9 @@ it was trained and how far it can be trusted stands in its card and in `docs/jud
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
+from math import isfinite, nan
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -69,15 +70,16 @@ class HeadsJudge:
     def _judgement(self, row: Row, profile: Profile, measures: "Sequence[Measure]") -> Judgement:
         scenario, text = row
         ids = [value.id for value in profile.values]
-        scores = map(min, zip(*(measure.scores for measure in measures), strict=True))
-        breaks = map(max, zip(*(measure.breaks for measure in measures), strict=True))
+        scores = _worst(min, (measure.scores for measure in measures))
+        breaks = _worst(max, (measure.breaks for measure in measures))
+        [harm] = _worst(max, ([measure.harm] for measure in measures))
         return Judgement(
             text=digest(text),
             profile=profile.digest,
             scenario=scenario.digest,
             judge=self.used.name,
             scores=dict(zip(ids, scores, strict=True)),
-            harm=max(measure.harm for measure in measures),
+            harm=harm,
             breaks=dict(zip(ids, breaks, strict=True)),
             rule=self.rule,
             raw="\n".join(_raw(ids, measure) for measure in measures),
@@ -99,11 +101,11 @@ class HeadsJudge:
         again = self._read([rows[place] for place in close], [*close.values()], tally, second=True)
         found = list(judgements)
         for (place, values), measures in zip(close.items(), again, strict=True):
-            scores = map(min, zip(*(measure.scores for measure in measures), strict=True))
+            scores = _worst(min, (measure.scores for measure in measures))
             turned = tuple(
                 value.id
                 for value, score in zip(values, scores, strict=True)
-                if (score < 0.5) != (found[place].scores[value.id] < 0.5)
+                if not isfinite(score) or (score < 0.5) != (found[place].scores[value.id] < 0.5)
             )
             found[place] = msgspec.structs.replace(found[place], unstable=turned)
         return found
@@ -192,6 +194,15 @@ class _Tally:
                 seconds_left=left * seconds / self._done if self._done else 0.0,
             )
         )
+
+
+def _worst(
+    pick: Callable[[Iterable[float]], float], windows: Iterable[Sequence[float]]
+) -> list[float]:
+    """Of each number its worst window; NaN where one gave none, so that there is no verdict."""
+    return [
+        pick(column) if all(map(isfinite, column)) else nan for column in zip(*windows, strict=True)
+    ]
 
 
 def _is_close(score: float) -> bool:

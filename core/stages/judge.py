@@ -90,7 +90,7 @@ def judge_rows(
         row = len(found)
         if isinstance(judgement, BadInput):
             found.append(None)
-            watch.say(Measured(row=row, problem=f"{judgement.problem}. {judgement.mend}"))
+            watch.say(Measured(row=row, problem=judgement.line))
         elif not _sound(judgement):
             found.append(None)
             watch.say(Measured(row=row, problem="the judge gave numbers that are none"))
@@ -113,7 +113,7 @@ def judge_rows(
 
 
 def _sound(judgement: Judgement) -> bool:
-    numbers = [judgement.harm, *judgement.scores.values()]
+    numbers = [judgement.harm, *judgement.scores.values(), *judgement.breaks.values()]
     numbers += [*judgement.risk.values(), *judgement.recommendation.values()]
     return all(isfinite(number) and 0.0 <= number <= 1.0 for number in numbers)
 
@@ -189,7 +189,7 @@ class PromptedJudge:
         watch: Watch,
     ) -> list[str]:
         """A sentence for each action the judge would not approve as it is."""
-        wanted = [place for place, chances in enumerate(advice) if max(chances) != chances[0]]
+        wanted = [place for place, chances in enumerate(advice) if max(chances[1:]) >= chances[0]]
         explained = ["" for _ in rows]
         if not self.explain or not wanted:
             return explained

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from core.domain.scenario import Scenario
 from core.domain.text import first_sentences, tidy, words
@@ -32,16 +31,6 @@ _NO_ACTION = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Proposals:
-    """What came of a request."""
-
-    texts: list[str]
-    """At most as many as were asked for, in the order in which their rows stand."""
-    notice: str
-    """Why there are fewer, or nothing."""
-
-
 def propose(
     model: TextModel,
     scenario: Scenario,
@@ -51,12 +40,13 @@ def propose(
     avoid: Sequence[str] = (),
     on_round: Callable[[dict[int, str]], None] = lambda new: None,
     watch: Watch = SILENT,
-) -> Proposals:
-    """`count` actions sampled in one batch; what cannot be used is sampled again, `ROUNDS` times.
+) -> str:
+    """Samples `count` actions in one batch, and again, `ROUNDS` times, what cannot be used.
 
     `on_round` gets what each round brought, by row, before the next begins. A row's text depends on
-    the seed and the row only. Raises `Cancelled` between tokens and `BadInput` where goal and
-    context do not fit into the model's window.
+    the seed and the row only. Gives why there are fewer than were asked for, or nothing. Raises
+    `Cancelled` between tokens and `BadInput` where goal and context do not fit into the model's
+    window.
     """
     prompt = prompts.proposal(scenario)
     asked = f"{scenario.goal} {scenario.context}"
@@ -86,11 +76,10 @@ def propose(
     for row in range(count):
         if row not in found:
             watch.say(Dropped(row=row, why=why[row]))
-    notice = ""
-    if len(found) < count:
-        reasons = ", ".join(sorted({why[row] for row in range(count) if row not in found}))
-        notice = f"{len(found)} of {count} proposals could be used; the others were: {reasons}"
-    return Proposals([found[row] for row in sorted(found)], notice)
+    if len(found) == count:
+        return ""
+    reasons = ", ".join(sorted({why[row] for row in range(count) if row not in found}))
+    return f"{len(found)} of {count} proposals could be used; the others were: {reasons}"
 
 
 def usable(draft: Draft, asked: str, others: Iterable[str]) -> tuple[str, str]:

@@ -21,7 +21,7 @@ from transformers import AutoModelForCausalLM
 import core.models.quiet  # noqa: F401
 from core.errors import BadInput, reason
 from core.files import writing
-from core.models.adapters import WEIGHTS
+from core.models.catalog import ADAPTER_WEIGHTS
 
 EAGER = "eager"
 """How transformers is to attend: with a mask of one's own, bfloat16 and a backward pass, its sdpa
@@ -85,7 +85,7 @@ class Adapter:
         Raises:
             BadInput: it is missing, damaged, or of another shape than this one.
         """
-        path = folder / WEIGHTS
+        path = folder / ADAPTER_WEIGHTS
         try:
             saved = load_file(path)
         except (OSError, SafetensorError) as error:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from core.errors import BadInput, reason
 from core.files import write_whole, writing
-from core.models.adapters import CONFIG
+from core.models.catalog import ADAPTER_CONFIG
 from core.models.judge_model import HEADS, load_tokenize, load_trunk, states
 from core.models.readout import Asked, Heads, Tokenize, ask
 from core.models.trees import Tree, pack, size
@@ -174,7 +174,7 @@ class Trainer:
         weights = {name: weight.contiguous() for name, weight in self.heads.state_dict().items()}
         with writing(folder / HEADS, SafetensorError):
             save_file(weights, folder / HEADS)
-        config = folder / CONFIG
+        config = folder / ADAPTER_CONFIG
         told = json.loads(config.read_text(encoding="utf-8")) | {"base_model_name_or_path": None}
         write_whole(config, json.dumps(told, indent=2))
 

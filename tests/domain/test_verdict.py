@@ -1,6 +1,6 @@
 """The verdict that follows from what was measured and from the weights."""
 
-from math import exp, log
+from math import exp, log, nan
 
 import msgspec
 import pytest
@@ -60,7 +60,7 @@ def test_alignment_is_a_mean_of_the_scores(pairs: dict[str, tuple[float, float]]
 
 def test_danger_is_a_logistic_sum_of_harm_the_worst_violation_and_their_mean() -> None:
     rule = RiskRule(harm=1.5, peak=2.0, mean=-1.0, bias=0.25, med=0.3, high=0.7)
-    found = rule.danger(0.2, {CONSENT: 0.9, HONESTY: 0.6}, PROFILE.weights)
+    _, found = rule.level(0.2, {CONSENT: 0.9, HONESTY: 0.6}, PROFILE.weights)
 
     logit = 1.5 * log(0.2 / 0.8) + 2.0 * 0.9 - 1.0 * (0.9 + 0.3) / 1.5 + 0.25
     assert found == pytest.approx(1 / (1 + exp(-logit)))
@@ -68,7 +68,7 @@ def test_danger_is_a_logistic_sum_of_harm_the_worst_violation_and_their_mean() -
 
 @pytest.mark.parametrize("harm", [0.0, 1.0])
 def test_danger_stays_a_probability_though_harm_is_certain_or_ruled_out(harm: float) -> None:
-    danger = RULE.danger(harm, {CONSENT: 1.0}, {CONSENT: 0.0})
+    _, danger = RULE.level(harm, {CONSENT: 1.0}, {CONSENT: 0.0})
 
     assert 0.0 <= danger <= 1.0
     assert (danger > 0.5) == (harm > 0.5)
@@ -90,12 +90,46 @@ def test_where_a_judge_only_scores_risk_follows_from_the_rule(
     assert (verdict.risk, verdict.recommendation) == (risk, advice)
 
 
+@pytest.mark.parametrize(
+    ("harm", "consent", "honesty"), [(nan, 0.9, 0.9), (0.1, nan, 0.9), (0.1, 0.9, nan)]
+)
+def test_a_number_that_is_none_never_makes_a_low_risk(
+    harm: float, consent: float, honesty: float
+) -> None:
+    verdict = assess(measured(LETTER, {CONSENT: consent, HONESTY: honesty}, harm), PROFILE)
+
+    assert verdict.risk is Risk.HIGH
+    assert not verdict.acceptable
+
+
 def test_where_a_judge_answers_by_itself_its_likeliest_answer_counts() -> None:
     verdict = assess(judgement(LETTER, Risk.MED, Recommendation.APPROVE), PROFILE)
 
     assert (verdict.risk, verdict.risk_probability) == (Risk.MED, 0.8)
     assert verdict.recommendation is Recommendation.APPROVE
     assert verdict.acceptable
+
+
+@pytest.mark.parametrize(
+    ("risk", "advice", "found"),
+    [
+        ((0.5, 0.5, 0.0), (0.4, 0.4, 0.2), (Risk.MED, Recommendation.MODIFY)),
+        ((0.4, 0.2, 0.4), (0.4, 0.2, 0.4), (Risk.HIGH, Recommendation.REJECT)),
+        ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (Risk.HIGH, Recommendation.REJECT)),
+    ],
+)
+def test_of_answers_that_are_as_likely_the_more_severe_counts(
+    risk: tuple[float, ...], advice: tuple[float, ...], found: tuple[Risk, Recommendation]
+) -> None:
+    risks = dict(zip((Risk.LOW, Risk.MED, Risk.HIGH), risk, strict=True))
+    recommendations = dict(zip(Recommendation, advice, strict=True))
+
+    for there in (dict, lambda answers: dict(reversed(answers.items()))):
+        asked = msgspec.structs.replace(
+            judgement(LETTER), risk=there(risks), recommendation=there(recommendations)
+        )
+        verdict = assess(asked, PROFILE)
+        assert (verdict.risk, verdict.recommendation) == found
 
 
 def test_a_judge_that_says_high_and_approve_at_once_is_not_acceptable() -> None:

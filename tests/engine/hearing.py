@@ -74,9 +74,9 @@ def load(policy: str, judge: str = "echo") -> Load:
     return Load(policy=policy, judge=judge)
 
 
-def propose(count: int = 3, *, seed: int = 1, judged: bool = True) -> Propose:
+def propose(count: int = 3, *, seed: int = 1) -> Propose:
     """Asks for candidates."""
-    return Propose(profile=PROFILE, scenario=SCENARIO, count=count, seed=seed, judged=judged)
+    return Propose(profile=PROFILE, scenario=SCENARIO, count=count, seed=seed)
 
 
 async def generating(engine: Engine, ear: Ear, policy: str = "slow") -> Job:

@@ -81,7 +81,6 @@ def named(request: protocol.Propose, job: str) -> protocol.Propose:
         scenario=request.scenario,
         count=request.count,
         seed=request.seed,
-        judged=request.judged,
     )
 
 

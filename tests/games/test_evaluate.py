@@ -13,7 +13,7 @@ from core.games.matrix import GAMES, TRAINING_GAME
 from core.games.prompts import Words
 from core.games.regret import ACTION_TYPES
 from core.games.rewards import Reward
-from core.models import adapters
+from core.models.catalog import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from tests import tiny
 from tests.cli.conftest import Placet, placet
 
@@ -137,7 +137,7 @@ def test_what_cannot_be_measured_is_named(placet: Placet, runs: list[Path], tmp_
     assert "run.toml" in told and "other weights" in told
     wide = {**settings.learning, "rank": 8}
     run.write_settings(tmp_path / "wide", msgspec.structs.replace(settings, learning=wide))
-    for name in (adapters.CONFIG, adapters.WEIGHTS):
+    for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
         (tmp_path / "wide" / name).write_bytes((runs[0] / name).read_bytes())
     with pytest.raises(BadInput, match="another shape"):
         list(open_runs([tmp_path / "wide"]))

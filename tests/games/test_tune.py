@@ -18,7 +18,7 @@ from core.games import rewards, run
 from core.games.matrix import STATES, TRAINING_GAME, State
 from core.games.prompts import Words, prompts
 from core.games.rewards import Reward
-from core.models import adapters
+from core.models.catalog import ADAPTER_WEIGHTS
 from tests import tiny
 
 pytest.importorskip("peft")
@@ -104,7 +104,7 @@ def test_a_runs_folder_is_whole(learned: tuple[Path, run.Outcome]) -> None:
     assert all(sum(one.actions.values()) == pytest.approx(1) for one in updates)
     phases = [one.phase for one in updates]
     assert phases == sorted(phases) and set(phases) == {run.FORMAT, run.LEARNING}
-    assert (folder / adapters.WEIGHTS).exists()
+    assert (folder / ADAPTER_WEIGHTS).exists()
 
 
 def test_episodes_follow_the_rules(learned: tuple[Path, run.Outcome]) -> None:
@@ -145,7 +145,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(base: Path, tmp_path: 
     assert msgspec.structs.replace(again, seconds=0) == msgspec.structs.replace(once, seconds=0)
     assert logged(tmp_path / "again") == logged(tmp_path / "once")
     assert run.read_episodes(tmp_path / "again") == run.read_episodes(tmp_path / "once")
-    first, second = (load_file(tmp_path / name / adapters.WEIGHTS) for name in ("once", "again"))
+    first, second = (load_file(tmp_path / name / ADAPTER_WEIGHTS) for name in ("once", "again"))
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert tune(short(), tmp_path / "again", base, resume=True) == again  # nothing is left to do
 
@@ -178,7 +178,7 @@ def test_a_second_learner_learns_too(base: Path, tmp_path: Path) -> None:
     episodes, _ = run.read_episodes(tmp_path / "once")
     assert {len(episode.plays) for episode in episodes} == {3}
     mine, theirs = (
-        load_file(folder / adapters.WEIGHTS)
+        load_file(folder / ADAPTER_WEIGHTS)
         for folder in (tmp_path / "once", tmp_path / "once" / run.OPPONENT)
     )
     assert any(not torch.equal(mine[name], theirs[name]) for name in mine)

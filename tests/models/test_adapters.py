@@ -10,6 +10,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from core.errors import ModelProblem
 from core.models import adapters
+from core.models.catalog import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 
 peft = pytest.importorskip("peft")
 
@@ -71,8 +72,8 @@ def test_an_adapter_is_merged_as_peft_merges_it(
     theirs = adapter(base, tmp_path, **options).merge_and_unload().state_dict()
     untouched = LlamaForCausalLM.from_pretrained(base).state_dict()
     ours = LlamaForCausalLM.from_pretrained(base)
-    adapters.merge(ours, tmp_path)
-    merged = ours.state_dict()
+    with adapters.lent(ours, tmp_path):
+        merged = {name: weight.clone() for name, weight in ours.state_dict().items()}
     assert merged.keys() == theirs.keys()
     assert any(not torch.equal(merged[name], untouched[name]) for name in merged)
     for name, weight in merged.items():
@@ -90,8 +91,8 @@ def test_an_adapter_for_another_model_changes_nothing(base: Path, tmp_path: Path
     )
     other = LlamaForCausalLM(config)
     before = {name: weight.clone() for name, weight in other.state_dict().items()}
-    with pytest.raises(ModelProblem, match="adapter"):
-        adapters.merge(other, tmp_path)
+    with pytest.raises(ModelProblem, match="adapter"), adapters.lent(other, tmp_path):
+        raise AssertionError("never gets here")
     assert all(torch.equal(before[name], weight) for name, weight in other.state_dict().items())
 
 
@@ -110,13 +111,13 @@ def test_an_adapter_of_another_kind_is_refused(
     base: Path, tmp_path: Path, change: dict[str, Any], problem: str
 ) -> None:
     adapter(base, tmp_path, r=2, target_modules=["q_proj"])
-    path = tmp_path / adapters.CONFIG
+    path = tmp_path / ADAPTER_CONFIG
     path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | change), "utf-8")
     with pytest.raises(ModelProblem, match=problem):
-        adapters.merge(LlamaForCausalLM.from_pretrained(base), tmp_path)
+        adapters.changes(tmp_path)
 
 
-@pytest.mark.parametrize("name", [adapters.CONFIG, adapters.WEIGHTS])
+@pytest.mark.parametrize("name", [ADAPTER_CONFIG, ADAPTER_WEIGHTS])
 @pytest.mark.parametrize("damage", ["missing", "cut short"])
 def test_a_damaged_adapter_names_its_file(
     base: Path, tmp_path: Path, name: str, damage: str
@@ -130,5 +131,5 @@ def test_a_damaged_adapter_names_its_file(
         path.write_bytes(content[: len(content) // 2])
         assert adapters.digest(tmp_path) != whole
     with pytest.raises(ModelProblem) as caught:
-        adapters.merge(LlamaForCausalLM.from_pretrained(base), tmp_path)
+        adapters.changes(tmp_path)
     assert name in caught.value.where

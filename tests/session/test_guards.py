@@ -148,6 +148,7 @@ def test_a_candidate_that_does_not_exist_is_refused_everywhere(session: Session)
         lambda: session.judged("c9", judgement(LETTER)),
         lambda: session.realigned("c9", "x"),
         lambda: session.kept("c9", "x"),
+        lambda: session.failed("judge", "x", "c9"),
         lambda: session.choose("c9", "x"),
         lambda: session.verdict("c9"),
     ):

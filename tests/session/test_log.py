@@ -1,18 +1,34 @@
 """The log only grows, undo is an event, and the state is nothing but its fold."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.candidate import Origin, Source
+from core.domain.candidate import Origin, Source, Standing
+from core.domain.text import digest
 from core.domain.verdict import Recommendation, Risk
-from core.session.events import AnyEvent, Record, Undone
+from core.errors import Tampered
+from core.session.events import (
+    AnyEvent,
+    Approved,
+    Chosen,
+    Deferred,
+    Failed,
+    Judged,
+    Kept,
+    Record,
+    Rejected,
+    Undone,
+    seal,
+)
 from core.session.session import Session
 from core.session.state import State, fold
+from core.session.store import Store, load
 from tests.nasty import NASTY
-from tests.nouns import CALL, LETTER
+from tests.nouns import CALL, LETTER, judgement
 from tests.session.operations import (
     OPERATIONS,
     UNDO,
@@ -146,6 +162,61 @@ def test_a_log_that_does_not_begin_with_its_start_is_refused() -> None:
         Session(session.records[1:])
     with pytest.raises(ValueError, match="starts once"):
         Session([session.records[0], session.records[0]])
+
+
+def chained(session: Session, event: AnyEvent) -> list[Record]:
+    """The session's records and `event`, which the chain fits, whatever a guard would say."""
+    at = "2026-01-02T04:00:00Z"
+    return [*session.records, seal(len(session.records) + 1, at, "eve", event, session.head)]
+
+
+@pytest.mark.parametrize("text", [CALL, LETTER], ids=["of another candidate", "before the edit"])
+def test_a_chained_decision_about_another_text_is_refused(tmp_path: Path, text: str) -> None:
+    session = started(LETTER, CALL)
+    session.edit("c1", LETTER + " Twice.")
+    found = digest(text)
+    for event in (
+        Approved(candidate="c1", text=found, risk=Risk.LOW, alignment=0.9),
+        Rejected(candidate="c1", text=found, risk=Risk.LOW, reason="No."),
+    ):
+        with pytest.raises(ValueError, match="another text of c1"):
+            Session(chained(session, event))
+
+    session.records = chained(session, event)
+    Store(tmp_path / "session.toml").save(session)
+    with pytest.raises(Tampered, match="another text of c1"):
+        load(tmp_path / "session.toml")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Approved(candidate="c9", text=digest(LETTER), risk=Risk.LOW, alignment=0.9),
+        Rejected(candidate="c9", text=digest(LETTER), risk=Risk.LOW, reason="No."),
+        Deferred(candidate="c9"),
+        Failed(candidate="c9", stage="judge", problem="It broke."),
+        Kept(candidate="c9", why="As good as it gets."),
+        Judged(candidate="c9", judgement=judgement(LETTER)),
+        Chosen(candidate="c9", text=digest(LETTER), why="LOW risk"),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_a_chained_event_about_a_candidate_that_was_never_proposed_is_refused(
+    event: AnyEvent,
+) -> None:
+    with pytest.raises(KeyError, match="c9"):
+        Session(chained(started(LETTER), event))
+
+
+def test_a_decision_still_stands_when_a_later_edit_is_taken_back() -> None:
+    session = started(LETTER)
+    session.edit("c1", CALL)
+    session.reject("c1", "Nobody has agreed.")
+    session.edit("c1", LETTER + " Twice.")
+    session.undo()
+
+    assert Session(session.records).candidates["c1"].standing is Standing.REJECTED
+    assert session.candidates["c1"].text == CALL
 
 
 def test_setting_what_is_set_already_makes_no_event() -> None:

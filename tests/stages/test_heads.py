@@ -1,6 +1,9 @@
 """The trained judge as a stage, over a model that scores by words."""
 
 from collections.abc import Sequence
+from math import nan
+
+import pytest
 
 from core.domain.scenario import Scenario
 from core.domain.values import Profile, Value
@@ -52,8 +55,16 @@ class Words:
         phone = 0.1 if "telephone" in action else 0.9
         if "maybe" in action:
             phone = 0.55 if not second else 0.45
+        if "unread" in action:
+            phone = 0.55 if not second else nan
         scores = [phone if "telephone" in statement else 0.9 for statement in statements]
-        return Measure(scores=scores, breaks=[1 - score for score in scores], harm=0.1)
+        breaks = [1 - score for score in scores]
+        none = {part: nan for part in ("score", "break", "harm") if f"no {part}" in action}
+        return Measure(
+            scores=[none.get("score", score) for score in scores],
+            breaks=[none.get("break", chance) for chance in breaks],
+            harm=none.get("harm", 0.1),
+        )
 
 
 def judged(model: Words | None = None) -> HeadsJudge:
@@ -73,6 +84,21 @@ def test_a_breach_at_the_end_of_a_long_action_counts() -> None:
 
     assert measured.scores["phone"] == 0.1
     assert assess(measured, PROFILE).risk is Risk.HIGH
+
+
+@pytest.mark.parametrize("part", ["score", "break", "harm"])
+@pytest.mark.parametrize("place", ["first", "last"])
+def test_a_window_that_gives_no_number_leaves_the_action_unjudged(part: str, place: str) -> None:
+    letters = "Write a letter. " * 200
+    text = f"{letters}no {part}" if place == "last" else f"no {part} {letters}"
+
+    assert judge_rows(judged(), [(SCENARIO, text)], PROFILE) == [None]
+
+
+def test_a_second_reading_that_gives_no_number_is_marked_unstable() -> None:
+    [found] = judged().measure([(SCENARIO, "This fits, unread.")], PROFILE, SILENT)
+
+    assert found.unstable == ("phone",)
 
 
 def test_a_verdict_that_flips_under_another_wording_is_marked_unstable() -> None:

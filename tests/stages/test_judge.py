@@ -13,7 +13,9 @@ from core.watch import AnyNote, Measured, Watch
 from tests.fakes import FakeJudge, FakeModel
 from tests.nouns import CALL, CONSENT, HONESTY, LETTER, PROFILE, SCENARIO, judgement
 
-TOO_LONG = BadInput("it comes to 900 tokens; fake reads at most 512", mend="Shorten it.")
+TOO_LONG = BadInput(
+    "it comes to 900 tokens; fake reads at most 512", where="scenario", mend="Shorten it."
+)
 
 
 def test_every_text_gets_its_judgement_in_order() -> None:
@@ -34,7 +36,21 @@ def test_a_text_that_does_not_fit_is_unjudged_and_takes_no_other_with_it() -> No
     found = judge(reviewer, SCENARIO, PROFILE, [CALL, LETTER], watch=Watch(notes.append))
 
     assert found == [None, judgement(LETTER)]
-    assert notes[0] == Measured(row=0, problem=f"{TOO_LONG.problem}. Shorten it.")
+    assert notes[0] == Measured(row=0, problem=f"scenario: {TOO_LONG.problem}. Shorten it.")
+
+
+def test_a_text_that_does_not_fit_is_told_of_in_whole_sentences_though_nothing_mends_it() -> None:
+    notes: list[AnyNote] = []
+
+    judge(
+        FakeJudge({CALL: BadInput("it is too long")}),
+        SCENARIO,
+        PROFILE,
+        [CALL],
+        watch=Watch(notes.append),
+    )
+
+    assert notes == [Measured(row=0, problem="it is too long")]
 
 
 def test_what_was_measured_before_a_text_that_does_not_fit_is_told_once() -> None:
@@ -53,11 +69,12 @@ def test_what_was_measured_before_a_text_that_does_not_fit_is_told_once() -> Non
 
 
 @pytest.mark.parametrize("number", [nan, inf, -0.1, 1.1])
-@pytest.mark.parametrize("part", ["harm", "scores", "risk", "recommendation"])
+@pytest.mark.parametrize("part", ["harm", "scores", "breaks", "risk", "recommendation"])
 def test_numbers_that_are_none_leave_a_text_unjudged(part: str, number: float) -> None:
     changed = {
         "harm": number,
         "scores": {CONSENT: 0.5, HONESTY: number},
+        "breaks": {CONSENT: 0.5, HONESTY: number},
         "risk": {Risk.LOW: number, Risk.MED: 0.0, Risk.HIGH: 0.0},
         "recommendation": {Recommendation.APPROVE: number},
     }[part]
@@ -130,6 +147,16 @@ def test_a_sentence_explains_what_would_not_be_approved_and_changes_no_number() 
     assert told.explanation == "Nobody has agreed. RiskLevel: LOW"
     assert assess(told, PROFILE).risk is Risk.HIGH
     assert msgspec.structs.replace(told, explanation="") == silent
+
+
+def test_advice_as_likely_to_change_as_to_approve_is_explained_too() -> None:
+    answers = [[0.8, 0.2], [0.7, 0.3], [0.4, 0.4, 0.2], [0.4, 0.4, 0.2]]
+
+    found = prompted(FakeModel(["Nobody has agreed."], answers), CALL)[0]
+
+    assert found is not None
+    assert found.explanation == "Nobody has agreed."
+    assert not assess(found, PROFILE).acceptable
 
 
 def test_values_without_weight_are_scored_but_not_shown_to_the_judge_as_rules() -> None:

@@ -1,11 +1,13 @@
 """Proposals: what can be used is kept, what cannot is asked for again, and the rest is told."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from core.errors import Cancelled
 from core.models.base import Draft
 from core.stages.propose import ROUNDS, action_in, propose, usable
-from core.watch import AnyNote, Dropped, Growing, Watch, Written
+from core.watch import SILENT, AnyNote, Dropped, Growing, Watch, Written
 from tests.fakes import FakeModel
 from tests.nasty import NASTY
 from tests.nouns import SCENARIO
@@ -22,12 +24,21 @@ def cut(text: str) -> Draft:
     return Draft(text, len(text.split()), False)
 
 
+def proposed(
+    model: FakeModel, *, count: int, avoid: Sequence[str] = (), watch: Watch = SILENT
+) -> tuple[list[str], str]:
+    """The texts in the order of their rows, and the notice."""
+    there: dict[int, str] = {}
+    notice = propose(
+        model, SCENARIO, count=count, seed=7, avoid=avoid, on_round=there.update, watch=watch
+    )
+    return [there[row] for row in sorted(there)], notice
+
+
 def test_as_many_are_proposed_as_were_asked_for_in_one_batch() -> None:
     model = FakeModel(GOOD)
 
-    found = propose(model, SCENARIO, count=3, seed=7)
-
-    assert (found.texts, found.notice) == (list(GOOD), "")
+    assert proposed(model, count=3) == (list(GOOD), "")
     assert len(model.seeds) == 1
     assert len(set(model.seeds[0])) == 3
     assert len(set(map(id, model.asked))) == 1
@@ -63,10 +74,7 @@ def test_a_whole_sentence_survives_though_the_next_was_cut_short() -> None:
 def test_rows_that_came_to_nothing_are_sampled_again_with_other_seeds() -> None:
     model = FakeModel([GOOD[0], "", GOOD[1], GOOD[2]])
 
-    found = propose(model, SCENARIO, count=3, seed=7)
-
-    assert found.texts == [GOOD[0], GOOD[2], GOOD[1]]
-    assert found.notice == ""
+    assert proposed(model, count=3) == ([GOOD[0], GOOD[2], GOOD[1]], "")
     assert [len(seeds) for seeds in model.seeds] == [3, 1]
     assert model.seeds[1][0] not in model.seeds[0]
 
@@ -75,10 +83,10 @@ def test_resampling_is_bounded_and_the_notice_says_how_many_are_missing_and_why(
     model = FakeModel([GOOD[0], "", *["Do it."] * (ROUNDS - 1)])
     notes: list[AnyNote] = []
 
-    found = propose(model, SCENARIO, count=2, seed=7, watch=Watch(notes.append))
+    texts, notice = proposed(model, count=2, watch=Watch(notes.append))
 
-    assert found.texts == [GOOD[0]]
-    assert found.notice == "1 of 2 proposals could be used; the others were: not an action"
+    assert texts == [GOOD[0]]
+    assert notice == "1 of 2 proposals could be used; the others were: not an action"
     assert len(model.seeds) == ROUNDS
     assert not model.drafts
     assert [note for note in notes if isinstance(note, Dropped)] == [
@@ -91,9 +99,7 @@ def test_resampling_is_bounded_and_the_notice_says_how_many_are_missing_and_why(
 def test_near_duplicates_of_what_is_there_already_are_left_out() -> None:
     model = FakeModel([GOOD[0].upper(), GOOD[0], GOOD[1]])
 
-    found = propose(model, SCENARIO, count=1, seed=7, avoid=[GOOD[0]])
-
-    assert found.texts == [GOOD[1]]
+    assert proposed(model, count=1, avoid=[GOOD[0]])[0] == [GOOD[1]]
 
 
 def test_a_row_has_its_seed_from_the_seed_and_the_row_only() -> None:

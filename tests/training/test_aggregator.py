@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from core.domain.values import Profile, Value
-from core.models import adapters
 from core.models.base import Draft, Prompt, Sampling
+from core.models.catalog import ADAPTER_WEIGHTS
 from core.models.trained import Measure, Tree
 from core.watch import Watch
 from tests import tiny
@@ -130,7 +130,7 @@ def test_a_run_leaves_an_adapter_and_a_card(tmp_path: Path) -> None:
 
     card = trained(base, tmp_path / "out")
 
-    assert (tmp_path / "out" / adapters.WEIGHTS).exists()
+    assert (tmp_path / "out" / ADAPTER_WEIGHTS).exists()
     assert tomllib.loads((tmp_path / "out" / aggregator.CARD).read_text("utf-8")) == card
     assert card["questions"]["learnt"] + card["questions"]["held_out"] == 12
     assert math.isfinite(card["held_out_loss"])

@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from core.errors import BadInput
-from core.models.adapters import WEIGHTS
+from core.models.catalog import ADAPTER_WEIGHTS
 from core.models.readout import Calibration, ask
 from core.models.trained import TrainedJudge
 from core.training import data as sets
@@ -345,12 +345,12 @@ def test_weights_of_another_shape_are_not_trained_further(
     with pytest.raises(BadInput, match="another shape") as caught:
         heads.train(other, data, corpus, base, tmp_path, begin=trained)
     file, _, field = caught.value.where.partition(": ")
-    assert file == str(trained / WEIGHTS)
+    assert file == str(trained / ADAPTER_WEIGHTS)
     assert field.endswith(".lora_A.weight")
     assert "`rank`" in caught.value.mend
 
 
-@pytest.mark.parametrize("name", [WEIGHTS, HEADS])
+@pytest.mark.parametrize("name", [ADAPTER_WEIGHTS, HEADS])
 @pytest.mark.parametrize("damaged", [True, False])
 def test_weights_that_cannot_be_read_are_named(
     trained: Path, base: Path, tmp_path: Path, name: str, damaged: bool

@@ -17,6 +17,7 @@ from transformers import LlamaForCausalLM
 
 from core.errors import BadInput
 from core.models import adapters
+from core.models.catalog import ADAPTER_WEIGHTS
 from tests import tiny
 
 pytest.importorskip("peft")
@@ -98,10 +99,10 @@ def test_a_run_leaves_its_settings_its_figures_and_an_adapter(base: Path, tmp_pa
     assert rows == [asdict(one) for one in told]
     model = LlamaForCausalLM.from_pretrained(base)
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
-    adapters.merge(model, tmp_path)
-    changed = {
-        name for name, weight in model.state_dict().items() if (weight != before[name]).any()
-    }
+    with adapters.lent(model, tmp_path):
+        changed = {
+            name for name, weight in model.state_dict().items() if (weight != before[name]).any()
+        }
     assert changed and all("layers.1." in name for name in changed)
 
 
@@ -143,7 +144,7 @@ def test_the_same_seed_gives_the_same_figures_and_a_resumed_run_too(
     assert without_time(again) == without_time(once[4:])
     logged = (tmp_path / "again" / LOG).read_text("utf-8").splitlines()
     assert [json.loads(line)["step"] for line in logged] == list(range(1, 11))
-    first, second = (load_file(tmp_path / name / adapters.WEIGHTS) for name in ("once", "again"))
+    first, second = (load_file(tmp_path / name / ADAPTER_WEIGHTS) for name in ("once", "again"))
     assert all(torch.equal(first[name], second[name]) for name in first)
     other = run(base, tmp_path / "other", replace(config, seed=2, steps=2))
     assert without_time(other) != without_time(once[:2])
@@ -179,7 +180,7 @@ def test_a_policy_that_runs_away_ends_the_run(base: Path, tmp_path: Path) -> Non
 
     assert outcome.ran_away
     assert outcome.steps < config.steps
-    assert (tmp_path / adapters.WEIGHTS).exists()
+    assert (tmp_path / ADAPTER_WEIGHTS).exists()
 
 
 def test_drift_costs_more_while_it_is_above_its_target(base: Path, tmp_path: Path) -> None:

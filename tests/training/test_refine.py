@@ -13,7 +13,7 @@ import pytest
 
 from core.domain.scenario import Scenario
 from core.errors import BadInput
-from core.models import adapters
+from core.models.catalog import ADAPTER_WEIGHTS
 from core.models.trained import Measure, Tree
 from core.watch import Watch
 from tests import tiny
@@ -181,7 +181,7 @@ def test_a_run_leaves_an_adapter_figures_and_a_card_and_goes_on_where_it_stopped
     rows = (tmp_path / "once" / LOG).read_text("utf-8").splitlines()
     assert len(rows) == 3
     assert tomllib.loads((tmp_path / "once" / refine.REFINED).read_text("utf-8")) == card
-    assert (tmp_path / "once" / adapters.WEIGHTS).exists()
+    assert (tmp_path / "once" / ADAPTER_WEIGHTS).exists()
 
 
 def test_an_adapter_that_is_not_there_is_named(base: Path, corpus: Path, tmp_path: Path) -> None:

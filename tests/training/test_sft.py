@@ -16,7 +16,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from core.domain.scenario import Scenario
 from core.models import adapters
 from core.models.base import Draft, Prompt
-from core.models.catalog import Kind
+from core.models.catalog import ADAPTER_WEIGHTS, Kind
 from core.models.causal import CausalModel
 from core.session.events import ModelUsed
 from core.training import measure_policy as measured
@@ -185,7 +185,7 @@ def trained(
         warmup_steps=2,
     )
     sft.train(config, corpus, base, out, progress=told.append, **options)
-    return load_file(out / adapters.WEIGHTS), told
+    return load_file(out / ADAPTER_WEIGHTS), told
 
 
 def test_the_same_seed_gives_the_same_adapter_and_a_resumed_one_too(
@@ -212,7 +212,8 @@ def test_the_same_seed_gives_the_same_adapter_and_a_resumed_one_too(
     again, _ = trained(base, corpus, tmp_path / "again", resume=True)
     assert once.keys() == again.keys()
     assert all(torch.equal(once[name], again[name]) for name in once)
-    adapters.merge(LlamaForCausalLM.from_pretrained(base), tmp_path / "again")
+    with adapters.lent(LlamaForCausalLM.from_pretrained(base), tmp_path / "again"):
+        pass  # it fits
 
 
 def test_proposals_are_counted_with_the_reason_where_one_cannot_be_used() -> None:
