@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual.app import App, SystemCommand
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 
 from core.config import Config
 from core.errors import PlacetError
@@ -70,6 +70,7 @@ class PlacetApp(App[int]):
         self._opened: Opened | None = None
         self._file = opened if isinstance(opened, Path) else None
         self._looking = looking
+        self._asked_to_leave = False
         self.work.first = (policy or defaults.policy, judge or defaults.judge, device, dtype)
         self.set_keymap(keymap(self.config.keys))
         for theme in THEMES:
@@ -169,13 +170,14 @@ class PlacetApp(App[int]):
             await self.review.close()
 
     async def action_quit(self) -> None:
-        """Leaves, if what happened is on disk; else asks first."""
+        """Leaves, if what happened is on disk; else asks first. Asked twice, it leaves."""
         saver = self.review.saver if self._opened else None
         if saver:
             await saver.flush()
-        if saver is None or not saver.dirty or isinstance(self.screen, ModalScreen):
+        if saver is None or not saver.dirty or self._asked_to_leave:
             await self._leave(True)
             return
+        self._asked_to_leave = True
         from tui.dialogs import Confirm
 
         told = f"{saver.problem}\n\nWhat is not saved is lost then. Save as keeps it elsewhere."
@@ -183,6 +185,7 @@ class PlacetApp(App[int]):
 
     async def _leave(self, yes: bool | None) -> None:
         """Leaves: worker and run have stopped then."""
+        self._asked_to_leave = False
         if not yes:
             return
         if "laboratory" in vars(self) and self.laboratory.tuning:

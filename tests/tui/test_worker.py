@@ -13,7 +13,7 @@ from textual.widgets import Input
 from core.config import Config
 from core.domain.candidate import Origin, Source, Standing
 from core.engine.protocol import Align, Finished, Load, Propose, Ready, Trouble
-from core.errors import BadInput
+from core.errors import BadInput, PlacetError
 from core.session.events import ModelUsed
 from core.session.hold import Held, Hold
 from core.session.store import Store, load
@@ -21,7 +21,7 @@ from core.watch import Growing, Progress, Rewritten, Written
 from tests.tui.driving import PATIENCE, Clock, Desk, desk, dump
 from tests.tui.fake import TEXTS, FakeEngine
 from tui.app import PlacetApp
-from tui.dialogs import Confirm
+from tui.dialogs import Ask, Confirm
 from tui.keymap import keymap
 from tui.opening import open_target
 from tui.screens.review import ReviewScreen
@@ -184,9 +184,6 @@ async def test_save_as_moves_the_session(tmp_path: Path) -> None:
 async def test_a_folder_that_cannot_be_written_is_told_of_and_nothing_is_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from core.errors import PlacetError
-    from core.session.store import Store
-
     def full(store: Store, session: object) -> None:
         raise PlacetError("it cannot be written (No space left on device)", where=str(store.path))
 
@@ -211,6 +208,32 @@ async def test_a_folder_that_cannot_be_written_is_told_of_and_nothing_is_lost(
         on.review.note("more", "c1")
         await on.until(lambda: not on.review.saver.dirty)
         await on.until(lambda: "No space left" not in on.text())
+
+
+async def test_leaving_from_a_dialog_asks_first_where_something_is_not_saved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(store: Store, session: object) -> None:
+        raise PlacetError("it cannot be written (No space left on device)", where=str(store.path))
+
+    async with desk() as on:
+        monkeypatch.setattr(Store, "save", full)
+        await on.propose()
+        await on.until(lambda: "No space left" in on.text())
+        for _ in range(2):  # who stays is asked again the next time
+            await on.press("n")
+            await on.answered()
+            await on.press("ctrl+q")
+            await on.until(lambda: isinstance(on.dialog, Confirm), "the question")
+            assert not on.engine.stopped
+            await on.press("escape")
+            assert isinstance(on.dialog, Ask)
+            await on.press("escape")
+            await on.closed()
+        await on.press("ctrl+q")
+        await on.until(lambda: isinstance(on.dialog, Confirm), "the question")
+        await on.press("ctrl+q")
+        await on.until(lambda: on.engine.stopped, "the end")
 
 
 async def test_a_session_is_opened_with_ctrl_o(tmp_path: Path) -> None:
