@@ -252,6 +252,24 @@ async def test_a_session_is_opened_with_ctrl_o(tmp_path: Path) -> None:
         await on.until(lambda: "no such file" in on.said)
 
 
+async def test_a_model_is_brought_on_while_another_session_is_opened() -> None:
+    async with desk(auto=False) as on:
+        on.engine.answer(on.engine.asked[0])
+        on.review.work.propose()
+        propose = on.engine.asked[-1]
+        on.review.work.pull("x")
+        pull = on.engine.asked[-1]
+        await on.app.show(open_target("hidden-dog"))
+        assert on.engine.cancelled == [propose.job]
+        assert list(on.review.work.jobs) == [pull.job]
+        on.engine.said(propose, Written(row=0, text=TEXTS[0]))
+        assert not on.session.candidates
+        on.engine.said(pull, Progress(stage="fetching", done=50_000_000, total=100_000_000))
+        await on.until(lambda: "pulling x: fetching" in on.text())
+        on.engine.hear(Finished(job=pull.job))
+        assert on.said == "x is on this machine."
+
+
 async def test_leaving_stops_the_worker() -> None:
     async with desk(auto=False) as on:
         on.engine.answer(on.engine.asked[0])

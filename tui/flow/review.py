@@ -87,7 +87,6 @@ class Review:
         """Lets go of the session; all of it is on disk then, if that can be."""
         self._end()
         if self.work.session is self.session:
-            self.work.cancel()
             self.work.leave()
         await self.saver.flush()
         self.saver.free()

@@ -28,6 +28,9 @@ from tui.flow.engine import EngineLike, Hear
 from tui.flow.jobs import Defaults, Job, Kind
 from tui.flow.news import Change, News, Tone
 
+_MODELS = (Kind.LOAD, Kind.PULL)
+"""What is not about a session."""
+
 
 class Work:
     """The jobs of one worker. It may serve one session after another."""
@@ -168,17 +171,24 @@ class Work:
     def cancel(self) -> bool:
         """Cancels everything but the loading of models; gives whether there was anything."""
         found = [job for job in self.jobs.values() if job.kind is not Kind.LOAD]
-        for job in reversed(found):
+        self._cancel(found)
+        return bool(found)
+
+    def leave(self) -> None:
+        """Cancels what was asked about the session and forgets it; what still comes is dropped.
+
+        Models are brought and loaded on: the next session is served by them as well.
+        """
+        self._cancel([job for job in self.jobs.values() if job.kind not in _MODELS])
+        self.session = None
+        self.jobs = {name: job for name, job in self.jobs.items() if job.kind in _MODELS}
+
+    def _cancel(self, jobs: Sequence[Job]) -> None:
+        for job in reversed(jobs):
             job.cancelling = True
             if self.engine:
                 self.engine.cancel(job.id)
         self.news.changed(Change.WORK)
-        return bool(found)
-
-    def leave(self) -> None:
-        """Forgets the session; what still comes in about it is dropped."""
-        self.session = None
-        self.jobs = {name: job for name, job in self.jobs.items() if job.kind is Kind.LOAD}
 
     # What is going on
 
@@ -370,7 +380,7 @@ class Work:
             self.load(*self.first)
 
     def _submit(self, job: Job, task: Task) -> None:
-        if job.kind not in (Kind.LOAD, Kind.PULL):
+        if job.kind not in _MODELS:
             self._load_first()  # a key may come before the models were asked for
         self.jobs[job.id] = job
         self.news.changed(Change.WORK | Change.CANDIDATES)
