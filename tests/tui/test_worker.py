@@ -12,12 +12,12 @@ from textual.widgets import Input
 
 from core.config import Config
 from core.domain.candidate import Origin, Source, Standing
-from core.engine.protocol import Align, Finished, Load, Propose, Ready, Trouble
+from core.engine.protocol import Align, Consult, Finished, Load, Propose, Ready, Trouble
 from core.errors import BadInput, PlacetError
 from core.session.events import ModelUsed
 from core.session.hold import Held, Hold
 from core.session.store import Store, load
-from core.watch import Growing, Progress, Rewritten, Written
+from core.watch import Advised, Growing, Progress, Rewritten, Written
 from tests.tui.driving import PATIENCE, Clock, Desk, desk, dump
 from tests.tui.fake import TEXTS, FakeEngine
 from tui.app import PlacetApp
@@ -51,6 +51,26 @@ async def test_escape_cancels_and_keeps_what_was_finished() -> None:
         assert "Cancelled" in on.said
         assert list(on.session.candidates) == ["c1"]
         await on.until(lambda: "Half a" not in on.text())
+
+
+async def test_while_proposals_are_read_by_the_judge_that_is_shown() -> None:
+    async with desk(auto=False) as on:
+        on.engine.answer(on.engine.asked[0])
+        await on.press("g")
+        task = on.engine.last(Propose)
+        on.engine.said(task, Progress(stage="write", done=1, total=4))
+        await on.until(lambda: "proposing" in on.text())
+        on.engine.said(task, Progress(stage="read", done=1, total=4))
+        await on.until(lambda: "judging" in on.text())
+
+
+async def test_an_answer_that_waits_for_its_verdict_is_shown_as_being_judged() -> None:
+    async with desk(auto=False) as on:
+        on.engine.answer(on.engine.asked[0])
+        await on.press("w")
+        origin = Origin(Source.AGENT, "consent")
+        on.engine.said(on.engine.last(Consult), Advised(row=0, text=TEXTS[0], origin=origin))
+        assert [row.doing for row in on.review.rows()] == ["judging"]
 
 
 async def test_a_worker_that_is_killed_loses_nothing_and_says_how_to_go_on() -> None:

@@ -49,7 +49,8 @@ class Job:
         if self.kind is Kind.PULL:
             stage = f": {self.progress.stage}" if self.progress else ""
             return f"{self.kind.value} {self.model}{stage}"
-        judges = self.kind is Kind.PROPOSE and self.progress and self.progress.stage == "judge"
+        # The policy writes and the judge reads.
+        judges = self.kind is Kind.PROPOSE and self.progress and self.progress.stage == "read"
         return str((Kind.JUDGE if judges else self.kind).value)
 
     @property

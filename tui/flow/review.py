@@ -34,7 +34,12 @@ _TOLD = {
     "scenario-set": "the change of scenario",
 }
 
-_DOING = {Kind.JUDGE: "judging", Kind.ALIGN: "re-aligning", Kind.PROPOSE: "judging"}
+_DOING = {
+    Kind.JUDGE: "judging",
+    Kind.ALIGN: "re-aligning",
+    Kind.PROPOSE: "judging",
+    Kind.CONSULT: "judging",
+}
 
 
 def new_path(scenario: Scenario) -> Path:
