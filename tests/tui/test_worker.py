@@ -90,6 +90,17 @@ async def test_a_worker_that_is_killed_loses_nothing_and_says_how_to_go_on() -> 
         assert again.job != task.job
 
 
+@pytest.mark.parametrize("gone", [True, False])
+async def test_only_a_worker_that_is_gone_troubles_more_than_its_job(gone: bool) -> None:
+    async with desk(auto=False) as on:
+        on.engine.answer(on.engine.asked[0])
+        await on.press("g")
+        told = "it ended" if gone else "the other worker stopped"
+        on.engine.hear(Trouble(job=on.engine.last(Propose).job, problem=told, gone=gone))
+        assert on.review.work.trouble == (told if gone else "")
+        assert told in on.said
+
+
 async def test_models_that_are_missing_are_told_of_with_the_mend() -> None:
     async with desk(auto=False) as on:
         task = on.engine.last(Load)

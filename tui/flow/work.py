@@ -349,7 +349,7 @@ class Work:
         told = ". ".join(part.rstrip(".") for part in (reply.problem, reply.mend) if part)
         if reply.where:
             told = f"{reply.where}: {told}"
-        if job is None or job.kind is Kind.LOAD or "worker stopped" in reply.problem:
+        if job is None or job.kind is Kind.LOAD or reply.gone:
             self.trouble = told
         if job and job.kind is Kind.LOAD and not self.models:
             self.first = self._asked
