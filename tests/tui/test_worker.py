@@ -169,6 +169,18 @@ async def test_a_rewrite_that_comes_after_a_decision_changes_nothing() -> None:
         assert "too late" in on.said
 
 
+async def test_a_row_that_is_no_candidate_is_drawn_under_a_name_of_its_own() -> None:
+    async with desk() as on:
+        await on.propose()
+        on.engine.auto = False
+        on.review.realign("c1", "")
+        task = on.engine.last(Align)
+        on.engine.said(task, Growing(row=0, text="One"), Growing(row=1, text="Two"))
+        assert {row.key: row.text for row in on.review.rows()}[f"{task.job}.1"] == "Two"
+        assert (on.review.draft("c1"), on.review.draft(f"{task.job}.1")) == ("One", "Two")
+        assert on.review.draft("c2") == ""
+
+
 async def test_replies_about_nothing_we_know_are_survived() -> None:
     async with desk() as on:
         on.engine.hear(Trouble(job="gone", problem="late"))

@@ -41,6 +41,10 @@ class Job:
     model: str = ""
     cancelling: bool = False
 
+    def row(self, place: int) -> str:
+        """The name that a row goes by in the list: a candidate's, or one of its own."""
+        return self.candidates[place] if place < len(self.candidates) else f"{self.id}.{place}"
+
     @property
     def told(self) -> str:
         """What it does, as the operator reads it."""

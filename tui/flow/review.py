@@ -139,9 +139,8 @@ class Review:
         drafts: dict[str, str] = {}
         doing: dict[str, str] = {}
         for job in self.work.jobs.values():
-            for row, text in job.drafts.items():
-                name = job.candidates[row] if row < len(job.candidates) else f"{job.id}.{row}"
-                drafts[name] = text
+            for place, text in job.drafts.items():
+                drafts[job.row(place)] = text
             for name in [*job.candidates, *job.written.values()]:
                 doing[name] = _DOING.get(job.kind, "")
         hidden = (
@@ -167,8 +166,8 @@ class Review:
     def draft(self, name: str) -> str:
         """What is being written for a candidate, or as one."""
         for job in self.work.jobs.values():
-            for row, text in job.drafts.items():
-                if (job.candidates[row] if job.candidates else f"{job.id}.{row}") == name:
+            for place, text in job.drafts.items():
+                if job.row(place) == name:
                     return text
         return ""
 
