@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from core import paths
-from core.domain.candidate import Candidate, Standing
+from core.domain.candidate import Candidate, Origin, Source, Standing
 from core.domain.scenario import HandedIn, Scenario
 from core.domain.values import Profile, Value
 from core.domain.verdict import Recommendation, Risk, Verdict
@@ -217,10 +217,6 @@ class Review:
 
     # Decisions
 
-    def decided_blind(self, name: str) -> bool:
-        """Whether a decision now would be one without the verdict in view."""
-        return self.hides(name)
-
     def approve(self, name: str, reason: str = "", *, blind: bool = False) -> None:
         """Says yes to the text as it stands."""
         self.session.approve(name, reason, blind=blind, seconds=self.looking.seconds(name))
@@ -334,8 +330,6 @@ class Review:
 
     def take_in(self, texts: tuple[HandedIn, ...]) -> int:
         """Adds candidates that somebody handed in; gives how many were new."""
-        from core.domain.candidate import Origin, Source
-
         known = {candidate.text for candidate in self.session.candidates.values()}
         fresh = [text for text in texts if text.text not in known]
         for handed_in in fresh:
