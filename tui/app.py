@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
@@ -13,7 +14,6 @@ from core.config import Config
 from core.errors import PlacetError
 from core.session.store import Store
 from tui.flow.engine import EngineLike, Hear, real
-from tui.flow.jobs import Defaults
 from tui.flow.looking import Looking
 from tui.flow.news import News
 from tui.flow.review import Review, new_path
@@ -57,13 +57,9 @@ class PlacetApp(App[int]):
         super().__init__()
         self.config = config or Config()
         defaults = self.config.defaults
-        self.work = Work(
-            engine,
-            News(),
-            Defaults(
-                defaults.candidates, defaults.rewrites, defaults.seed if seed is None else seed
-            ),
-        )
+        if seed is not None:
+            defaults = msgspec.structs.replace(defaults, seed=seed)
+        self.work = Work(engine, News(), defaults)
         self.failed: PlacetError | None = None
         """Why the session could not be opened, where that ended the application."""
         self._make_laboratory = laboratory

@@ -1,6 +1,7 @@
 """The worker seen from the screen: cancelled, killed, late; and sessions that go on."""
 
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input
 
-from core.config import Config
+from core.cli.main import app as commands
+from core.config import Config, Defaults, change_config
 from core.domain.candidate import Origin, Source, Standing
 from core.engine.protocol import Align, Consult, Finished, Load, Propose, Ready, Trouble
 from core.errors import BadInput, PlacetError
@@ -24,6 +26,7 @@ from tui.app import PlacetApp
 from tui.dialogs import Ask, Confirm
 from tui.keymap import keymap
 from tui.opening import open_target
+from tui.run import run_review
 from tui.screens.review import ReviewScreen
 
 
@@ -332,6 +335,18 @@ async def test_keys_are_remapped_and_shown_as_they_are() -> None:
         assert on.standing("c1") is Standing.APPROVED
         await on.press("!")
         await on.answered()
+
+
+@pytest.mark.parametrize(("told", "seed"), [([], 5), (["--seed", "0"], 0), (["--seed", "7"], 7)])
+def test_a_seed_that_is_given_counts_before_that_of_the_configuration(
+    monkeypatch: pytest.MonkeyPatch, told: list[str], seed: int
+) -> None:
+    change_config(defaults=Defaults(candidates=6, seed=5))
+    shown: list[PlacetApp] = []
+    monkeypatch.setattr(PlacetApp, "run", lambda app: shown.append(app))
+    monkeypatch.setattr(sys.modules["core.cli.main"], "open_screen", run_review)
+    assert commands(["review", *told], standalone_mode=False) == 0
+    assert (shown[0].work.defaults.candidates, shown[0].work.defaults.seed) == (6, seed)
 
 
 @pytest.mark.parametrize(

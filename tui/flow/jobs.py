@@ -69,12 +69,3 @@ class Job:
     def seconds_left(self) -> float:
         """What it will take still; 0 where that is not known."""
         return self.progress.seconds_left if self.progress else 0.0
-
-
-@dataclass
-class Defaults:
-    """How much one press of a key asks for."""
-
-    candidates: int = 4
-    rewrites: int = 4
-    seed: int = 0

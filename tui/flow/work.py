@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from itertools import count
 
+from core.config import Defaults
 from core.domain.candidate import Candidate, Case, Origin, Source
 from core.engine.protocol import (
     Align,
@@ -25,7 +26,7 @@ from core.session.events import ModelUsed
 from core.session.session import Session
 from core.watch import Advised, AnyNote, Dropped, Growing, Measured, Progress, Rewritten, Written
 from tui.flow.engine import EngineLike, Hear
-from tui.flow.jobs import Defaults, Job, Kind
+from tui.flow.jobs import Job, Kind
 from tui.flow.news import Change, News, Tone
 
 _MODELS = (Kind.LOAD, Kind.PULL)
@@ -35,17 +36,12 @@ _MODELS = (Kind.LOAD, Kind.PULL)
 class Work:
     """The jobs of one worker. It may serve one session after another."""
 
-    def __init__(
-        self,
-        make: Callable[[Hear], EngineLike],
-        news: News,
-        defaults: Defaults | None = None,
-    ) -> None:
-        """`make` gives the engine, once it is needed."""
+    def __init__(self, make: Callable[[Hear], EngineLike], news: News, defaults: Defaults) -> None:
+        """`make` gives the engine, once it is needed; by `defaults` goes what a key asks for."""
         self._make = make
         self.engine: EngineLike | None = None
         self.news = news
-        self.defaults = defaults or Defaults()
+        self.defaults = defaults
         self.session: Session | None = None
         self.jobs: dict[str, Job] = {}
         self.models: dict[str, ModelUsed] = {}
