@@ -6,14 +6,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from textual.app import App, SystemCommand
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 
 from core.config import Config
 from core.errors import PlacetError
 from core.session.store import Store
 from tui.flow.engine import EngineLike, Hear, real
-from tui.flow.jobs import Defaults
 from tui.flow.looking import Looking
 from tui.flow.news import News
 from tui.flow.review import Review, new_path
@@ -57,19 +57,16 @@ class PlacetApp(App[int]):
         super().__init__()
         self.config = config or Config()
         defaults = self.config.defaults
-        self.work = Work(
-            engine,
-            News(),
-            Defaults(
-                defaults.candidates, defaults.rewrites, defaults.seed if seed is None else seed
-            ),
-        )
+        if seed is not None:
+            defaults = msgspec.structs.replace(defaults, seed=seed)
+        self.work = Work(engine, News(), defaults)
         self.failed: PlacetError | None = None
         """Why the session could not be opened, where that ended the application."""
         self._make_laboratory = laboratory
         self._opened: Opened | None = None
         self._file = opened if isinstance(opened, Path) else None
         self._looking = looking
+        self._asked_to_leave = False
         self.work.first = (policy or defaults.policy, judge or defaults.judge, device, dtype)
         self.set_keymap(keymap(self.config.keys))
         for theme in THEMES:
@@ -169,13 +166,14 @@ class PlacetApp(App[int]):
             await self.review.close()
 
     async def action_quit(self) -> None:
-        """Leaves, if what happened is on disk; else asks first."""
+        """Leaves, if what happened is on disk; else asks first. Asked twice, it leaves."""
         saver = self.review.saver if self._opened else None
         if saver:
             await saver.flush()
-        if saver is None or not saver.dirty or isinstance(self.screen, ModalScreen):
+        if saver is None or not saver.dirty or self._asked_to_leave:
             await self._leave(True)
             return
+        self._asked_to_leave = True
         from tui.dialogs import Confirm
 
         told = f"{saver.problem}\n\nWhat is not saved is lost then. Save as keeps it elsewhere."
@@ -183,6 +181,7 @@ class PlacetApp(App[int]):
 
     async def _leave(self, yes: bool | None) -> None:
         """Leaves: worker and run have stopped then."""
+        self._asked_to_leave = False
         if not yes:
             return
         if "laboratory" in vars(self) and self.laboratory.tuning:

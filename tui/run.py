@@ -13,7 +13,7 @@ def run_review(
     judge: str = "",
     device: str = "auto",
     dtype: str = "auto",
-    seed: int = 0,
+    seed: int | None = None,
 ) -> int:
     """Opens the review screen and gives the exit status.
 
@@ -30,7 +30,7 @@ def run_review(
         device=device,
         dtype=dtype,
         config=config,
-        seed=seed or None,
+        seed=seed,
     )
     app.work.news.warn(strange)
     status = app.run() or 0

@@ -6,7 +6,7 @@ import typer
 
 from core import __version__
 from core.cli import agents, bench, decide, games, judge, library, models, sessions, train
-from core.cli.options import Device, Dtype, JudgeModel, Policy, ProfileName, Seed
+from core.cli.options import Device, Dtype, JudgeModel, Policy, ProfileName, SeedIfGiven
 from core.cli.screen import open_screen
 
 app = typer.Typer(
@@ -69,7 +69,7 @@ def review(
     judge: JudgeModel = "",
     device: Device = "auto",
     dtype: Dtype = "auto",
-    seed: Seed = 0,
+    seed: SeedIfGiven = None,
 ) -> None:
     """Open the review screen."""
     raise typer.Exit(

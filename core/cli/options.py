@@ -26,7 +26,8 @@ JudgeModel = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Dtype = Annotated[str, typer.Option(help="Weight format: auto, float32, bfloat16 or int8.")]
-Seed = Annotated[
-    int, typer.Option(min=0, max=2**31 - 1, help="Same seed, same models: same outcome.")
-]
+_SEED = typer.Option(min=0, max=2**31 - 1, help="Same seed, same models: same outcome.")
+Seed = Annotated[int, _SEED]
+SeedIfGiven = Annotated[int | None, _SEED]
+"""Where another stands in the configuration."""
 Rewrites = Annotated[int, typer.Option(min=1, max=64, help="Rewrites tried a candidate and round.")]

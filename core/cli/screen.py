@@ -15,7 +15,7 @@ def open_screen(
     judge: str = "",
     device: str = "auto",
     dtype: str = "auto",
-    seed: int = 0,
+    seed: int | None = None,
 ) -> int:
     """The review screen until the operator leaves it; gives the exit status."""
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):

@@ -193,7 +193,7 @@ class Engine:
         jobs, self._jobs = list(self._jobs.values()), {}
         stopped = self._stopped
         self._live(Life.STOPPED if stopped else Life.CRASHED)
-        lost = Trouble(problem=f"the worker stopped ({how})", mend=_ANEW)
+        lost = Trouble(problem=f"the worker stopped ({how})", mend=_ANEW, gone=True)
         log.log(logging.INFO if stopped else logging.ERROR, lost.problem)
         for job in jobs:
             if isinstance(job.request, Load):

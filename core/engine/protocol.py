@@ -152,6 +152,8 @@ class Trouble(Message, frozen=True, kw_only=True, tag="trouble"):
     job: str = ""
     where: str = ""
     mend: str = ""
+    gone: bool = False
+    """Whether there is no worker any more. It is the client that says so."""
 
 
 Reply = Hello | Ready | Said | Vitals | Finished | Trouble

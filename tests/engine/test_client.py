@@ -96,7 +96,7 @@ async def test_a_crash_ends_all_jobs_and_the_next_one_works(engine: Engine, ear:
     os.kill(engine.pid, signal.SIGKILL)
     for job in (running, queued):
         end = await end_of(job)
-        assert isinstance(end, Trouble) and "SIGKILL" in end.problem and end.mend
+        assert isinstance(end, Trouble) and "SIGKILL" in end.problem and end.mend and end.gone
     assert engine.life is Life.CRASHED and not engine.jobs
     again = engine.submit(propose())
     await until(lambda: ear.growing(again))
@@ -107,6 +107,11 @@ async def test_a_crash_in_a_library_is_told(engine: Engine) -> None:
     engine.submit(load("dead"))
     end = await end_of(engine.submit(propose()))
     assert isinstance(end, Trouble) and "SIGSEGV" in end.problem
+
+
+async def test_a_job_that_fails_is_told_from_a_worker_that_is_gone(engine: Engine) -> None:
+    end = await end_of(engine.submit(load("missing")))
+    assert isinstance(end, Trouble) and not end.gone
 
 
 async def test_after_a_crash_a_load_is_not_preceded_by_another(engine: Engine, ear: Ear) -> None:

@@ -80,7 +80,9 @@ replies = st.one_of(
     st.builds(protocol.Said, job=texts, note=notes),
     st.builds(protocol.Vitals, memory_bytes=counts, tokens_per_s=shares),
     st.builds(protocol.Finished, job=texts, cancelled=st.booleans(), notice=texts),
-    st.builds(protocol.Trouble, problem=texts, job=texts, where=texts, mend=texts),
+    st.builds(
+        protocol.Trouble, problem=texts, job=texts, where=texts, mend=texts, gone=st.booleans()
+    ),
 )
 
 

@@ -193,5 +193,6 @@ class FakeEngine:
                     job=task.job,
                     problem="the worker stopped (killed by SIGKILL)",
                     mend="Ask again: the next request starts it anew, with the same models.",
+                    gone=True,
                 )
             )

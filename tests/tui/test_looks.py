@@ -4,9 +4,10 @@ import pytest
 from rich.cells import cell_len
 from textual.widgets import Input
 
-from core.config import Config
-from core.engine.protocol import Pull
+from core.config import Config, load_config
+from core.engine.protocol import Load, Pull, Ready
 from core.models import catalog
+from core.session.events import ModelUsed
 from core.watch import Progress
 from tests.tui.driving import desk
 from tui.app import PlacetApp
@@ -189,6 +190,39 @@ async def test_the_screen_of_models_shows_a_pull_and_brings_the_default_for_plac
         assert on.text().count("━━━━╸────") == 2  # under either name
         await on.press("x")
         await on.until(lambda: on.engine.cancelled == [pull.job])
+
+
+async def test_another_policy_leaves_the_judge_as_it_was_asked_for() -> None:
+    """Models go by other names once they are loaded, and the agents are there beside them."""
+    used = {
+        "policy": ModelUsed(name=f"{catalog.DEFAULT}+policy"),
+        "judge": ModelUsed(name=f"{catalog.DEFAULT}+judge"),
+        "agent care": ModelUsed(name=f"{catalog.DEFAULT}+care"),
+    }
+    async with desk(auto=False, name="") as on:
+        on.engine.hear(Ready(models=used))
+        await on.press("M")
+        await on.until(lambda: "on disk" in on.text())
+        on.app.screen.query_one(ModelList).go_to(catalog.ECHO)
+        on.app.screen.action_use("policy")  # type: ignore[attr-defined]
+        asked = on.engine.last(Load)
+        assert isinstance(asked, Load)
+        assert (asked.policy, asked.judge) == (catalog.ECHO, "")
+        kept = load_config().defaults
+        assert (kept.policy, kept.judge) == (catalog.ECHO, "")
+
+
+async def test_only_the_model_that_was_chosen_is_kept_for_the_next_start() -> None:
+    async with desk(auto=False) as on:
+        await on.press("M")
+        await on.until(lambda: "on disk" in on.text())
+        on.app.screen.query_one(ModelList).go_to(catalog.PROMPTED)
+        on.app.screen.action_use("judge")  # type: ignore[attr-defined]
+        asked = on.engine.last(Load)
+        assert isinstance(asked, Load)
+        assert (asked.policy, asked.judge) == ("fake-model", catalog.PROMPTED)
+        kept = load_config().defaults
+        assert (kept.policy, kept.judge) == ("", catalog.PROMPTED)
 
 
 async def test_sessions_are_verified_exported_and_compared() -> None:

@@ -13,6 +13,7 @@ from core.domain.candidate import Origin, Source
 from core.domain.scenario import Scenario
 from core.domain.verdict import Risk
 from core.engine.protocol import Judge, Propose
+from core.session.events import ScenarioSet
 from core.session.session import Session
 from core.watch import Growing
 from tests.tui.driving import Desk, desk, new
@@ -191,6 +192,60 @@ async def test_the_scenario_is_edited_in_the_editor(
         await on.press("2", "E")
         await on.until(lambda: on.review.scenario.goal == "Have more cake.")
         assert on.review.scenario.context == context
+
+
+@pytest.mark.parametrize(
+    ("goal", "context"),
+    [
+        ("Write\n# twice\nto them.", "- a small bank\n- few staff"),
+        ("# First of all\nask.", "Known:\n---\nnothing."),
+        ("One\n---\ntwo.", "Three."),
+        ("  Have bakeries open an account.\n", "\n--- 3 - \n"),
+        ("Have bakeries open an account.", ""),
+    ],
+)
+async def test_an_editor_that_changes_nothing_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, goal: str, context: str
+) -> None:
+    monkeypatch.setenv("VISUAL", "true")
+    async with desk(new(msgspec.structs.replace(BAKERIES, goal=goal, context=context))) as on:
+        monkeypatch.setattr(type(on.app), "suspend", _as_it_is)
+        await on.press("2", "E")
+        await on.until(lambda: not on.screen.asking)
+        assert (on.review.scenario.goal, on.review.scenario.context) == (goal, context)
+        assert not any(isinstance(one.event, ScenarioSet) for one in on.session.records)
+
+
+def editor_that_writes(text: str, folder: Path) -> str:
+    """A command that leaves that text in the file it is given."""
+    (folder / "text").write_text(text)
+    return f"cp {folder / 'text'}"
+
+
+@pytest.mark.parametrize("rule", ["---", "--- "])
+async def test_the_editor_keeps_every_line_that_was_written_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rule: str
+) -> None:
+    text = f"# A goal\n{rule}\n- one\n- two\n"
+    monkeypatch.setenv("VISUAL", editor_that_writes(text, tmp_path))
+    async with desk() as on:
+        monkeypatch.setattr(type(on.app), "suspend", _as_it_is)
+        await on.press("2", "E")
+        await on.until(lambda: on.review.scenario.goal == "# A goal")
+        assert on.review.scenario.context == "- one\n- two"
+
+
+@pytest.mark.parametrize("end", ["\nA bank.\n", ""])
+async def test_an_editor_that_leaves_no_goal_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    how = "# The goal, then a line of three dashes, then the context.\n"
+    monkeypatch.setenv("VISUAL", editor_that_writes(f"{how}---{end}", tmp_path))
+    async with desk(new(BAKERIES)) as on:
+        monkeypatch.setattr(type(on.app), "suspend", _as_it_is)
+        await on.press("2", "E")
+        await on.until(lambda: "goal is empty" in on.said)
+        assert on.review.scenario == BAKERIES
 
 
 async def test_another_scenario_begins_another_session() -> None:

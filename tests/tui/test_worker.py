@@ -1,6 +1,7 @@
 """The worker seen from the screen: cancelled, killed, late; and sessions that go on."""
 
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -10,20 +11,22 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input
 
-from core.config import Config
+from core.cli.main import app as commands
+from core.config import Config, Defaults, change_config
 from core.domain.candidate import Origin, Source, Standing
-from core.engine.protocol import Align, Finished, Load, Propose, Ready, Trouble
-from core.errors import BadInput
+from core.engine.protocol import Align, Consult, Finished, Load, Propose, Ready, Trouble
+from core.errors import BadInput, PlacetError
 from core.session.events import ModelUsed
 from core.session.hold import Held, Hold
 from core.session.store import Store, load
-from core.watch import Growing, Progress, Rewritten, Written
+from core.watch import Advised, Growing, Progress, Rewritten, Written
 from tests.tui.driving import PATIENCE, Clock, Desk, desk, dump
 from tests.tui.fake import TEXTS, FakeEngine
 from tui.app import PlacetApp
-from tui.dialogs import Confirm
+from tui.dialogs import Ask, Confirm
 from tui.keymap import keymap
 from tui.opening import open_target
+from tui.run import run_review
 from tui.screens.review import ReviewScreen
 
 
@@ -53,6 +56,26 @@ async def test_escape_cancels_and_keeps_what_was_finished() -> None:
         await on.until(lambda: "Half a" not in on.text())
 
 
+async def test_while_proposals_are_read_by_the_judge_that_is_shown() -> None:
+    async with desk(auto=False) as on:
+        on.engine.answer(on.engine.asked[0])
+        await on.press("g")
+        task = on.engine.last(Propose)
+        on.engine.said(task, Progress(stage="write", done=1, total=4))
+        await on.until(lambda: "proposing" in on.text())
+        on.engine.said(task, Progress(stage="read", done=1, total=4))
+        await on.until(lambda: "judging" in on.text())
+
+
+async def test_an_answer_that_waits_for_its_verdict_is_shown_as_being_judged() -> None:
+    async with desk(auto=False) as on:
+        on.engine.answer(on.engine.asked[0])
+        await on.press("w")
+        origin = Origin(Source.AGENT, "consent")
+        on.engine.said(on.engine.last(Consult), Advised(row=0, text=TEXTS[0], origin=origin))
+        assert [row.doing for row in on.review.rows()] == ["judging"]
+
+
 async def test_a_worker_that_is_killed_loses_nothing_and_says_how_to_go_on() -> None:
     async with desk(auto=False) as on:
         on.engine.answer(on.engine.asked[0])
@@ -68,6 +91,17 @@ async def test_a_worker_that_is_killed_loses_nothing_and_says_how_to_go_on() -> 
         await on.press("g")
         again = on.engine.last(Propose)
         assert again.job != task.job
+
+
+@pytest.mark.parametrize("gone", [True, False])
+async def test_only_a_worker_that_is_gone_troubles_more_than_its_job(gone: bool) -> None:
+    async with desk(auto=False) as on:
+        on.engine.answer(on.engine.asked[0])
+        await on.press("g")
+        told = "it ended" if gone else "the other worker stopped"
+        on.engine.hear(Trouble(job=on.engine.last(Propose).job, problem=told, gone=gone))
+        assert on.review.work.trouble == (told if gone else "")
+        assert told in on.said
 
 
 async def test_models_that_are_missing_are_told_of_with_the_mend() -> None:
@@ -138,6 +172,18 @@ async def test_a_rewrite_that_comes_after_a_decision_changes_nothing() -> None:
         assert "too late" in on.said
 
 
+async def test_a_row_that_is_no_candidate_is_drawn_under_a_name_of_its_own() -> None:
+    async with desk() as on:
+        await on.propose()
+        on.engine.auto = False
+        on.review.realign("c1", "")
+        task = on.engine.last(Align)
+        on.engine.said(task, Growing(row=0, text="One"), Growing(row=1, text="Two"))
+        assert {row.key: row.text for row in on.review.rows()}[f"{task.job}.1"] == "Two"
+        assert (on.review.draft("c1"), on.review.draft(f"{task.job}.1")) == ("One", "Two")
+        assert on.review.draft("c2") == ""
+
+
 async def test_replies_about_nothing_we_know_are_survived() -> None:
     async with desk() as on:
         on.engine.hear(Trouble(job="gone", problem="late"))
@@ -184,9 +230,6 @@ async def test_save_as_moves_the_session(tmp_path: Path) -> None:
 async def test_a_folder_that_cannot_be_written_is_told_of_and_nothing_is_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from core.errors import PlacetError
-    from core.session.store import Store
-
     def full(store: Store, session: object) -> None:
         raise PlacetError("it cannot be written (No space left on device)", where=str(store.path))
 
@@ -213,6 +256,32 @@ async def test_a_folder_that_cannot_be_written_is_told_of_and_nothing_is_lost(
         await on.until(lambda: "No space left" not in on.text())
 
 
+async def test_leaving_from_a_dialog_asks_first_where_something_is_not_saved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(store: Store, session: object) -> None:
+        raise PlacetError("it cannot be written (No space left on device)", where=str(store.path))
+
+    async with desk() as on:
+        monkeypatch.setattr(Store, "save", full)
+        await on.propose()
+        await on.until(lambda: "No space left" in on.text())
+        for _ in range(2):  # who stays is asked again the next time
+            await on.press("n")
+            await on.answered()
+            await on.press("ctrl+q")
+            await on.until(lambda: isinstance(on.dialog, Confirm), "the question")
+            assert not on.engine.stopped
+            await on.press("escape")
+            assert isinstance(on.dialog, Ask)
+            await on.press("escape")
+            await on.closed()
+        await on.press("ctrl+q")
+        await on.until(lambda: isinstance(on.dialog, Confirm), "the question")
+        await on.press("ctrl+q")
+        await on.until(lambda: on.engine.stopped, "the end")
+
+
 async def test_a_session_is_opened_with_ctrl_o(tmp_path: Path) -> None:
     async with desk() as on:
         await on.press("ctrl+o")
@@ -227,6 +296,24 @@ async def test_a_session_is_opened_with_ctrl_o(tmp_path: Path) -> None:
         await on.press("enter")
         await on.closed()
         await on.until(lambda: "no such file" in on.said)
+
+
+async def test_a_model_is_brought_on_while_another_session_is_opened() -> None:
+    async with desk(auto=False) as on:
+        on.engine.answer(on.engine.asked[0])
+        on.review.work.propose()
+        propose = on.engine.asked[-1]
+        on.review.work.pull("x")
+        pull = on.engine.asked[-1]
+        await on.app.show(open_target("hidden-dog"))
+        assert on.engine.cancelled == [propose.job]
+        assert list(on.review.work.jobs) == [pull.job]
+        on.engine.said(propose, Written(row=0, text=TEXTS[0]))
+        assert not on.session.candidates
+        on.engine.said(pull, Progress(stage="fetching", done=50_000_000, total=100_000_000))
+        await on.until(lambda: "pulling x: fetching" in on.text())
+        on.engine.hear(Finished(job=pull.job))
+        assert on.said == "x is on this machine."
 
 
 async def test_leaving_stops_the_worker() -> None:
@@ -248,6 +335,18 @@ async def test_keys_are_remapped_and_shown_as_they_are() -> None:
         assert on.standing("c1") is Standing.APPROVED
         await on.press("!")
         await on.answered()
+
+
+@pytest.mark.parametrize(("told", "seed"), [([], 5), (["--seed", "0"], 0), (["--seed", "7"], 7)])
+def test_a_seed_that_is_given_counts_before_that_of_the_configuration(
+    monkeypatch: pytest.MonkeyPatch, told: list[str], seed: int
+) -> None:
+    change_config(defaults=Defaults(candidates=6, seed=5))
+    shown: list[PlacetApp] = []
+    monkeypatch.setattr(PlacetApp, "run", lambda app: shown.append(app))
+    monkeypatch.setattr(sys.modules["core.cli.main"], "open_screen", run_review)
+    assert commands(["review", *told], standalone_mode=False) == 0
+    assert (shown[0].work.defaults.candidates, shown[0].work.defaults.seed) == (6, seed)
 
 
 @pytest.mark.parametrize(

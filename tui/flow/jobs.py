@@ -41,6 +41,10 @@ class Job:
     model: str = ""
     cancelling: bool = False
 
+    def row(self, place: int) -> str:
+        """The name that a row goes by in the list: a candidate's, or one of its own."""
+        return self.candidates[place] if place < len(self.candidates) else f"{self.id}.{place}"
+
     @property
     def told(self) -> str:
         """What it does, as the operator reads it."""
@@ -49,7 +53,8 @@ class Job:
         if self.kind is Kind.PULL:
             stage = f": {self.progress.stage}" if self.progress else ""
             return f"{self.kind.value} {self.model}{stage}"
-        judges = self.kind is Kind.PROPOSE and self.progress and self.progress.stage == "judge"
+        # The policy writes and the judge reads.
+        judges = self.kind is Kind.PROPOSE and self.progress and self.progress.stage == "read"
         return str((Kind.JUDGE if judges else self.kind).value)
 
     @property
@@ -64,12 +69,3 @@ class Job:
     def seconds_left(self) -> float:
         """What it will take still; 0 where that is not known."""
         return self.progress.seconds_left if self.progress else 0.0
-
-
-@dataclass
-class Defaults:
-    """How much one press of a key asks for."""
-
-    candidates: int = 4
-    rewrites: int = 4
-    seed: int = 0

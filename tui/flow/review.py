@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from core import paths
-from core.domain.candidate import Candidate, Standing
+from core.domain.candidate import Candidate, Origin, Source, Standing
 from core.domain.scenario import HandedIn, Scenario
 from core.domain.values import Profile, Value
 from core.domain.verdict import Recommendation, Risk, Verdict
@@ -34,7 +34,12 @@ _TOLD = {
     "scenario-set": "the change of scenario",
 }
 
-_DOING = {Kind.JUDGE: "judging", Kind.ALIGN: "re-aligning", Kind.PROPOSE: "judging"}
+_DOING = {
+    Kind.JUDGE: "judging",
+    Kind.ALIGN: "re-aligning",
+    Kind.PROPOSE: "judging",
+    Kind.CONSULT: "judging",
+}
 
 
 def new_path(scenario: Scenario) -> Path:
@@ -87,7 +92,6 @@ class Review:
         """Lets go of the session; all of it is on disk then, if that can be."""
         self._end()
         if self.work.session is self.session:
-            self.work.cancel()
             self.work.leave()
         await self.saver.flush()
         self.saver.free()
@@ -135,9 +139,8 @@ class Review:
         drafts: dict[str, str] = {}
         doing: dict[str, str] = {}
         for job in self.work.jobs.values():
-            for row, text in job.drafts.items():
-                name = job.candidates[row] if row < len(job.candidates) else f"{job.id}.{row}"
-                drafts[name] = text
+            for place, text in job.drafts.items():
+                drafts[job.row(place)] = text
             for name in [*job.candidates, *job.written.values()]:
                 doing[name] = _DOING.get(job.kind, "")
         hidden = (
@@ -163,8 +166,8 @@ class Review:
     def draft(self, name: str) -> str:
         """What is being written for a candidate, or as one."""
         for job in self.work.jobs.values():
-            for row, text in job.drafts.items():
-                if (job.candidates[row] if job.candidates else f"{job.id}.{row}") == name:
+            for place, text in job.drafts.items():
+                if job.row(place) == name:
                     return text
         return ""
 
@@ -213,10 +216,6 @@ class Review:
         return ""
 
     # Decisions
-
-    def decided_blind(self, name: str) -> bool:
-        """Whether a decision now would be one without the verdict in view."""
-        return self.hides(name)
 
     def approve(self, name: str, reason: str = "", *, blind: bool = False) -> None:
         """Says yes to the text as it stands."""
@@ -331,8 +330,6 @@ class Review:
 
     def take_in(self, texts: tuple[HandedIn, ...]) -> int:
         """Adds candidates that somebody handed in; gives how many were new."""
-        from core.domain.candidate import Origin, Source
-
         known = {candidate.text for candidate in self.session.candidates.values()}
         fresh = [text for text in texts if text.text not in known]
         for handed_in in fresh:

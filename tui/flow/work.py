@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from itertools import count
 
+from core.config import Defaults
 from core.domain.candidate import Candidate, Case, Origin, Source
 from core.engine.protocol import (
     Align,
@@ -25,24 +26,22 @@ from core.session.events import ModelUsed
 from core.session.session import Session
 from core.watch import Advised, AnyNote, Dropped, Growing, Measured, Progress, Rewritten, Written
 from tui.flow.engine import EngineLike, Hear
-from tui.flow.jobs import Defaults, Job, Kind
+from tui.flow.jobs import Job, Kind
 from tui.flow.news import Change, News, Tone
+
+_MODELS = (Kind.LOAD, Kind.PULL)
+"""What is not about a session."""
 
 
 class Work:
     """The jobs of one worker. It may serve one session after another."""
 
-    def __init__(
-        self,
-        make: Callable[[Hear], EngineLike],
-        news: News,
-        defaults: Defaults | None = None,
-    ) -> None:
-        """`make` gives the engine, once it is needed."""
+    def __init__(self, make: Callable[[Hear], EngineLike], news: News, defaults: Defaults) -> None:
+        """`make` gives the engine, once it is needed; by `defaults` goes what a key asks for."""
         self._make = make
         self.engine: EngineLike | None = None
         self.news = news
-        self.defaults = defaults or Defaults()
+        self.defaults = defaults
         self.session: Session | None = None
         self.jobs: dict[str, Job] = {}
         self.models: dict[str, ModelUsed] = {}
@@ -168,17 +167,24 @@ class Work:
     def cancel(self) -> bool:
         """Cancels everything but the loading of models; gives whether there was anything."""
         found = [job for job in self.jobs.values() if job.kind is not Kind.LOAD]
-        for job in reversed(found):
+        self._cancel(found)
+        return bool(found)
+
+    def leave(self) -> None:
+        """Cancels what was asked about the session and forgets it; what still comes is dropped.
+
+        Models are brought and loaded on: the next session is served by them as well.
+        """
+        self._cancel([job for job in self.jobs.values() if job.kind not in _MODELS])
+        self.session = None
+        self.jobs = {name: job for name, job in self.jobs.items() if job.kind in _MODELS}
+
+    def _cancel(self, jobs: Sequence[Job]) -> None:
+        for job in reversed(jobs):
             job.cancelling = True
             if self.engine:
                 self.engine.cancel(job.id)
         self.news.changed(Change.WORK)
-        return bool(found)
-
-    def leave(self) -> None:
-        """Forgets the session; what still comes in about it is dropped."""
-        self.session = None
-        self.jobs = {name: job for name, job in self.jobs.items() if job.kind is Kind.LOAD}
 
     # What is going on
 
@@ -339,7 +345,7 @@ class Work:
         told = ". ".join(part.rstrip(".") for part in (reply.problem, reply.mend) if part)
         if reply.where:
             told = f"{reply.where}: {told}"
-        if job is None or job.kind is Kind.LOAD or "worker stopped" in reply.problem:
+        if job is None or job.kind is Kind.LOAD or reply.gone:
             self.trouble = told
         if job and job.kind is Kind.LOAD and not self.models:
             self.first = self._asked
@@ -370,7 +376,7 @@ class Work:
             self.load(*self.first)
 
     def _submit(self, job: Job, task: Task) -> None:
-        if job.kind not in (Kind.LOAD, Kind.PULL):
+        if job.kind not in _MODELS:
             self._load_first()  # a key may come before the models were asked for
         self.jobs[job.id] = job
         self.news.changed(Change.WORK | Change.CANDIDATES)

@@ -88,7 +88,7 @@ def approve(screen: Workplace) -> None:
     if (found := target(screen, "approve")) is None:
         return
     review, name = screen.review, found.id
-    blind = review.decided_blind(name)
+    blind = review.hides(name)
     if to_do := review.what_to_do(name):
         key = screen.key_of("judge")
         waits = review.work.busy_with(name) is not None
@@ -143,7 +143,7 @@ def reject(screen: Workplace) -> None:
     if (found := target(screen, "reject")) is None:
         return
     review, name = screen.review, found.id
-    blind = review.decided_blind(name)
+    blind = review.hides(name)
     if found.standing.value == "rejected":
         raise Refused(f"{name} is rejected already")
 

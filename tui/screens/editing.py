@@ -26,6 +26,8 @@ from tui.panes.values import title_of
 from tui.screens import going
 from tui.screens.workplace import Workplace
 
+_HOW = "# The goal, then a line of three dashes, then the context."
+
 
 async def edit_value(screen: Workplace, value_id: str) -> None:
     """Edits a statement; verdicts are stale then."""
@@ -157,11 +159,9 @@ async def external_editor(screen: Workplace) -> None:
     scenario = screen.review.scenario
     with tempfile.TemporaryDirectory(prefix="placet-") as folder:
         path = Path(folder) / "scenario.txt"
-        path.write_text(
-            f"# The goal, then a line of three dashes, then the context.\n{scenario.goal}\n---\n"
-            f"{scenario.context}\n",
-            encoding="utf-8",
-        )
+        text = f"{_HOW}\n{scenario.goal}\n---\n{scenario.context}\n"
+        before = _goal_and_context(text)
+        path.write_text(text, encoding="utf-8")
         try:
             with screen.app.suspend():
                 done = subprocess.run([*shlex.split(command), str(path)], check=False)
@@ -177,11 +177,9 @@ async def external_editor(screen: Workplace) -> None:
         screen.refresh(layout=True)
         if done.returncode:
             raise Refused(f"the editor ended with status {done.returncode}; nothing was changed")
-        text = read_text(path)
-    goal, _, context = text.partition("\n---")
-    goal = re.sub(r"\A(#[^\n]*\n)+", "", goal).strip()
-    if (goal, context.strip()) != (scenario.goal, scenario.context):
-        screen.review.set_scenario(goal=goal, context=context.strip("-\n "))
+        now = _goal_and_context(read_text(path))
+    if now != before:
+        screen.review.set_scenario(goal=now[0], context=now[1])
 
 
 async def take_in(screen: Workplace) -> None:
@@ -219,6 +217,12 @@ async def save_scenario(screen: Workplace) -> None:
     if told:
         path = library.save_scenario(msgspec.structs.replace(scenario, name=told))
         screen.review.news.say(f"Saved as {path}.")
+
+
+def _goal_and_context(text: str) -> tuple[str, str]:
+    """What a file says that was written for the operator's editor."""
+    goal, *context = re.split(r"\n---[ \r]*\n", f"\n{text.removeprefix(_HOW)}\n", maxsplit=1)
+    return goal.strip(), "".join(context).strip()
 
 
 def _profiles() -> list[Choice]:

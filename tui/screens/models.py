@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import ClassVar
 
+import msgspec
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -177,22 +178,20 @@ class ModelsScreen(Page[None]):
                 Notice(f"{row.name} is not on this machine. {self._bring} brings it.", Tone.WARNING)
             )
             return
-        now = {name: used.name for name, used in self._work.models.items()}
-        wanted = dict(zip(("policy", "judge"), self._work.wanted, strict=True)) | now
         if row.name == catalog.PROMPTED and role != "judge":
             self.say(Notice("That is a way to judge, not a model that proposes.", Tone.WARNING))
             return
-        for each in ("policy", "judge") if role == "both" else (role,):
-            wanted[each] = row.name
-        self._work.load(wanted["policy"], wanted["judge"])
+        chosen = dict.fromkeys(("policy", "judge") if role == "both" else (role,), row.name)
+        # As they were asked for: once loaded, Placet's own models go by their parts' names.
+        asked = dict(zip(("policy", "judge"), self._work.wanted, strict=True))
+        self._work.load(**(asked | chosen))
         try:
-            defaults = load_config().defaults
-            fields = {name: getattr(defaults, name) for name in defaults.__struct_fields__}
-            change_config(defaults=type(defaults)(**{**fields, **wanted}))
+            defaults = msgspec.structs.replace(load_config().defaults, **chosen)
+            change_config(defaults=defaults)
         except PlacetError as error:
             self.say(Notice(f"Chosen, but not kept: {error}", Tone.WARNING))
             return
-        self.say(Notice(f"Loading {wanted['policy']} and {wanted['judge']}."))
+        self.say(Notice(f"Loading {row.name} as {' and '.join(chosen)}."))
 
     def action_bring(self) -> None:
         """Pulls it."""
