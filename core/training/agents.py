@@ -43,19 +43,18 @@ class AgentConfig:
     prompts_per_step: Count = 8
     replies_per_prompt: Count = 4
     max_tokens: Count = 32
-    ahead: Rate = 1.5
+    ahead: Rate = 1.0
     """Weight of being ahead: of the value's score less the mean of the profile's other values."""
     guard_every: Count = 25
     """Steps between two looks at the guards."""
     guard_questions: Count = 48
     ppo: PpoConfig = field(
         default_factory=lambda: PpoConfig(
-            steps=40,
+            steps=30,
             rank=8,
             alpha=16,
             rate=1e-3,
             rate_left=0.1,
-            entropy_bonus=0.01,
             kl_coefficient=0.005,  # rewards lie about 0 to 1
             kl_target=12.0,
             kl_stop=60.0,
