@@ -90,5 +90,11 @@ class Watch:
         if self.is_cancelled():
             raise Cancelled
 
+    def quiet(self) -> "Watch":
+        """This one, told of progress only; it stops when this one does."""
+        return Watch(
+            lambda note: self.say(note) if isinstance(note, Progress) else None, self.is_cancelled
+        )
+
 
 SILENT = Watch()

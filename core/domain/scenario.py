@@ -59,6 +59,11 @@ class Scenario(Struct, frozen=True, kw_only=True, omit_defaults=True):
             )
 
     @property
+    def request(self) -> str:
+        """Goal and context as one text: what an answer must not merely repeat."""
+        return f"{self.goal} {self.context}"
+
+    @property
     def digest(self) -> str:
         """SHA-256 over goal and context: a verdict holds only where it was given."""
         return digest(json.dumps([self.goal, self.context], ensure_ascii=False))

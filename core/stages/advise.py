@@ -29,7 +29,6 @@ def advise(
     """
     speakers = voices.speakers(profile)
     prompt = prompts.advice(prompts.question(scenario))
-    asked = f"{scenario.goal} {scenario.context}"
     found: dict[str, str] = {}
     why: dict[str, str] = {}
     for row, who in enumerate(speakers):
@@ -43,7 +42,7 @@ def advise(
                 watch,
                 lambda _, text, row=row: watch.say(Growing(row=row, text=text)),  # type: ignore[misc]
             )
-            text, why[who] = usable(drafts[0], asked, [*found.values(), *avoid])
+            text, why[who] = usable(drafts[0], scenario.request, [*found.values(), *avoid])
             if text:
                 found[who] = text
                 origin = Origin(Source.AGENT, who)

@@ -12,13 +12,13 @@ from core.domain.scenario import Scenario
 from core.domain.text import words
 from core.domain.values import Profile
 from core.domain.verdict import Judgement, assess
-from core.models.base import AGGREGATOR, Sampling, Voices
+from core.models.base import AGGREGATOR, Voices
 from core.stages import prompts
+from core.stages.advise import SAMPLING
 from core.stages.judge import Judge, judge
 from core.stages.propose import usable
-from core.watch import SILENT, Growing, Progress, Watch
+from core.watch import SILENT, Growing, Watch
 
-SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_tokens=48, sentences=1)
 SAMPLES = 8
 
 
@@ -68,19 +68,16 @@ def aggregate(
         watch,
         lambda place, text: None if place else watch.say(Growing(row=row, text=text)),
     )
-    asked = f"{scenario.goal} {scenario.context}"
     texts: list[str] = []
     why = ""
     for draft in drafts:
-        text, problem = usable(draft, asked, texts)
+        text, problem = usable(draft, scenario.request, texts)
         if text:
             texts.append(text)
         why = problem or why
     if not texts:
         return Synthesis(problem=f"no synthesis could be used: {why}")
-    quiet = Watch(
-        lambda note: watch.say(note) if isinstance(note, Progress) else None, watch.is_cancelled
-    )
+    quiet = watch.quiet()
     judgements = judge(reviewer, scenario, profile, texts, doubt=False, watch=quiet)
     found = best(texts, judgements, profile)
     if found is None:

@@ -12,7 +12,7 @@ from core.models.base import Sampling, TextModel
 from core.stages import prompts
 from core.stages.judge import Judge, judge
 from core.stages.propose import usable
-from core.watch import SILENT, Growing, Progress, Rewritten, Watch
+from core.watch import SILENT, Growing, Rewritten, Watch
 
 SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_tokens=72, sentences=1)
 
@@ -53,17 +53,14 @@ def align(
     texts: list[str] = []
     owners: list[int] = []
     for row, case in enumerate(cases):
-        request = f"{scenario.goal} {scenario.context}"
         mine: list[str] = []
         for draft in drafts[row * rewrites : (row + 1) * rewrites]:
-            text, problem = usable(draft, request, mine)
+            text, problem = usable(draft, scenario.request, mine)
             if not problem and text != case.text:
                 mine.append(text)
         texts += mine
         owners += [row] * len(mine)
-    quiet = Watch(
-        lambda note: watch.say(note) if isinstance(note, Progress) else None, watch.is_cancelled
-    )
+    quiet = watch.quiet()
     judgements = (
         judge(reviewer, scenario, profile, texts, doubt=False, watch=quiet) if texts else []
     )

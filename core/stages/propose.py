@@ -49,7 +49,6 @@ def propose(
     window.
     """
     prompt = prompts.proposal(scenario)
-    asked = f"{scenario.goal} {scenario.context}"
     found: dict[int, str] = {}
     why: dict[int, str] = {}
     for attempt in range(ROUNDS):
@@ -64,7 +63,9 @@ def propose(
         drafts = model.generate([prompt] * len(rows), SAMPLING, seeds, watch, grown)
         new: dict[int, str] = {}
         for row, draft in zip(rows, drafts, strict=True):
-            text, problem = usable(draft, asked, [*found.values(), *new.values(), *avoid])
+            text, problem = usable(
+                draft, scenario.request, [*found.values(), *new.values(), *avoid]
+            )
             if problem:
                 why[row] = problem
             else:

@@ -86,7 +86,7 @@ def proposal_figures(
     watch: Watch = SILENT,
 ) -> ProposalFigures:
     """The figures for drafts that are already there, by place."""
-    requests = [_request(place.scenario) for place in places]
+    requests = [place.scenario.request for place in places]
     texts: list[tuple[str, ...]] = []
     why: Counter[str] = Counter()
     for request, row in zip(requests, drafts, strict=True):
@@ -172,11 +172,11 @@ def rewrite_figures(
     `whole` gives what the whole stage makes of an action: a text judged LOW, or nothing.
     """
     texts = [
-        propose.usable(draft, _request(one.scenario), ())[0]
+        propose.usable(draft, one.scenario.request, ())[0]
         for one, draft in zip(mendings, drafts, strict=True)
     ]
-    topics = Topics([_request(one.scenario) for one in mendings])
-    own = [topics.place(_request(one.scenario)) for one in mendings]
+    topics = Topics([one.scenario.request for one in mendings])
+    own = [topics.place(one.scenario.request) for one in mendings]
     found = [
         (one, number, text) for one, number, text in zip(mendings, own, texts, strict=True) if text
     ]
@@ -245,10 +245,6 @@ def _risks(
 
 def _risk(judgement: Judgement | None, profile: Profile) -> Risk:
     return assess(judgement, profile).risk if judgement else Risk.UNJUDGED
-
-
-def _request(scenario: Scenario) -> str:
-    return f"{scenario.goal} {scenario.context}"
 
 
 def _kept(one: str, other: str, *, of: str) -> float:

@@ -236,8 +236,7 @@ class RefineSampler(Memoryless):
 
     def read(self, task: Task, reply: Tokens) -> str:
         """The reply as the product would use it, or an empty text; a rewrite changes something."""
-        asked = f"{task.scenario.goal} {task.scenario.context}"
-        found = as_used(self.tokenizer, reply, self.ends, asked)
+        found = as_used(self.tokenizer, reply, self.ends, task.scenario.request)
         return "" if found == task.action else found
 
     def _drawn(self, generator: torch.Generator) -> list[Task]:

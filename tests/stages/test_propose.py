@@ -60,9 +60,7 @@ def test_as_many_are_proposed_as_were_asked_for_in_one_batch() -> None:
     ],
 )
 def test_what_cannot_be_used_is_left_out_and_it_is_said_why(draft: Draft, why: str) -> None:
-    asked = f"{SCENARIO.goal} {SCENARIO.context}"
-
-    assert usable(draft, asked, [GOOD[0]]) == ("", why)
+    assert usable(draft, SCENARIO.request, [GOOD[0]]) == ("", why)
 
 
 def test_a_whole_sentence_survives_though_the_next_was_cut_short() -> None:
