@@ -11,7 +11,7 @@ from pathlib import Path
 
 from core.config import Config
 from tui.app import PlacetApp
-from tui.opening import open_target
+from tui.opening import new_session
 
 HERE = Path(__file__).parent
 PATIENCE = 600.0
@@ -19,7 +19,7 @@ PATIENCE = 600.0
 
 async def picture(name: str, size: tuple[int, int], theme: str, scenario: str, keys: str) -> None:
     """Opens a scenario, waits for the models, presses `keys`, and writes `name`.svg."""
-    app = PlacetApp(open_target(scenario, "", "operator"), config=Config(theme=theme))
+    app = PlacetApp(new_session(scenario, "", "operator"), config=Config(theme=theme))
     async with app.run_test(size=size) as pilot:
 
         async def until(done: Callable[[], bool]) -> None:

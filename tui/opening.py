@@ -23,14 +23,11 @@ class Opened(NamedTuple):
     """Whether it was read from another file than it is kept in from now on."""
 
 
-def open_target(target: str = "", profile: str = "", operator: str = "") -> Opened:
-    """The session in a file, or a new one on a scenario's name or file.
+def new_session(target: str = "", profile: str = "", operator: str = "") -> Opened:
+    """A session on a scenario, by its name or file; on the demo scenario where none is named.
 
-    Raises `PlacetError`: a file that is missing, cannot be read, was tampered with, or is held.
+    Raises `PlacetError`: scenario or profile is missing or cannot be read.
     """
-    path = session_file(target)
-    if path is not None:
-        return open_session(Store(path), operator)
     scenario = library.load_scenario(target or library.DEMO)
     values = library.profile_for(scenario, profile)
     return Opened(Session.start(values, scenario, operator=operator), None)

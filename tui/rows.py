@@ -99,13 +99,13 @@ class RowList(ScrollView, Generic[T], can_focus=True):
         """The line under the cursor."""
         return self.rows[self.cursor] if 0 <= self.cursor < len(self.rows) else None
 
-    def show(self, rows: Sequence[T], *, follow: bool = True) -> None:
+    def show(self, rows: Sequence[T]) -> None:
         """Draws other lines. The cursor stays with its key, or at its place where that is gone."""
         old = self.key
         self.rows = rows
         if not self.ALONE:
             self._drawn.clear()
-        place = self.place_of(old) if follow and old else None
+        place = self.place_of(old) if old else None
         if place is None:
             place = max(0, min(self.cursor, len(rows) - 1))
         self.virtual_size = Size(self.scrollable_content_region.width, len(rows) + self.HEADER)
@@ -249,7 +249,3 @@ class RowList(ScrollView, Generic[T], can_focus=True):
         )
         strip = strips[0] if strips else Strip.blank(width)
         return strip.adjust_cell_length(width, style.rich_style)
-
-    def region_of_cursor(self) -> Region:
-        """Where the cursor is drawn, in the list's own coordinates."""
-        return Region(0, self.cursor - self.scroll_offset.y + self.HEADER, self.size.width, 1)

@@ -2,7 +2,7 @@
 
 from core.config import load_config
 from tui.app import PlacetApp
-from tui.opening import open_target, session_file
+from tui.opening import new_session, session_file
 
 
 def run_review(
@@ -24,7 +24,7 @@ def run_review(
     target = target or config.defaults.scenario
     app = PlacetApp(
         session_file(target)
-        or open_target(target, profile or config.defaults.profile, config.operator),
+        or new_session(target, profile or config.defaults.profile, config.operator),
         policy=policy,
         judge=judge,
         device=device,

@@ -21,7 +21,7 @@ from tui.dialogs import Dialog
 from tui.flow.laboratory import Laboratory
 from tui.flow.looking import Looking
 from tui.flow.review import Review
-from tui.opening import Opened, open_target
+from tui.opening import Opened, new_session
 from tui.panes.candidates import CandidatesPane
 from tui.screens.review import ReviewScreen
 
@@ -162,7 +162,7 @@ async def desk(
         return fakes[-1]
 
     app = PlacetApp(
-        opened or open_target(),
+        opened or new_session(),
         config=config,
         engine=make,
         looking=lambda: Looking(clock),

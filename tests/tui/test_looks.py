@@ -245,7 +245,7 @@ async def test_sessions_are_verified_exported_and_compared() -> None:
 
 
 def test_a_theme_that_is_not_known_is_not_fatal() -> None:
-    from tui.opening import open_target
+    from tui.opening import new_session
 
-    app = PlacetApp(open_target(), config=Config(theme="no-such-theme"))
+    app = PlacetApp(new_session(), config=Config(theme="no-such-theme"))
     assert app.theme == "placet-dark"

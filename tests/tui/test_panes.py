@@ -297,9 +297,9 @@ async def test_a_bad_file_of_candidates_is_named(tmp_path: Path) -> None:
 
 
 async def test_candidates_that_came_with_the_scenario_are_judged_at_once() -> None:
-    from tui.opening import open_target
+    from tui.opening import new_session
 
-    async with desk(open_target("agent-tool-calls")) as on:
+    async with desk(new_session("agent-tool-calls")) as on:
         await on.until(lambda: not on.review.stuck() and not on.review.work.jobs)
         assert len(on.session.candidates) > 5
 

@@ -25,7 +25,7 @@ from tests.tui.fake import TEXTS, FakeEngine
 from tui.app import PlacetApp
 from tui.dialogs import Ask, Confirm
 from tui.keymap import keymap
-from tui.opening import open_target
+from tui.opening import new_session, open_session
 from tui.run import run_review
 from tui.screens.review import ReviewScreen
 
@@ -200,7 +200,7 @@ async def test_every_event_is_on_disk_and_the_session_goes_on_where_it_stood() -
         await on.until(lambda: not on.review.saver.dirty)
         path, head = on.review.saver.path, on.session.head
         assert load(path).head == head  # what a kill -9 here would leave
-    async with desk(open_target(str(path))) as on:
+    async with desk(open_session(Store(path))) as on:
         assert on.session.head == head or on.session.records[-1].event is not None
         assert on.standing("c1") is Standing.APPROVED
         assert on.review.saver.path == path
@@ -305,7 +305,7 @@ async def test_a_model_is_brought_on_while_another_session_is_opened() -> None:
         propose = on.engine.asked[-1]
         on.review.work.pull("x")
         pull = on.engine.asked[-1]
-        await on.app.show(open_target("hidden-dog"))
+        await on.app.show(new_session("hidden-dog"))
         assert on.engine.cancelled == [propose.job]
         assert list(on.review.work.jobs) == [pull.job]
         on.engine.said(propose, Written(row=0, text=TEXTS[0]))
@@ -381,7 +381,7 @@ async def test_the_real_worker_is_started_anew_after_a_kill() -> None:
     from tui.app import PlacetApp
     from tui.flow.looking import Looking
 
-    app = PlacetApp(open_target(), policy="echo", judge="echo", looking=Looking)
+    app = PlacetApp(new_session(), policy="echo", judge="echo", looking=Looking)
     async with app.run_test(size=(120, 36)) as pilot:
         on = Desk(app, pilot, Clock(), [])
         await on.until(lambda: app.work.models, "the models")
@@ -398,7 +398,7 @@ async def test_the_real_worker_is_started_anew_after_a_kill() -> None:
 
 def kept(path: Path) -> str:
     """A small session in a file; gives its last digest."""
-    session = open_target().session
+    session = new_session().session
     session.propose(TEXTS[0], Origin(Source.POLICY, "fake"))
     Store(path).save(session)
     return session.head

@@ -1,6 +1,5 @@
 """What is asked of the engine, one job each, and how far it has come."""
 
-import time
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -37,7 +36,6 @@ class Job:
     drafts: dict[int, str] = field(default_factory=dict)
     """What is being written, by row."""
     progress: Progress | None = None
-    begun: float = field(default_factory=time.monotonic)
     model: str = ""
     cancelling: bool = False
 

@@ -29,11 +29,6 @@ class Phase(Enum):
     DIED = "ended by itself"
     UNREADABLE = "cannot be read"
 
-    @property
-    def live(self) -> bool:
-        """Whether its process is there."""
-        return self in (Phase.STARTING, Phase.RUNNING, Phase.STOPPING)
-
 
 class Seen:
     """A run's folder as it was read so far."""

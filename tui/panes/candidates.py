@@ -29,7 +29,6 @@ class CandidateList(RowList[Row]):
     def __init__(self) -> None:
         super().__init__(id="candidate-list")
         self.hint = Content("")
-        self.hidden = False
 
     def key_of(self, row: Row) -> str:
         """The candidate's id."""

@@ -64,11 +64,11 @@ class ValueList(RowList[Value]):
         """The value's id."""
         return row.id
 
-    def show(self, rows: Sequence[Value], *, follow: bool = True) -> None:
+    def show(self, rows: Sequence[Value]) -> None:
         """Draws other values; the longest of their names makes the columns."""
         if [row.id for row in rows] != [row.id for row in self.rows]:
             self._drawn.clear()
-        super().show(rows, follow=follow)
+        super().show(rows)
 
     def _columns(self, width: int) -> tuple[int, int]:
         longest = max((len(row.id) for row in self.rows), default=8)

@@ -68,7 +68,7 @@ class VerdictPane(TextScroll):
 def draw(view: View, width: int) -> list[Content]:
     """The pane's text, from the most urgent down."""
     candidate = view.candidate
-    parts = _headline(view, width)
+    parts = _headline(view)
     if view.payoffs and not view.hidden:
         parts += lens_lines(view.lens, width)
     parts.append(Content(""))
@@ -88,7 +88,7 @@ def draw(view: View, width: int) -> list[Content]:
         parts += _scores(view, width)
     if view.raw and not view.hidden:
         parts += _raw(view, width)
-    parts += _remarks(candidate, width)
+    parts += _remarks(candidate)
     return parts
 
 
@@ -105,7 +105,7 @@ def _standing(view: View) -> str:
     return f"{many} versions · {view.key_of('difference')} difference" if many > 1 else ""
 
 
-def _headline(view: View, width: int) -> list[Content]:
+def _headline(view: View) -> list[Content]:
     if view.hidden:
         return [
             Content.assemble(
@@ -263,7 +263,7 @@ def _raw(view: View, width: int) -> list[Content]:
     return [rule, literal(told) if told.strip() else Content.styled(none, MUTED), Content("")]
 
 
-def _remarks(candidate: Candidate, width: int) -> list[Content]:
+def _remarks(candidate: Candidate) -> list[Content]:
     parts = []
     origin = Content.styled("from ", MUTED) + literal(str(candidate.origin), MUTED, one_line=True)
     if candidate.reason:

@@ -9,7 +9,7 @@ from core.domain.scenario import Scenario
 from core.errors import Refused
 from core.session.store import Store
 from tui.dialogs import Ask, Choice, Confirm, Pick
-from tui.opening import Opened, open_target, session_file
+from tui.opening import Opened, new_session, session_file
 from tui.screens.opening import take_up
 from tui.screens.workplace import Workplace
 
@@ -118,7 +118,7 @@ async def go(screen: Workplace, target: str) -> None:
             review.news.say("Nothing was opened.")
             return
     else:
-        opened = open_target(target, operator=review.session.operator)
+        opened = new_session(target, operator=review.session.operator)
     # Not in a worker of this screen: it ends with the screen.
     app.run_worker(app.show(opened), group="show", exclusive=True)
 

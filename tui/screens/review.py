@@ -92,7 +92,7 @@ class ReviewScreen(Workplace):
             self._draw_candidates()
         if change & (Change.CANDIDATES | Change.DRAFTS | Change.VALUES | Change.SCENARIO):
             self.draw_verdict()
-        self._draw_bars()
+        telling.bars(self)
 
     def _draw_candidates(self) -> None:
         review = self.review
@@ -160,9 +160,6 @@ class ReviewScreen(Workplace):
         if stands(self) and self.query_one(CandidatesPane).list.key == name:
             self._what_if = (known, self.review.what_if(name))
             self.draw_verdict()
-
-    def _draw_bars(self) -> None:
-        telling.bars(self)
 
     def _said(self, notice: Notice) -> None:
         self._due |= Change.WORK
@@ -236,7 +233,7 @@ class ReviewScreen(Workplace):
         for name in ("values", "scenario", "candidates"):
             if self.focused and self.query_one(f"#{name}") in self.focused.ancestors_with_self:
                 self._at_pane(name)
-        self._draw_bars()
+        telling.bars(self)
 
     def on_resize(self) -> None:
         """Widths have changed."""
