@@ -55,12 +55,15 @@ def chosen(questions: Sequence[Question], count: int, seed: int) -> list[Questio
 
 
 def profile_of(question: Question, profile: Profile) -> Profile:
-    """The profile with the weights that the question's answer speaks for."""
-    if not any(question.weights.values()):
-        return profile.with_weights({value.id: 1.0 for value in profile.values})
-    return profile.with_weights(
-        {value.id: question.weights.get(value.id, 0.0) for value in profile.values}
-    )
+    """The profile with the weights that the question's answer speaks for, or else all alike.
+
+    An answer weighs foundations; a value that names none counts by its id.
+    """
+    weights = {
+        value.id: question.weights.get(value.foundation or value.id, 0.0)
+        for value in profile.values
+    }
+    return profile.with_weights(weights if any(weights.values()) else dict.fromkeys(weights, 1.0))
 
 
 def samples(

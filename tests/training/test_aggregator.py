@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.domain.values import Profile, Value
+from core.domain.values import Foundation, Profile, Value
 from core.models import adapters
 from core.models.base import Draft, Prompt, Sampling
 from core.models.trained import Measure, Tree
@@ -97,6 +97,21 @@ def test_the_input_names_the_values_that_count_with_their_answers() -> None:
     assert "1.0 Be kind.\nAnswer: Hug." in told and "Share." not in told
     nobody_said = aggregator.profile_of(ASKED[2], PROFILE)
     assert set(nobody_said.weights.values()) == {1.0}
+
+
+def test_an_answer_weighs_values_by_their_foundation_and_all_alike_where_it_names_none() -> None:
+    profile = Profile(
+        name="own",
+        values=(
+            Value(id="open", statement="Be open.", foundation=Foundation.FAIRNESS),
+            Value(id="mild", statement="Be mild.", foundation=Foundation.CARE),
+        ),
+    )
+    asked = Question("Who pays?", "All do.", {"fairness": 0.5})
+
+    assert aggregator.profile_of(asked, profile).weights == {"open": 0.5, "mild": 0.0}
+    strange = replace(asked, weights={"sanctity": 1.0})
+    assert aggregator.profile_of(strange, profile).weights == {"open": 1.0, "mild": 1.0}
 
 
 def test_those_whose_answer_speaks_for_something_are_learnt_first() -> None:
