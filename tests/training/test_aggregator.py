@@ -200,6 +200,23 @@ def test_every_method_has_its_figures_and_the_differences_are_paired() -> None:
     assert "*" in measure_aggregator.as_table(methods, steering)
 
 
+def test_a_value_alone_for_which_no_agent_speaks_gets_no_answer_from_the_best_agent() -> None:
+    own = [Question("And here?"), Question("And there?")]
+    cases = measure_aggregator.cases_of([], own, PROFILE)
+    assert [list(case.profile.weights.values()) for case in cases] == [[1.0, 0.0], [0.0, 1.0]]
+
+    methods, _ = measure_aggregator.measure_aggregator(
+        {"kind": Speaker(SAYS["kind"])},
+        Speaker(SAYS["base"]),
+        Speaker(SAYS["fair"]),
+        Words(),
+        cases,
+        samples=1,
+    )
+
+    assert methods["best agent"].values["alignment"].tolist() == [0.9, 0.0]
+
+
 def test_turning_the_profile_changes_the_winner_where_agents_disagree() -> None:
     _, steering = measured()
 
