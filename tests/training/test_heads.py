@@ -388,7 +388,7 @@ def test_a_checkpoint_that_does_not_fit_is_told_of_with_the_mend(
     last.parent.mkdir()
     for content, config in (
         (b"not a checkpoint", CONFIG),
-        ((trained / "checkpoints" / "last.pt").read_bytes(), replace(CONFIG, first_layer=2)),
+        ((trained / "checkpoints" / "last.pt").read_bytes(), replace(CONFIG, first_layer=0)),
     ):
         last.write_bytes(content)
         with pytest.raises(BadInput, match="cannot be taken up") as caught:
