@@ -25,7 +25,7 @@ from torch import Tensor
 
 from core.training.adapted import Adapted, clipped_step
 from core.training.rollouts import Laid, Policy, Rollout, Tokens, lay
-from core.training.settings import Count, Natural, Rate, Share
+from core.training.settings import Count, Natural, Positive, Rate, Share
 from core.training.steps import rate_at
 
 
@@ -59,9 +59,9 @@ class PpoConfig:
     exact_kl: bool = False
     """Charge drift in the loss, exactly over the vocabulary, not in the reward, as sampled: what is
     no longer sampled still pulls back."""
-    kl_target: Rate = 6.0
+    kl_target: Positive = 6.0
     """Nats a reply that the coefficient aims at."""
-    kl_horizon: Rate = 50.0
+    kl_horizon: Positive = 50.0
     """Steps in which the coefficient grows e-fold while the drift is a fifth above its target or
     more; it falls as fast below."""
     kl_stop: Rate = 40.0
@@ -73,7 +73,7 @@ class PpoConfig:
     prompt's replies were worth lately, for samplers that come back to a few prompts."""
     memory: Share = 0.9
     """What is left of a running value after one more sample, 0 to 1."""
-    scale_floor: Rate = 0.05
+    scale_floor: Positive = 0.05
     """Advantages are divided by their usual size, but never by less than this."""
     row_length: Count = 640
     """Tokens in a row of a pass, about."""
