@@ -133,7 +133,6 @@ class Trainer:
         found = [
             losses(self.adapted.causal, batch, self.config.row_length)
             for batch in in_steps(samples, 2048)
-            if batch
         ]
         return float(torch.cat(found).mean()) if found else math.nan
 
