@@ -17,7 +17,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator
@@ -68,7 +68,7 @@ class PpoConfig:
     """Nats a reply above which the run has run away."""
     kl_patience: Count = 3
     """So many steps above `kl_stop`, one after the other, end the run."""
-    baseline: str = "prompt"
+    baseline: Literal["prompt", "running"] = "prompt"
     """`prompt`: a reply is held against the others to its prompt. `running`: against what this
     prompt's replies were worth lately, for samplers that come back to a few prompts."""
     memory: Share = 0.9
@@ -81,10 +81,6 @@ class PpoConfig:
     """Rollouts read at once: bounds the memory."""
     checkpoint_every: Count = 10
     threads: Count = 2
-
-    def __post_init__(self) -> None:
-        if self.baseline not in ("prompt", "running"):
-            raise ValueError(f"the baseline {self.baseline!r} is neither prompt nor running")
 
 
 @dataclass(frozen=True, slots=True)

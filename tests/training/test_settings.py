@@ -36,8 +36,8 @@ def test_what_is_not_named_keeps_its_default_in_tables_too(tmp_path: Path) -> No
         (AggregatorConfig, '[sft]\nepochs = "many"', "sft.epochs", "expected `int`, got `str`"),
         (PpoConfig, "rank = 1.5", "rank", "expected `int`, got `float`"),
         (PpoConfig, "exact_kl = 1", "exact_kl", "expected `bool`, got `int`"),
-        (PpoConfig, 'baseline = "none"', "", "neither prompt nor running"),
-        (AgentConfig, '[ppo]\nbaseline = "none"', "ppo", "neither prompt nor running"),
+        (PpoConfig, 'baseline = "none"', "baseline", "invalid enum value 'none'"),
+        (AgentConfig, '[ppo]\nbaseline = "none"', "ppo.baseline", "invalid enum value 'none'"),
         (HeadsConfig, "[[stages]]\npeak_rate = 1", "stages[0]", "missing required field `name`"),
         (
             HeadsConfig,
