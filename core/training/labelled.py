@@ -23,12 +23,14 @@ from core.training.data import (
 Named = tuple[str, str, Case]
 """Group, domain, and a case with the labels it ought to get."""
 
-_LABELS = {
+_LABELS: dict[str | float, Label] = {
     "keeps": Label.KEEPS,
     "breaks": Label.BREAKS,
     "unrelated": Label.UNRELATED,
     "1": Label.KEEPS,
     "0": Label.BREAKS,
+    1: Label.KEEPS,
+    0: Label.BREAKS,
 }
 
 
@@ -95,11 +97,11 @@ def _cases(row: dict[str, Any], number: str) -> Iterator[Named]:
         )
         yield group, domain, Case("labelled", context, acts)
         return
-    label = row["label"]
-    told = label if isinstance(label, str) else str(int(label))
+    told = row["label"]
+    label = _LABELS[told.lower() if isinstance(told, str) else told]
     harm = row.get("harm")
     level = None
     if harm is not None:
         level = float(Harm(harm) is not Harm.NONE) if isinstance(harm, str) else float(harm)
-    question = Question(str(row["value"]), _LABELS[told.lower()], "labelled")
+    question = Question(str(row["value"]), label, "labelled")
     yield group, domain, Case("labelled", context, (Act(str(row["action"]), (question,), level),))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from core.errors import BadInput, PlacetError
-from core.training.data import training_stories
+from core.training.data import Label, training_stories
 from core.training.labelled import read_labelled
 
 pytest.importorskip("peft")
@@ -58,6 +58,9 @@ def test_a_disk_that_is_full_is_told_of_and_the_old_checkpoint_stays(
         ("rows.toml", "situations = []"),
         ("rows.jsonl", ""),
         ("rows.jsonl", '{"value": "v", "action": "a", "label": Infinity}'),
+        ("rows.jsonl", '{"value": "v", "action": "a", "label": 0.7}'),
+        ("rows.jsonl", '{"value": "v", "action": "a", "label": null}'),
+        ("rows.jsonl", '{"value": "v", "action": "a", "label": 1, "harm": 1%s}' % ("0" * 400)),
         ("rows.jsonl", "[" * 100_000),
         ("rows.jsonl", "7"),
     ],
@@ -67,3 +70,13 @@ def test_labelled_rows_that_make_no_sense_are_refused(tmp_path: Path, name: str,
     with pytest.raises(BadInput) as caught:
         read_labelled(tmp_path / name)
     assert caught.value.where.startswith(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("label", ['"keeps"', '"KEEPS"', "1", "1.0", '"1"', "true"])
+def test_a_label_may_be_a_word_or_a_number(tmp_path: Path, label: str) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(f'{{"value": "v", "action": "a", "label": {label}}}', "utf-8")
+
+    [(_, _, case)] = read_labelled(path)
+
+    assert case.acts[0].questions[0].label is Label.KEEPS
