@@ -159,8 +159,7 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
         raise BadInput(
             f"the file cannot be read ({error.strerror})",
             where=str(path),
-            mend="Name the folder with the data sets by --data; docs/judge.md and docs/cmva.md say "
-            "which.",
+            mend="Check the name; the folder with the data sets is named by --data.",
         ) from None
     except (ValueError, TypeError, RecursionError) as error:
         raise BadInput(

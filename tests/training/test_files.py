@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from core.errors import BadInput, PlacetError
+from core.training import questions
 from core.training.data import Label, training_stories
 from core.training.labelled import read_labelled
 
@@ -33,6 +34,18 @@ def test_a_data_set_that_cannot_be_read_is_named_with_line_and_field(
     with pytest.raises(BadInput) as caught:
         training_stories(tmp_path)
     assert caught.value.where == f"{file}{place}"
+    assert text is not None or "Check the name" in caught.value.mend
+
+
+def test_a_question_without_its_text_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / questions.DEVELOPMENT).write_text('{"norm": "one"}\n', "utf-8")
+    asked = tmp_path / questions.ASKED
+    asked.write_text('{"question": "A?", "answer": "a", "norm": "two"}\n{"norm": "one"}\n', "utf-8")
+
+    with pytest.raises(BadInput) as caught:
+        questions.read_questions(tmp_path)
+
+    assert caught.value.where == f"{asked}, line 2: question"
 
 
 def test_a_disk_that_is_full_is_told_of_and_the_old_checkpoint_stays(
