@@ -10,7 +10,7 @@ import typer
 
 from core import library
 from core.cli.options import Policy, Seed
-from core.cli.output import Meter, announce, drawable, drawn, give, give_json, needs
+from core.cli.output import Meter, announce, drawable, give, give_json, needs
 from core.files import writable_folder
 from core.models import catalog
 from core.team import load_team
@@ -177,7 +177,7 @@ def evaluate_judge(
         if picture:
             from core.training.pictures import judge_picture
 
-            drawn(picture, lambda path: judge_picture(path, found, table))
+            judge_picture(picture, found, table)
     if as_json:
         give_json(
             [

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from core.domain.values import Foundation, Profile, Value
+from core.errors import PlacetError
 from core.models import adapters
 from core.models.base import Draft, Prompt, Sampling
 from core.models.trained import Measure, Tree
@@ -254,6 +255,12 @@ def test_pictures_are_drawn(tmp_path: Path) -> None:
     agent_pictures.aggregator_picture(tmp_path / "a.svg", methods)
     agent_pictures.agents_picture(tmp_path / "b.svg", found)
     assert all((tmp_path / name).stat().st_size > 1000 for name in ("a.svg", "b.svg"))
+    (tmp_path / "c.svg").mkdir()
+    with pytest.raises(PlacetError, match=r"c\.svg: it cannot be written") as caught:
+        agent_pictures.aggregator_picture(tmp_path / "c.svg", methods)
+    assert "space on the disk" in caught.value.mend
+    with pytest.raises(PlacetError, match="it cannot be written"):
+        agent_pictures.agents_picture(tmp_path / "c.svg", found)
 
 
 def test_our_own_questions_are_many_and_varied() -> None:
