@@ -172,8 +172,9 @@ def evaluate_judge(
         found: list[answers.Answer] = []
         for name, named in sets or [("held out", held_out(CORPUS / "judge", limit))]:
             meter.show(f"judging {name}", stage=name)
-            table += examine.labelled_rows(judge.model, name, named, rivals)
-            found += answers.put(judge.model, named) if picture else []
+            told = answers.put(judge.model, named)
+            table += examine.labelled_rows(name, named, told, judge.model.card, rivals)
+            found += told
         if picture:
             from core.training.pictures import judge_picture
 
