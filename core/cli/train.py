@@ -292,10 +292,10 @@ def _rivals(meter: Meter) -> Any:
     from core.baseline import review_score
     from core.models.load import load_text_model
     from core.training import rivals
-    from core.training.data import Split, corpus_case, read_corpus
+    from core.training.data import Split, corpus_case, split_situations
 
     meter.show("fitting n-grams, loading the rivals", stage="rivals")
-    learnt = [corpus_case(one) for one in read_corpus(CORPUS / "judge") if one.split is Split.TRAIN]
+    learnt = [corpus_case(one) for one in split_situations(CORPUS / "judge", Split.TRAIN)]
     model = load_text_model(catalog.DEFAULT)
 
     def reviewed(asked: Any) -> Any:

@@ -23,10 +23,8 @@ from core.training.data import (
     Label,
     Question,
     Situation,
-    Split,
     Story,
     corpus_case,
-    read_corpus,
     read_stories,
     rows,
 )
@@ -194,8 +192,3 @@ def foundation_answers(judge: JudgeModel, data: Path) -> list[Answer]:
             case = Case("foundation", "", (Act(row["text"], questions),))
             named.append((row["norm"], "foundation", case))
     return put(judge, named)
-
-
-def split_situations(corpus: Path, split: Split) -> list[Situation]:
-    """The corpus's situations of one split."""
-    return [s for s in read_corpus(corpus) if s.split is split]

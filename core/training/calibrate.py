@@ -27,11 +27,10 @@ from core.training.answers import (
     calibrated,
     corpus_answers,
     danger_of,
-    split_situations,
     story_answers,
     whole_actions,
 )
-from core.training.data import Label, Split, training_stories
+from core.training.data import Label, Split, split_situations, training_stories
 from core.training.examine import evaluate
 from core.training.heads_config import HeadsConfig
 

@@ -203,6 +203,11 @@ def read_corpus(folder: Path, names: tuple[str, ...] = ()) -> list[Situation]:
     return list(found.values())
 
 
+def split_situations(corpus: Path, split: Split, names: tuple[str, ...] = ()) -> list[Situation]:
+    """The situations of one split; files, order and errors as of `read_corpus`."""
+    return [one for one in read_corpus(corpus, names) if one.split is split]
+
+
 def read_situations(path: Path) -> list[Situation]:
     """The situations in one file.
 

@@ -21,11 +21,10 @@ from core.training.answers import (
     corpus_answers,
     danger_of,
     foundation_answers,
-    split_situations,
     story_answers,
     whole_actions,
 )
-from core.training.data import Case, Label, Split, read_stories
+from core.training.data import Case, Label, Split, read_stories, split_situations
 from core.training.measure import Figure, Floats, Ints, Row
 from core.training.people import FOUNDATIONS
 from core.training.rivals import Rival

@@ -16,8 +16,8 @@ from core.training.data import (
     Question,
     Split,
     corpus_case,
-    read_corpus,
     read_situations,
+    split_situations,
 )
 
 Named = tuple[str, str, Case]
@@ -77,7 +77,7 @@ def read_labelled(path: Path, limit: int | None = None) -> list[Named]:
 
 def held_out(corpus: Path, limit: int | None = None) -> list[Named]:
     """The third of the corpus that is never trained on; of it `limit` situations, evenly spread."""
-    kept = [one for one in read_corpus(corpus) if one.split is Split.HELD_OUT]
+    kept = split_situations(corpus, Split.HELD_OUT)
     if limit and limit < len(kept):
         kept = [kept[place * len(kept) // limit] for place in range(limit)]
     return [(one.id, one.domain, corpus_case(one)) for one in kept]
