@@ -111,6 +111,11 @@ def calibrated(found: Sequence[Answer], calibration: Calibration) -> list[Answer
     ]
 
 
+def decided(found: Sequence[Answer]) -> list[Answer]:
+    """Without unrelated values."""
+    return [a for a in found if a.label is not Label.UNRELATED]
+
+
 def corpus_answers(judge: JudgeModel, situations: Sequence[Situation]) -> list[Answer]:
     """Every action under every value of its situation."""
     return put(judge, [(s.id, s.domain, corpus_case(s)) for s in situations])

@@ -20,6 +20,7 @@ from core.training.answers import (
     Answer,
     corpus_answers,
     danger_of,
+    decided,
     foundation_answers,
     story_answers,
     whole_actions,
@@ -29,11 +30,6 @@ from core.training.measure import Figure, Floats, Ints, Row
 from core.training.people import FOUNDATIONS
 from core.training.rivals import Rival
 from core.training.rivals import questions as rivals_questions
-
-
-def decided(found: Sequence[Answer]) -> list[Answer]:
-    """Without unrelated values."""
-    return [a for a in found if a.label is not Label.UNRELATED]
 
 
 def value_rows(name: str, found: Sequence[Answer], threshold: float, violation: float) -> list[Row]:

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from core.files import writing
-from core.training.answers import Answer
+from core.training.answers import Answer, decided
 from core.training.data import Label
 from core.training.measure import Bools, Floats, Row, calibration_error, reliability
 
@@ -21,7 +21,7 @@ def judge_picture(path: Path, found: Sequence[Answer], table: Sequence[Row]) -> 
     """
     drawn = Figure(figsize=(10, 4.4), layout="constrained")
     left, right = drawn.subplots(1, 2)
-    clear = [a for a in found if a.label is not Label.UNRELATED]
+    clear = decided(found)
     curves = (
         ("score: value kept", [a.score for a in clear], [a.label is Label.KEEPS for a in clear]),
         (
