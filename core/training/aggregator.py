@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,6 +18,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from core.domain.values import Profile
 from core.files import dump_toml, write_whole
 from core.stages import prompts
+from core.training.data import hashed_share
 from core.training.questions import Question
 from core.training.replies import Sample, sample
 from core.training.settings import Count
@@ -134,5 +134,4 @@ def train(
 
 def _apart(text: str, share: float) -> bool:
     """Whether a question decides when to stop instead of being learnt from."""
-    number = int.from_bytes(sha256(f"placet aggregator {text}".encode()).digest()[:4], "big")
-    return number / 2**32 < share
+    return hashed_share(f"placet aggregator {text}") < share

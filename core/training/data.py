@@ -125,10 +125,19 @@ def split_of(identity: str) -> Split:
     Situations that differ after a slash alone share their actions, and stay together.
     """
     story = identity.partition("/")[0]
-    number = int.from_bytes(sha256(f"placet judge {story}".encode()).digest()[:4], "big")
+    number = _hashed(f"placet judge {story}")
     if number % 3 == 0:
         return Split.HELD_OUT
     return Split.CALIBRATION if number // 3 % 6 == 0 else Split.TRAIN
+
+
+def hashed_share(text: str) -> float:
+    """Where a text falls between 0 and 1, by its hash alone, evenly."""
+    return _hashed(text) / 2**32
+
+
+def _hashed(text: str) -> int:
+    return int.from_bytes(sha256(text.encode()).digest()[:4], "big")
 
 
 class _Row(dict[str, Any]):
