@@ -10,7 +10,7 @@ import typer
 
 from core import library, paths
 from core.cli.options import Seed
-from core.cli.output import Meter, drawable, drawn, give, give_json, needs
+from core.cli.output import Meter, drawable, give, give_json, needs
 from core.cli.train import (
     CORPUS,
     AsJson,
@@ -204,7 +204,7 @@ def evaluate_agents(
     if picture:
         from core.training.agent_pictures import agents_picture
 
-        drawn(picture, lambda path: agents_picture(path, found))
+        agents_picture(picture, found)
     if as_json:
         give_json(measure.as_json(found))
     else:
@@ -261,7 +261,7 @@ def evaluate_aggregator(
     if picture:
         from core.training.agent_pictures import aggregator_picture
 
-        drawn(picture, lambda path: aggregator_picture(path, methods))
+        aggregator_picture(picture, methods)
     if as_json:
         give_json(measure.as_json(methods, steering))
     else:

@@ -8,8 +8,7 @@ import typer
 
 from core import paths
 from core.cli.output import Meter, give, give_json, needs, warn
-from core.errors import BadInput
-from core.files import writable_folder
+from core.files import writable_folder, writing
 from core.games import run
 from core.games.matrix import GAMES, Game, load_game
 from core.games.players import find_player
@@ -183,11 +182,9 @@ def _draw(folder: Path, runs: list[Path], found: "list[Found]", games: dict[str,
     from core.games import pictures
 
     told = [(path, run.read_settings(path)) for path in runs]
-    try:
+    with writing(folder):
         written = pictures.training_picture(folder, told)
         written += pictures.curves_picture(folder, told)
         written += pictures.regret_picture(folder, found, games)
-    except OSError as error:
-        raise BadInput(f"no picture can be written ({error})", where=str(folder)) from None
     for path in written:
         warn(str(path))

@@ -5,7 +5,6 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -86,16 +85,6 @@ def drawable(picture: Path | None) -> None:
                 mend="Name it .svg or .png.",
             )
         writable_folder(picture.parent)
-
-
-def drawn(picture: Path, draw: Callable[[Path], object]) -> None:
-    """Has `draw` write a picture there; `BadInput` where it cannot."""
-    try:
-        draw(picture)
-    except (OSError, ValueError) as error:
-        raise BadInput(
-            f"the picture cannot be written ({error})", where=str(picture), mend="Name it .svg."
-        ) from None
 
 
 class Meter:

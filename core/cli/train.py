@@ -10,7 +10,7 @@ import typer
 
 from core import library
 from core.cli.options import Policy, Seed
-from core.cli.output import Meter, announce, drawable, drawn, give, give_json, needs
+from core.cli.output import Meter, announce, drawable, give, give_json, needs
 from core.files import writable_folder
 from core.models import catalog
 from core.team import load_team
@@ -172,12 +172,13 @@ def evaluate_judge(
         found: list[answers.Answer] = []
         for name, named in sets or [("held out", held_out(CORPUS / "judge", limit))]:
             meter.show(f"judging {name}", stage=name)
-            table += examine.labelled_rows(judge.model, name, named, rivals)
-            found += answers.put(judge.model, named) if picture else []
+            told = answers.put(judge.model, named)
+            table += examine.labelled_rows(name, named, told, judge.model.card, rivals)
+            found += told
         if picture:
             from core.training.pictures import judge_picture
 
-            drawn(picture, lambda path: judge_picture(path, found, table))
+            judge_picture(picture, found, table)
     if as_json:
         give_json(
             [
@@ -291,10 +292,10 @@ def _rivals(meter: Meter) -> Any:
     from core.baseline import review_score
     from core.models.load import load_text_model
     from core.training import rivals
-    from core.training.data import Split, corpus_case, read_corpus
+    from core.training.data import Split, corpus_case, split_situations
 
     meter.show("fitting n-grams, loading the rivals", stage="rivals")
-    learnt = [corpus_case(one) for one in read_corpus(CORPUS / "judge") if one.split is Split.TRAIN]
+    learnt = [corpus_case(one) for one in split_situations(CORPUS / "judge", Split.TRAIN)]
     model = load_text_model(catalog.DEFAULT)
 
     def reviewed(asked: Any) -> Any:

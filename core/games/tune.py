@@ -12,12 +12,15 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from core.errors import BadInput
-from core.files import as_table, read_text
+from core.files import as_table, field_of, read_text
 from core.games import run
 from core.games.episodes import Episodes, Seat
 from core.training import ppo_run
 from core.training.ppo import Figures, Ppo, PpoConfig
+from core.training.settings import Count
 from core.training.spoken import Speaker
 
 PER_UPDATE = "episodes_per_update"
@@ -108,14 +111,19 @@ def learning(settings: run.RunSettings, threads: int = 1) -> PpoConfig:
     if PER_UPDATE not in settings.learning or not named.keys() <= known:
         odd = ", ".join(sorted(named.keys() - known)) or PER_UPDATE
         raise BadInput(f"the trainer's settings are not those of this Placet ({odd})")
-    told: dict[str, Any] = {
-        **named,
-        "seed": settings.seed,
-        "steps": ceil(settings.episodes / int(settings.learning[PER_UPDATE])),
-        "checkpoint_every": 10,
-        "threads": threads,
-    }
-    return PpoConfig(**told)
+    try:
+        episodes = msgspec.convert(settings.learning[PER_UPDATE], Count)
+        told = {
+            **named,
+            "seed": settings.seed,
+            "steps": ceil(settings.episodes / episodes),
+            "checkpoint_every": 10,
+            "threads": threads,
+        }
+        return msgspec.convert(told, PpoConfig)
+    except msgspec.ValidationError as error:
+        problem, field = field_of(error)
+        raise BadInput(problem, where=f"learning.{field or PER_UPDATE}") from None
 
 
 def _begin(settings: run.RunSettings, folder: Path, resume: bool) -> None:

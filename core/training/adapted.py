@@ -32,9 +32,20 @@ LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_
 
 
 class Adapter:
-    """An adapter on the linear layers of `causal`, a causal model, from `first_layer` up."""
+    """An adapter on the linear layers of `causal`, a causal model, from `first_layer` up.
+
+    Raises:
+        BadInput: the model has no such layer.
+    """
 
     def __init__(self, causal: Any, rank: int, alpha: int, first_layer: int) -> None:
+        depth = causal.config.num_hidden_layers
+        if first_layer >= depth:  # peft takes an empty list of layers for all of them
+            raise BadInput(
+                f"the model has no layer {first_layer} to put an adapter on",
+                where="first_layer",
+                mend=f"Set it below {depth}.",
+            )
         self.first_layer = first_layer
         self.model: PeftModel = get_peft_model(
             causal,
@@ -42,7 +53,7 @@ class Adapter:
                 r=rank,
                 lora_alpha=alpha,
                 target_modules=list(LINEAR),
-                layers_to_transform=list(range(first_layer, causal.config.num_hidden_layers)),
+                layers_to_transform=list(range(first_layer, depth)),
                 task_type="CAUSAL_LM",
             ),
             autocast_adapter_dtype=False,

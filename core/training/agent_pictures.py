@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure as Drawing
 
+from core.files import writing
 from core.training.measure import Figure
 from core.training.measure_agents import Conformity
 from core.training.measure_aggregator import FIGURES, Method
 
 
 def agents_picture(path: Path, found: Mapping[str, Conformity]) -> None:
-    """Base and agent by value, as the rewarding judge and as the second one see them.
+    """Base and agent by value, as both judges see them; SVG or PNG by its name.
 
-    Raises `ValueError` where matplotlib knows no such format.
+    Raises `PlacetError` where it cannot be written.
     """
     drawn = Drawing(figsize=(10, 4), layout="constrained")
     sides = drawn.subplots(1, 2, sharey=True)
@@ -35,7 +36,8 @@ def agents_picture(path: Path, found: Mapping[str, Conformity]) -> None:
         axes.set(title=title, ylim=(0, 1))
     sides[0].set_ylabel("probability of conforming")
     sides[0].legend(loc="lower right", fontsize="small")
-    drawn.savefig(path)
+    with writing(path):
+        drawn.savefig(path)
 
 
 def aggregator_picture(path: Path, methods: Mapping[str, Method]) -> None:
@@ -49,7 +51,8 @@ def aggregator_picture(path: Path, methods: Mapping[str, Method]) -> None:
         axes.errorbar(middle, places, xerr=_sides(found), fmt="o", capsize=2)
         axes.set_yticks(places, names, fontsize="small")
         axes.set_title("r·c" if figure == "alignment" else figure)
-    drawn.savefig(path)
+    with writing(path):
+        drawn.savefig(path)
 
 
 def _bars(axes: object, found: Sequence[Figure], shift: float, name: str) -> None:

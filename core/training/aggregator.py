@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,6 +18,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from core.domain.values import Profile
 from core.files import dump_toml, write_whole
 from core.stages import prompts
+from core.training.data import hashed_share
 from core.training.questions import Question
 from core.training.replies import Sample, sample
 from core.training.settings import Count
@@ -55,12 +55,15 @@ def chosen(questions: Sequence[Question], count: int, seed: int) -> list[Questio
 
 
 def profile_of(question: Question, profile: Profile) -> Profile:
-    """The profile with the weights that the question's answer speaks for."""
-    if not any(question.weights.values()):
-        return profile.with_weights({value.id: 1.0 for value in profile.values})
-    return profile.with_weights(
-        {value.id: question.weights.get(value.id, 0.0) for value in profile.values}
-    )
+    """The profile with the weights that the question's answer speaks for, or else all alike.
+
+    An answer weighs foundations; a value that names none counts by its id.
+    """
+    weights = {
+        value.id: question.weights.get(value.foundation or value.id, 0.0)
+        for value in profile.values
+    }
+    return profile.with_weights(weights if any(weights.values()) else dict.fromkeys(weights, 1.0))
 
 
 def samples(
@@ -131,5 +134,4 @@ def train(
 
 def _apart(text: str, share: float) -> bool:
     """Whether a question decides when to stop instead of being learnt from."""
-    number = int.from_bytes(sha256(f"placet aggregator {text}".encode()).digest()[:4], "big")
-    return number / 2**32 < share
+    return hashed_share(f"placet aggregator {text}") < share

@@ -23,10 +23,8 @@ from core.training.data import (
     Label,
     Question,
     Situation,
-    Split,
     Story,
     corpus_case,
-    read_corpus,
     read_stories,
     rows,
 )
@@ -113,6 +111,11 @@ def calibrated(found: Sequence[Answer], calibration: Calibration) -> list[Answer
     ]
 
 
+def decided(found: Sequence[Answer]) -> list[Answer]:
+    """Without unrelated values."""
+    return [a for a in found if a.label is not Label.UNRELATED]
+
+
 def corpus_answers(judge: JudgeModel, situations: Sequence[Situation]) -> list[Answer]:
     """Every action under every value of its situation."""
     return put(judge, [(s.id, s.domain, corpus_case(s)) for s in situations])
@@ -194,8 +197,3 @@ def foundation_answers(judge: JudgeModel, data: Path) -> list[Answer]:
             case = Case("foundation", "", (Act(row["text"], questions),))
             named.append((row["norm"], "foundation", case))
     return put(judge, named)
-
-
-def split_situations(corpus: Path, split: Split) -> list[Situation]:
-    """The corpus's situations of one split."""
-    return [s for s in read_corpus(corpus) if s.split is split]

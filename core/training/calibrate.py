@@ -27,11 +27,11 @@ from core.training.answers import (
     calibrated,
     corpus_answers,
     danger_of,
-    split_situations,
+    decided,
     story_answers,
     whole_actions,
 )
-from core.training.data import Label, Split, training_stories
+from core.training.data import Label, Split, split_situations, training_stories
 from core.training.examine import evaluate
 from core.training.heads_config import HeadsConfig
 
@@ -158,7 +158,7 @@ def calibrate(judge: JudgeModel, data: Path, corpus: Path) -> JudgeModel:
     harmful = np.array([a.harmful for a in whole])
     medium, high = measure.risk_thresholds(level, harmful, config.missed, config.alarmed)
     found = calibrated(agents + people, fitted)
-    clear = [a for a in found if a.label is not Label.UNRELATED]
+    clear = decided(found)
     respect = measure.best_threshold(
         np.array([a.score for a in clear]), np.array([a.label is Label.KEEPS for a in clear])
     )
@@ -181,7 +181,7 @@ def calibrate(judge: JudgeModel, data: Path, corpus: Path) -> JudgeModel:
 
 def _neutral(fitted: Calibration, agents: Sequence[Answer], config: CalibrationConfig) -> float:
     """The credit for P(unrelated) at which scores of keeps/breaks rows are best calibrated."""
-    clear = [a for a in agents if a.label is not Label.UNRELATED]
+    clear = decided(agents)
     chances = fitted.respect(torch.tensor([a.logits for a in clear])).numpy()
     kept = np.array([a.label is Label.KEEPS for a in clear])
     low, high = config.neutral_grid

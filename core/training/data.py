@@ -125,10 +125,19 @@ def split_of(identity: str) -> Split:
     Situations that differ after a slash alone share their actions, and stay together.
     """
     story = identity.partition("/")[0]
-    number = int.from_bytes(sha256(f"placet judge {story}".encode()).digest()[:4], "big")
+    number = _hashed(f"placet judge {story}")
     if number % 3 == 0:
         return Split.HELD_OUT
     return Split.CALIBRATION if number // 3 % 6 == 0 else Split.TRAIN
+
+
+def hashed_share(text: str) -> float:
+    """Where a text falls between 0 and 1, by its hash alone, evenly."""
+    return _hashed(text) / 2**32
+
+
+def _hashed(text: str) -> int:
+    return int.from_bytes(sha256(text.encode()).digest()[:4], "big")
 
 
 class _Row(dict[str, Any]):
@@ -159,8 +168,7 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
         raise BadInput(
             f"the file cannot be read ({error.strerror})",
             where=str(path),
-            mend="Name the folder with the data sets by --data; docs/judge.md and docs/cmva.md say "
-            "which.",
+            mend="Check the name; the folder with the data sets is named by --data.",
         ) from None
     except (ValueError, TypeError, RecursionError) as error:
         raise BadInput(
@@ -202,6 +210,11 @@ def read_corpus(folder: Path, names: tuple[str, ...] = ()) -> list[Situation]:
                 raise ValueError(f"{path.name}: {situation.id} stands twice")
             found[situation.id] = situation
     return list(found.values())
+
+
+def split_situations(corpus: Path, split: Split, names: tuple[str, ...] = ()) -> list[Situation]:
+    """The situations of one split; files, order and errors as of `read_corpus`."""
+    return [one for one in read_corpus(corpus, names) if one.split is split]
 
 
 def read_situations(path: Path) -> list[Situation]:

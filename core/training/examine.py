@@ -20,22 +20,16 @@ from core.training.answers import (
     Answer,
     corpus_answers,
     danger_of,
+    decided,
     foundation_answers,
-    put,
-    split_situations,
     story_answers,
     whole_actions,
 )
-from core.training.data import Case, Label, Split, read_stories
+from core.training.data import Case, Label, Split, read_stories, split_situations
 from core.training.measure import Figure, Floats, Ints, Row
 from core.training.people import FOUNDATIONS
 from core.training.rivals import Rival
 from core.training.rivals import questions as rivals_questions
-
-
-def decided(found: Sequence[Answer]) -> list[Answer]:
-    """Without unrelated values."""
-    return [a for a in found if a.label is not Label.UNRELATED]
 
 
 def value_rows(name: str, found: Sequence[Answer], threshold: float, violation: float) -> list[Row]:
@@ -213,15 +207,18 @@ def evaluate(judge: JudgeModel, data: Path, corpus: Path) -> list[Row]:
 
 
 def labelled_rows(
-    judge: JudgeModel,
     name: str,
     named: Sequence[tuple[str, str, Case]],
+    found: Sequence[Answer],
+    card: dict[str, Any],
     rivals: Sequence[Rival] = (),
 ) -> list[Row]:
-    """The figures for rows that somebody brings; risk only where they say what does harm."""
-    threshold = float(judge.card["thresholds"]["respect"])
-    violation = float(judge.card["thresholds"]["violation"])
-    found = put(judge, named)
+    """The figures for rows that somebody brings, of which `found` are the judge's answers.
+
+    Risk only where the rows say what does harm.
+    """
+    threshold = float(card["thresholds"]["respect"])
+    violation = float(card["thresholds"]["violation"])
     table = value_rows(name, found, threshold, violation)
     for rival in rivals:
         table += rival_rows(name, rival, [case for _, _, case in named], found)
@@ -231,7 +228,7 @@ def labelled_rows(
         )
     acts = [act for _, _, case in named for act in case.acts]
     if all(act.harm is not None for act in acts):
-        table += risk_rows(name, _told_actions(named, found), judge.card)
+        table += risk_rows(name, _told_actions(named, found), card)
     return table
 
 

@@ -75,8 +75,7 @@ def build_cases(stage: Stage, data: Path, corpus: Path, rng: Random) -> list[Cas
             others if stage.others >= 1 else rng.sample(others, round(stage.others * len(others)))
         )
     if stage.corpus_rounds:
-        found = sets.read_corpus(corpus, stage.corpus_files)
-        situations = [s for s in found if s.split is Split.TRAIN]
+        situations = sets.split_situations(corpus, Split.TRAIN, stage.corpus_files)
         for _ in range(stage.corpus_rounds):
             cases += sets.corpus_cases(situations, rng)
     rng.shuffle(cases)

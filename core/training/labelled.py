@@ -16,19 +16,21 @@ from core.training.data import (
     Question,
     Split,
     corpus_case,
-    read_corpus,
     read_situations,
+    split_situations,
 )
 
 Named = tuple[str, str, Case]
 """Group, domain, and a case with the labels it ought to get."""
 
-_LABELS = {
+_LABELS: dict[str | float, Label] = {
     "keeps": Label.KEEPS,
     "breaks": Label.BREAKS,
     "unrelated": Label.UNRELATED,
     "1": Label.KEEPS,
     "0": Label.BREAKS,
+    1: Label.KEEPS,
+    0: Label.BREAKS,
 }
 
 
@@ -75,7 +77,7 @@ def read_labelled(path: Path, limit: int | None = None) -> list[Named]:
 
 def held_out(corpus: Path, limit: int | None = None) -> list[Named]:
     """The third of the corpus that is never trained on; of it `limit` situations, evenly spread."""
-    kept = [one for one in read_corpus(corpus) if one.split is Split.HELD_OUT]
+    kept = split_situations(corpus, Split.HELD_OUT)
     if limit and limit < len(kept):
         kept = [kept[place * len(kept) // limit] for place in range(limit)]
     return [(one.id, one.domain, corpus_case(one)) for one in kept]
@@ -95,11 +97,11 @@ def _cases(row: dict[str, Any], number: str) -> Iterator[Named]:
         )
         yield group, domain, Case("labelled", context, acts)
         return
-    label = row["label"]
-    told = label if isinstance(label, str) else str(int(label))
+    told = row["label"]
+    label = _LABELS[told.lower() if isinstance(told, str) else told]
     harm = row.get("harm")
     level = None
     if harm is not None:
         level = float(Harm(harm) is not Harm.NONE) if isinstance(harm, str) else float(harm)
-    question = Question(str(row["value"]), _LABELS[told.lower()], "labelled")
+    question = Question(str(row["value"]), label, "labelled")
     yield group, domain, Case("labelled", context, (Act(str(row["action"]), (question,), level),))

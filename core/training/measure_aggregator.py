@@ -140,18 +140,22 @@ def measure_aggregator(
     ]
     taught = [shown_how(case.question.text, case.profile) for case in cases]
     synthesis = _written(aggregator, asked, cases, samples, seed, AGGREGATOR, tell, watch)
+    agents = [
+        [
+            by_question[case.question.text][value.id]
+            for value in case.profile.active
+            if value.id in speakers
+        ]
+        for case in cases
+    ]
     options = {
         AGGREGATOR: synthesis,
         "aggregator, one sample": [row[:1] for row in synthesis],
-        "best agent": [
-            [by_question[case.question.text][value.id] for value in case.profile.active
-             if value.id in speakers]
-            for case in cases
-        ],
+        "best agent": [row or [""] for row in agents],  # where nobody speaks, nothing is said
         "base": [[plain[case.question.text]] for case in cases],
         "base, shown how": _written(base, taught, cases, 1, seed, "shown how", tell, watch),
         "base, aggregating": _written(base, asked, cases, 1, seed, "aggregating", tell, watch),
-    }  # fmt: skip
+    }
     methods: dict[str, Method] = {}
     for name, rows in options.items():
         methods[name] = _best(judge, cases, rows, partial(tell, f"judging {name}"))

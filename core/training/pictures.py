@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from core.training.answers import Answer
+from core.files import writing
+from core.training.answers import Answer, decided
 from core.training.data import Label
 from core.training.measure import Bools, Floats, Row, calibration_error, reliability
 
@@ -16,11 +17,11 @@ from core.training.measure import Bools, Floats, Row, calibration_error, reliabi
 def judge_picture(path: Path, found: Sequence[Answer], table: Sequence[Row]) -> None:
     """Reliability diagrams beside AUROC by set and domain, with 95 % bars; SVG or PNG by its name.
 
-    Raises `ValueError` where matplotlib knows no such format.
+    Raises `PlacetError` where it cannot be written.
     """
     drawn = Figure(figsize=(10, 4.4), layout="constrained")
     left, right = drawn.subplots(1, 2)
-    clear = [a for a in found if a.label is not Label.UNRELATED]
+    clear = decided(found)
     curves = (
         ("score: value kept", [a.score for a in clear], [a.label is Label.KEEPS for a in clear]),
         (
@@ -48,7 +49,8 @@ def judge_picture(path: Path, found: Sequence[Answer], table: Sequence[Row]) -> 
     right.axvline(0.5, linestyle=":", color="gray")
     right.set_yticks(places, [row.set for row in rows], fontsize="small")
     right.set(xlim=(0, 1), title="AUROC (× by the action alone)")
-    drawn.savefig(path)
+    with writing(path):
+        drawn.savefig(path)
 
 
 def _curve(axes: object, name: str, chances: Floats, happened: Bools) -> None:

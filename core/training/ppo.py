@@ -17,7 +17,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator
@@ -25,7 +25,7 @@ from torch import Tensor
 
 from core.training.adapted import Adapted, clipped_step
 from core.training.rollouts import Laid, Policy, Rollout, Tokens, lay
-from core.training.settings import Count, Natural, Rate, Share
+from core.training.settings import Count, Natural, Positive, Rate, Share
 from core.training.steps import rate_at
 
 
@@ -59,21 +59,21 @@ class PpoConfig:
     exact_kl: bool = False
     """Charge drift in the loss, exactly over the vocabulary, not in the reward, as sampled: what is
     no longer sampled still pulls back."""
-    kl_target: Rate = 6.0
+    kl_target: Positive = 6.0
     """Nats a reply that the coefficient aims at."""
-    kl_horizon: Rate = 50.0
+    kl_horizon: Positive = 50.0
     """Steps in which the coefficient grows e-fold while the drift is a fifth above its target or
     more; it falls as fast below."""
     kl_stop: Rate = 40.0
     """Nats a reply above which the run has run away."""
     kl_patience: Count = 3
     """So many steps above `kl_stop`, one after the other, end the run."""
-    baseline: str = "prompt"
+    baseline: Literal["prompt", "running"] = "prompt"
     """`prompt`: a reply is held against the others to its prompt. `running`: against what this
     prompt's replies were worth lately, for samplers that come back to a few prompts."""
     memory: Share = 0.9
     """What is left of a running value after one more sample, 0 to 1."""
-    scale_floor: Rate = 0.05
+    scale_floor: Positive = 0.05
     """Advantages are divided by their usual size, but never by less than this."""
     row_length: Count = 640
     """Tokens in a row of a pass, about."""
@@ -81,10 +81,6 @@ class PpoConfig:
     """Rollouts read at once: bounds the memory."""
     checkpoint_every: Count = 10
     threads: Count = 2
-
-    def __post_init__(self) -> None:
-        if self.baseline not in ("prompt", "running"):
-            raise ValueError(f"the baseline {self.baseline!r} is neither prompt nor running")
 
 
 @dataclass(frozen=True, slots=True)

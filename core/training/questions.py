@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from core.errors import BadInput
 from core.training.data import rows
 
 ASKED = "question_profile_answer.jsonl"
@@ -32,27 +30,17 @@ def read_questions(data: Path) -> tuple[list[Question], list[Question]]:
     """The questions to learn from, and those held out: the ones of Moral Stories' development set.
 
     Raises:
-        BadInput: a file is missing or a line cannot be read.
+        BadInput: a file is missing, a line cannot be read, or it lacks a field.
     """
-    norms = {_field(row, "norm", data / DEVELOPMENT) for row in rows(data / DEVELOPMENT)}
+    norms = {row["norm"] for row in rows(data / DEVELOPMENT)}
     learnt: list[Question] = []
     kept: list[Question] = []
     for row in rows(data / ASKED):
-        text, answer, norm = (
-            _field(row, name, data / ASKED) for name in ("question", "answer", "norm")
-        )
-        profile = row.get("profile") or {}
-        (kept if norm in norms else learnt).append(Question(text, answer, dict(profile)))
+        asked = Question(row["question"], row["answer"], dict(row.get("profile") or {}))
+        (kept if row["norm"] in norms else learnt).append(asked)
     return learnt, kept
 
 
 def own_questions() -> list[Question]:
     """The questions of the corpus: for measuring only, with no answers."""
     return [Question(row["question"], foundations=tuple(row["foundations"])) for row in rows(OWN)]
-
-
-def _field(row: Mapping[str, Any], name: str, path: Path) -> str:
-    found = row.get(name)
-    if not isinstance(found, str):
-        raise BadInput("a row has no text there", where=f"{path}: {name}")
-    return found

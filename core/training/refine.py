@@ -33,7 +33,7 @@ from core.training.ppo_run import train
 from core.training.replies import as_used, prompt_tokens
 from core.training.rollouts import Policy, Rollout, Tokens
 from core.training.samplers import Memoryless
-from core.training.settings import Count, Rate, Share
+from core.training.settings import Count, Part, Positive, Rate, Share
 from core.training.texts import Scene, held_out, read_scenes
 from core.training.wording import distance
 from core.training.writer import Writer
@@ -61,13 +61,13 @@ class RefineConfig:
     fitting: Rate = 1.0
     apart: Rate = 0.5
     keeping: Rate = 0.5
-    full_fit: Rate = 25.0
+    full_fit: Positive = 25.0
     """Nats by which a scenario makes a text likelier, from where on it fits wholly. Counted by the
     token instead, a few words taken from the scenario would do."""
-    full_keep: Rate = 0.5
+    full_keep: Positive = 0.5
     """Share of the action's words in a rewrite, from where on it keeps the action wholly."""
-    held_out: Share = 0.15
-    """Share of the scenarios that is never trained on, 0 to 1, as in the training before."""
+    held_out: Part = 0.15
+    """Share of the scenarios never trained on, between 0 and 1, as in the training before."""
     ppo: PpoConfig = field(
         default_factory=lambda: PpoConfig(
             steps=60,

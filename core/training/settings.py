@@ -16,7 +16,10 @@ Settings = TypeVar("Settings")
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Natural = Annotated[int, msgspec.Meta(ge=0)]
 Rate = Annotated[float, msgspec.Meta(ge=0)]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Part = Annotated[float, msgspec.Meta(gt=0, lt=1)]
+"""A share that leaves something on both sides."""
 
 
 def load_settings(kind: type[Settings], path: Path) -> Settings:

@@ -24,7 +24,7 @@ from core.files import dump_toml, write_whole
 from core.models.trees import size
 from core.training.adapted import Adapted, clipped_step, save_whole, taking_up
 from core.training.replies import Sample, losses, proposing, rewriting
-from core.training.settings import Count, Natural, Rate, Share
+from core.training.settings import Count, Natural, Part, Rate, Share
 from core.training.steps import Progress, Report, in_steps, rate_at
 from core.training.texts import Scene, held_out, read_scenes
 
@@ -57,8 +57,8 @@ class SftConfig:
     """Steps between two looks at the held-out loss, each of which is a checkpoint too."""
     patience: Count = 3
     """So many looks without a better loss end the training."""
-    held_out: Share = 0.15
-    """Share of the scenarios that is never trained on, 0 to 1."""
+    held_out: Part = 0.15
+    """Share of the scenarios that is never trained on, between 0 and 1."""
     rewrites_propose: bool = True
     """Whether a good rewrite also serves as a proposal for its goal."""
     first_clauses: bool = False
@@ -133,7 +133,6 @@ class Trainer:
         found = [
             losses(self.adapted.causal, batch, self.config.row_length)
             for batch in in_steps(samples, 2048)
-            if batch
         ]
         return float(torch.cat(found).mean()) if found else math.nan
 

@@ -40,11 +40,11 @@ One = TypeVar("One", bound=InTree)
 
 def in_steps(samples: Iterable[One], tokens: int) -> list[list[One]]:
     """Neighbours together, about `tokens` tokens a step."""
-    steps: list[list[One]] = [[]]
+    steps: list[list[One]] = []
     filled = 0
     for one in samples:
         length = size(one.tree)
-        if steps[-1] and filled + length > tokens:
+        if not steps or filled + length > tokens:
             steps.append([])
             filled = 0
         steps[-1].append(one)

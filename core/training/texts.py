@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ from random import Random
 from typing import Any
 
 from core.domain.scenario import Scenario
-from core.training.data import rows
+from core.training.data import hashed_share, rows
 
 POLICY = "policy.jsonl"
 ALIGN = "align.jsonl"
@@ -100,8 +99,7 @@ def read_scenes(corpus: Path, rewrites_propose: bool, first_clauses: bool = Fals
 
 def held_out(scene: Scene, share: float) -> bool:
     """Whether a scenario is kept for testing: by the hash of its goal, so that nothing leaks."""
-    number = int.from_bytes(hashlib.sha256(scene.scenario.goal.encode()).digest()[:4], "big")
-    return number / 2**32 < share
+    return hashed_share(scene.scenario.goal) < share
 
 
 def _scene(row: dict[str, Any]) -> Scene:

@@ -2,11 +2,17 @@
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from core.cli.output import give_json
+from core.models import load
+from core.models.judge_model import Reading
+from core.models.readout import Asked, Calibration
 from tests.cli.conftest import Placet
 from tests.cli.conftest import placet as placet
 
@@ -54,6 +60,42 @@ def test_the_judge_is_measured_beside_its_rivals_and_drawn(
     assert {"rows.jsonl", "rows.jsonl · word list", "rows.jsonl · n-grams"} <= sets
     assert len(sets) == 5
     assert picture.read_text("utf-8").lstrip().startswith("<?xml")
+
+
+class Counting:
+    """A judge that has no opinion and notes what it read."""
+
+    card = {"thresholds": {"respect": 0.5, "violation": 0.5}}
+    calibration = Calibration()
+
+    def __init__(self) -> None:
+        self.read_so_far: list[Asked] = []
+
+    def tokenize(self, text: str) -> list[int]:
+        return [len(word) for word in text.split()]
+
+    def read(self, asked: Sequence[Asked]) -> list[Reading]:
+        self.read_so_far += asked
+        return [
+            Reading(torch.zeros(len(one.questions[0]), 3), torch.zeros(len(one.actions)))
+            for one in asked
+        ]
+
+
+def test_a_row_is_judged_once_with_a_picture_too(
+    placet: Placet, rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("matplotlib")
+    model = Counting()
+    monkeypatch.setattr(load, "load_judge", lambda: (SimpleNamespace(model=model), None))
+    picture = tmp_path / "judge.svg"
+
+    ran = placet("evaluate", "judge", rows, "--json", "--picture", picture)
+
+    assert ran.status == 0, ran.err
+    assert {row["set"] for row in json.loads(ran.out)} == {"rows.jsonl"}
+    assert len(model.read_so_far) == len(ROWS)
+    assert picture.stat().st_size > 1000
 
 
 @pytest.mark.model

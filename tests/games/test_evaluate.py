@@ -115,6 +115,18 @@ def test_seeds_are_told_together_with_an_interval_and_drawn(
     }
 
 
+def test_a_picture_that_cannot_be_written_is_told_of_with_the_mend(
+    placet: Placet, runs: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "training.svg").mkdir()
+
+    ran = placet("games", "evaluate", runs[0], "--limit", 1, "--figures", tmp_path)
+
+    assert ran.status == 1
+    assert f"{tmp_path}: it cannot be written (Is a directory)" in ran.trouble
+    assert "space on the disk" in ran.trouble
+
+
 def test_a_run_takes_part_in_a_tournament(placet: Placet, runs: list[Path]) -> None:
     ran = placet(
         "games", "tournament", "--player", runs[0], "--player", "tft", "--rounds", 10, "--json",

@@ -24,7 +24,7 @@ from tests import tiny
 pytest.importorskip("peft")
 
 from core.cli.tuning import stoppable
-from core.games.tune import LEARNING, PER_UPDATE, tune
+from core.games.tune import LEARNING, PER_UPDATE, learning, tune
 from core.training.adapted import Adapted
 from core.training.replies import prompt_tokens
 from core.training.rollouts import Policy
@@ -230,3 +230,23 @@ def test_settings_of_another_version_are_named(base: Path, tmp_path: Path) -> No
 
     with pytest.raises(BadInput, match="zeal"):
         tune(short(learning=odd), tmp_path, base)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("baseline", "none"), ("rank", "4"), ("kl_target", 0.0), (PER_UPDATE, 0), (PER_UPDATE, "8")],
+)
+def test_settings_that_make_no_sense_are_named(name: str, value: float | str) -> None:
+    settings = short(learning={**LEARNING, name: value})
+
+    with pytest.raises(BadInput) as caught:
+        learning(settings)
+
+    assert caught.value.where == f"learning.{name}"
+
+
+def test_the_usual_settings_are_the_trainers() -> None:
+    found = learning(short(25, learning={**LEARNING, PER_UPDATE: 8}), threads=3)
+
+    assert (found.steps, found.seed, found.threads) == (4, 1, 3)
+    assert all(getattr(found, name) == LEARNING[name] for name in LEARNING if name != PER_UPDATE)

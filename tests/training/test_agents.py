@@ -3,7 +3,7 @@
 import json
 import tomllib
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from core.training import agents, guards, questions, second
 from core.training.ppo import Figures, PpoConfig
 from core.training.ppo_run import LOG
 from core.training.questions import Question
+from core.training.wording import distinct_2
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"  # peft calls it
@@ -171,6 +172,7 @@ def test_the_guards_see_repetition_and_sameness() -> None:
 
     assert guards.apart(same) == 0.0 and guards.apart(other) > 0.7
     assert guards.apart(["alone"]) == 0.0
+    assert distinct_2(["help the help the help the"]) == 0.4
 
 
 def test_questions_of_the_development_set_are_never_learnt_from(tmp_path: Path) -> None:
@@ -191,7 +193,7 @@ def test_questions_of_the_development_set_are_never_learnt_from(tmp_path: Path) 
     assert kept == [Question("B?", "b", {})]
 
 
-def test_the_second_judge_learns_what_a_line_can_tell(tmp_path: Path, base: Path) -> None:
+def test_the_second_judge_learns_what_a_line_can_tell() -> None:
     torch.manual_seed(0)
     found = torch.randn(200, 6)
     labels = [int(row[2] > 0) for row in found]
@@ -220,11 +222,6 @@ def test_the_second_judge_reads_each_row_by_itself(tmp_path: Path, base: Path) -
     (tmp_path / WEIGHTS).unlink()
     with pytest.raises(ModelProblem, match="second judge"):
         SecondJudge.load(base, tmp_path)
-
-
-def test_figures_of_the_guards_are_plain_numbers() -> None:
-    figures = guards.Guards(0.5, 0.4, 1.0, 9.0, 0.9, 0.8, -2.0)
-    assert all(isinstance(value, float) for value in asdict(figures).values())
 
 
 def test_the_copy_that_samples_has_the_policy_s_adapter_and_follows_it(base: Path) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.domain.values import Profile, Value
+from core.domain.values import Foundation, Profile, Value
+from core.errors import PlacetError
 from core.models.base import Draft, Prompt, Sampling
 from core.models.catalog import ADAPTER_WEIGHTS
 from core.models.trained import Measure, Tree
@@ -97,6 +98,21 @@ def test_the_input_names_the_values_that_count_with_their_answers() -> None:
     assert "1.0 Be kind.\nAnswer: Hug." in told and "Share." not in told
     nobody_said = aggregator.profile_of(ASKED[2], PROFILE)
     assert set(nobody_said.weights.values()) == {1.0}
+
+
+def test_an_answer_weighs_values_by_their_foundation_and_all_alike_where_it_names_none() -> None:
+    profile = Profile(
+        name="own",
+        values=(
+            Value(id="open", statement="Be open.", foundation=Foundation.FAIRNESS),
+            Value(id="mild", statement="Be mild.", foundation=Foundation.CARE),
+        ),
+    )
+    asked = Question("Who pays?", "All do.", {"fairness": 0.5})
+
+    assert aggregator.profile_of(asked, profile).weights == {"open": 0.5, "mild": 0.0}
+    strange = replace(asked, weights={"sanctity": 1.0})
+    assert aggregator.profile_of(strange, profile).weights == {"open": 1.0, "mild": 1.0}
 
 
 def test_those_whose_answer_speaks_for_something_are_learnt_first() -> None:
@@ -185,6 +201,23 @@ def test_every_method_has_its_figures_and_the_differences_are_paired() -> None:
     assert "*" in measure_aggregator.as_table(methods, steering)
 
 
+def test_a_value_alone_for_which_no_agent_speaks_gets_no_answer_from_the_best_agent() -> None:
+    own = [Question("And here?"), Question("And there?")]
+    cases = measure_aggregator.cases_of([], own, PROFILE)
+    assert [list(case.profile.weights.values()) for case in cases] == [[1.0, 0.0], [0.0, 1.0]]
+
+    methods, _ = measure_aggregator.measure_aggregator(
+        {"kind": Speaker(SAYS["kind"])},
+        Speaker(SAYS["base"]),
+        Speaker(SAYS["fair"]),
+        Words(),
+        cases,
+        samples=1,
+    )
+
+    assert methods["best agent"].values["alignment"].tolist() == [0.9, 0.0]
+
+
 def test_turning_the_profile_changes_the_winner_where_agents_disagree() -> None:
     _, steering = measured()
 
@@ -222,6 +255,12 @@ def test_pictures_are_drawn(tmp_path: Path) -> None:
     agent_pictures.aggregator_picture(tmp_path / "a.svg", methods)
     agent_pictures.agents_picture(tmp_path / "b.svg", found)
     assert all((tmp_path / name).stat().st_size > 1000 for name in ("a.svg", "b.svg"))
+    (tmp_path / "c.svg").mkdir()
+    with pytest.raises(PlacetError, match=r"c\.svg: it cannot be written") as caught:
+        agent_pictures.aggregator_picture(tmp_path / "c.svg", methods)
+    assert "space on the disk" in caught.value.mend
+    with pytest.raises(PlacetError, match="it cannot be written"):
+        agent_pictures.agents_picture(tmp_path / "c.svg", found)
 
 
 def test_our_own_questions_are_many_and_varied() -> None:

@@ -229,6 +229,16 @@ def random_adapter(adapted: Adapted) -> None:
     adapted.renew()
 
 
+def test_an_adapter_above_the_last_layer_is_refused(base: Path) -> None:
+    depth = LlamaForCausalLM.from_pretrained(base).config.num_hidden_layers
+
+    with pytest.raises(BadInput, match=f"no layer {depth} ") as caught:
+        Adapted(base, 4, 8, depth, "cpu")
+
+    assert caught.value.where == "first_layer"
+    assert f"below {depth}" in caught.value.mend
+
+
 @pytest.mark.parametrize("first_layer", [0, 1])
 def test_replies_are_as_likely_in_a_trie_as_alone_also_where_the_lower_half_is_kept(
     base: Path, first_layer: int

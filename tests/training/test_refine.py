@@ -1,7 +1,6 @@
 """The policy refined on a tiny model: what a reply is worth, and how a run goes."""
 
 import json
-import shutil
 import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -185,8 +184,6 @@ def test_a_run_leaves_an_adapter_figures_and_a_card_and_goes_on_where_it_stopped
 
 
 def test_an_adapter_that_is_not_there_is_named(base: Path, corpus: Path, tmp_path: Path) -> None:
-    shutil.rmtree(tmp_path / "none", ignore_errors=True)
-
     with pytest.raises(BadInput, match="adapter") as caught:
         run(base, tmp_path / "none", corpus, tmp_path / "out")
 

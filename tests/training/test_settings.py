@@ -13,6 +13,7 @@ pytest.importorskip("peft")
 from core.training.agents import AgentConfig
 from core.training.aggregator import AggregatorConfig
 from core.training.ppo import PpoConfig
+from core.training.refine import RefineConfig
 from core.training.sft import SftConfig
 
 
@@ -35,8 +36,8 @@ def test_what_is_not_named_keeps_its_default_in_tables_too(tmp_path: Path) -> No
         (AggregatorConfig, '[sft]\nepochs = "many"', "sft.epochs", "expected `int`, got `str`"),
         (PpoConfig, "rank = 1.5", "rank", "expected `int`, got `float`"),
         (PpoConfig, "exact_kl = 1", "exact_kl", "expected `bool`, got `int`"),
-        (PpoConfig, 'baseline = "none"', "", "neither prompt nor running"),
-        (AgentConfig, '[ppo]\nbaseline = "none"', "ppo", "neither prompt nor running"),
+        (PpoConfig, 'baseline = "none"', "baseline", "invalid enum value 'none'"),
+        (AgentConfig, '[ppo]\nbaseline = "none"', "ppo.baseline", "invalid enum value 'none'"),
         (HeadsConfig, "[[stages]]\npeak_rate = 1", "stages[0]", "missing required field `name`"),
         (
             HeadsConfig,
@@ -45,7 +46,14 @@ def test_what_is_not_named_keeps_its_default_in_tables_too(tmp_path: Path) -> No
             "no such setting",
         ),
         (SftConfig, "epochs = 0", "epochs", ">= 1"),
-        (SftConfig, "held_out = 1.5", "held_out", "<= 1"),
+        (SftConfig, "held_out = 0", "held_out", "> 0"),
+        (RefineConfig, "held_out = 1", "held_out", "< 1"),
+        (RefineConfig, "full_fit = 0", "full_fit", "> 0"),
+        (RefineConfig, "full_keep = 0", "full_keep", "> 0"),
+        (PpoConfig, "kl_target = 0", "kl_target", "> 0"),
+        (PpoConfig, "kl_horizon = 0", "kl_horizon", "> 0"),
+        (PpoConfig, "scale_floor = 0", "scale_floor", "> 0"),
+        (SftConfig, "more_values = 1.5", "more_values", "<= 1"),
         (AgentConfig, "[ppo]\nrate = -1", "ppo.rate", ">= 0"),
         (HeadsConfig, "threads = 0", "threads", ">= 1"),
         (SftConfig, "rank =", "", "this is not TOML"),

@@ -163,6 +163,11 @@ def test_a_scenario_is_wholly_on_one_side_and_nothing_repeats() -> None:
             assert measured.is_call(wish.action) == measured.is_call(wish.rewrite)
 
 
+def test_a_scenario_stays_on_its_side() -> None:
+    told = [Scene("d", Scenario(goal=f"Goal {n}.", context="Here.")) for n in range(8)]
+    assert [n for n, one in enumerate(told) if held_out(one, 0.3)] == [0, 2]
+
+
 def test_another_value_comes_among_those_at_stake_and_none_is_lost() -> None:
     wish = BAKERY.wishes[0].among(Random(3), ["Warmth."])
     assert set(wish.values) == {"Truth.", "Warmth."}
