@@ -8,6 +8,7 @@ Letter = Literal["C", "D"]
 """A move: cooperate or defect."""
 
 Points = Annotated[float, Meta(ge=0, le=100)]
+"""Never negative: a constant added to all payoffs changes no game."""
 
 Cell = tuple[Points, Points]
 """What whoever acts gets, and the other side."""

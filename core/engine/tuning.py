@@ -7,7 +7,6 @@ wants to follow reads; SIGTERM asks it to stop with a checkpoint.
 import asyncio
 import contextlib
 import os
-import re
 import signal
 import sys
 import time
@@ -23,7 +22,7 @@ from core.errors import BadInput, PlacetError
 from core.games.matrix import TRAINING_GAME, Game, load_game
 from core.games.players import PLAYERS, TIT_FOR_TAT
 from core.games.rewards import Reward
-from core.games.run import LEARNER
+from core.games.run import LEARNER, run_name
 
 TUNE = (sys.executable, "-P", "-m", "core", "games", "tune")
 """How a run is started. `-P`: a folder named `core` where the operator stands is not ours."""
@@ -84,9 +83,8 @@ class Wish(Struct, frozen=True, kw_only=True):
 
     def folder(self, root: Path) -> Path:
         """A folder in `root` that is not there yet, by the run's name."""
-        rewards = str(self.reward) + (f"-then-{self.switch_to}" if self.switch_to else "")
-        game = re.sub(r"[^A-Za-z0-9]+", "-", Path(self.game).stem).strip("-")[:40] or "game"
-        name = f"{rewards}-vs-{self.opponent}-{game}-{self.seed}"
+        game = Path(self.game).stem
+        name = run_name(self.reward, self.switch_to, self.opponent, game, self.seed)
         number, found = 1, root / name
         while found.exists():
             number += 1

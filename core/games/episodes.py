@@ -19,7 +19,7 @@ from core.games import rewards, run
 from core.games.matrix import STATES, Game, Move, State
 from core.games.players import RANDOM, Chances, Player, Tabled, find_player
 from core.games.prompts import ASKINGS, ORDERS, Asking, Words, prompts
-from core.games.regret import ACTION_TYPES, exact
+from core.games.regret import ACTION_TYPES, action_type, exact
 from core.training.ppo import Figures
 from core.training.ppo_run import add_lines, cut_lines
 from core.training.rollouts import Rollout
@@ -217,7 +217,7 @@ class Episodes:
         plays = [play for episode in self._played for play in episode.plays]
         actions = dict.fromkeys(ACTION_TYPES, 0.0)
         for play in plays:
-            actions[action_type(play)] += 1 / len(plays)
+            actions[action_type(play.move, play.state)] += 1 / len(plays)
         seconds = time.monotonic() - self._began
         self.progress.seconds += seconds
         mean = self.progress.seconds / self.progress.updates
@@ -256,8 +256,3 @@ class Episodes:
     def finished(self) -> bool:
         """Whether the operator wants the run to stop."""
         return self._stopped()
-
-
-def action_type(play: run.Step) -> str:
-    """Which of `regret.ACTION_TYPES` a decision is."""
-    return "illegal" if play.move is None else f"{play.move}|{play.state.opponent}"

@@ -5,19 +5,14 @@ from __future__ import annotations
 from enum import StrEnum
 from itertools import product
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
+from core.domain.payoffs import Cell
 from core.errors import BadInput
 from core.files import Warn, convert, read_toml
-
-Payoff = Annotated[float, Meta(ge=0, le=100)]
-"""Points. Never negative: a constant added to all payoffs changes no game."""
-
-Payoffs = tuple[Payoff, Payoff]
-"""What the row player gets, and the column player."""
 
 
 class Move(StrEnum):
@@ -55,10 +50,10 @@ class Game(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     name: str
     title: str = ""
-    cc: Payoffs
-    cd: Payoffs
-    dc: Payoffs
-    dd: Payoffs
+    cc: Cell
+    cd: Cell
+    dc: Cell
+    dd: Cell
 
     def __post_init__(self) -> None:
         if not self.name.strip():
@@ -68,9 +63,9 @@ class Game(Struct, frozen=True, kw_only=True, omit_defaults=True):
         if self.best == 0:
             raise ValueError("every payoff is 0, so nothing is at stake")
 
-    def payoffs(self, row: Move, column: Move) -> Payoffs:
-        """What both get."""
-        payoffs: Payoffs = getattr(self, f"{row}{column}".lower())
+    def payoffs(self, row: Move, column: Move) -> Cell:
+        """What both get, the row player first."""
+        payoffs: Cell = getattr(self, f"{row}{column}".lower())
         return payoffs
 
     @property

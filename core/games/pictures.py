@@ -10,11 +10,17 @@ import numpy as np
 from matplotlib.figure import Figure as Picture
 
 from core.games import run
-from core.games.episodes import action_type
 from core.games.evaluate import UNSEEN, Found, mean_deontological
 from core.games.matrix import GAMES, Game
 from core.games.published import PUBLISHED
-from core.games.regret import ACTION_TYPES, Figures, Interval, interval, reference
+from core.games.regret import (
+    ACTION_TYPES,
+    Figures,
+    Interval,
+    action_type,
+    interval,
+    reference,
+)
 
 COLOURS = ("#2a7f62", "#8fc8ae", "#c0392b", "#e8a79c", "#888888")
 """Of the action types: green cooperates, red defects, pale after a defection."""
@@ -114,7 +120,9 @@ def _shares(paths: Sequence[Path]) -> np.ndarray[tuple[int, int], np.dtype[np.fl
     runs = []
     for path in paths:
         episodes, _ = run.read_episodes(path)
-        found = [[action_type(play) for play in episode.plays] for episode in episodes]
+        found = [
+            [action_type(play.move, play.state) for play in episode.plays] for episode in episodes
+        ]
         counted = np.array(
             [[kinds.count(kind) / len(kinds) for kinds in found] for kind in ACTION_TYPES]
         )

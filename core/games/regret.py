@@ -113,6 +113,11 @@ def _moves(chances: Chances, last: Move) -> dict[Move, float]:
     return {move: chances.of(move) + (chances.illegal if move is last else 0.0) for move in Move}
 
 
+def action_type(own: Move | None, state: State) -> str:
+    """Which of `ACTION_TYPES` a reply is; None is no legal move."""
+    return "illegal" if own is None else f"{own}|{state.opponent}"
+
+
 def _figures(game: Game, decisions: Sequence[Decision]) -> Figures:
     def mean(rule: rewards.Rule) -> float:
         return sum(
@@ -122,7 +127,7 @@ def _figures(game: Game, decisions: Sequence[Decision]) -> Figures:
 
     actions = dict.fromkeys(ACTION_TYPES, 0.0)
     for weight, state, own, _ in decisions:
-        actions["illegal" if own is None else f"{own}|{state.opponent}"] += weight
+        actions[action_type(own, state)] += weight
     return Figures(
         0.0 - mean(rewards.deontological),
         (game.best - mean(rewards.utilitarian)) / (game.best - rewards.ILLEGAL),

@@ -13,6 +13,7 @@ Logs are only ever added to, but for a resumed run, which takes out what came af
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -44,6 +45,17 @@ FORMAT, LEARNING = "format", "learning"
 Line = TypeVar("Line", bound=Struct)
 
 
+def setting_name(reward: Reward, switch_to: Reward | None, opponent: str) -> str:
+    """What is trained, whatever the seed: runs of one setting are grouped by it."""
+    return f"{reward}-then-{switch_to}-vs-{opponent}" if switch_to else f"{reward}-vs-{opponent}"
+
+
+def run_name(reward: Reward, switch_to: Reward | None, opponent: str, game: str, seed: int) -> str:
+    """The usual name of a run's folder, whatever characters the game's name has."""
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", game).strip("-")[:40] or "game"
+    return f"{setting_name(reward, switch_to, opponent)}-{plain}-{seed}"
+
+
 class RunSettings(Struct, frozen=True, kw_only=True):
     """All that decides how a run comes out."""
 
@@ -72,14 +84,13 @@ class RunSettings(Struct, frozen=True, kw_only=True):
 
     @property
     def setting(self) -> str:
-        """What is trained, whatever the seed: runs of one setting are grouped by it."""
-        rewards = self.reward if self.switch_to is None else f"{self.reward}-then-{self.switch_to}"
-        return f"{rewards}-vs-{self.opponent}"
+        """See `setting_name`."""
+        return setting_name(self.reward, self.switch_to, self.opponent)
 
     @property
     def name(self) -> str:
         """The usual name of the run's folder."""
-        return f"{self.setting}-{self.game.name}-{self.seed}"
+        return run_name(self.reward, self.switch_to, self.opponent, self.game.name, self.seed)
 
 
 class Update(Struct, frozen=True, kw_only=True):

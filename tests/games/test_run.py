@@ -32,6 +32,18 @@ SNAPSHOT = run.Snapshot(
 )
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("prisoners-dilemma", "prisoners-dilemma"), ("../../My game", "My-game"), ("博弈", "game")],
+)
+def test_a_run_s_folder_is_named_by_what_it_is_and_lies_in_one_place(name: str, told: str) -> None:
+    settings = msgspec.structs.replace(
+        SETTINGS, game=msgspec.structs.replace(TRAINING_GAME, name=name)
+    )
+
+    assert settings.name == f"game-then-de-vs-tit-for-tat-{told}-3"
+
+
 def update(step: int) -> run.Update:
     return run.Update(
         step=step,
