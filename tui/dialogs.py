@@ -10,6 +10,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.screen import ModalScreen
+from textual.widget import Widget
 from textual.widgets import Input, Static, TextArea
 
 from tui.draw import MUTED, lines
@@ -55,24 +56,24 @@ class Knob(Static, can_focus=True):
         self.post_message(self.Pressed(self))
 
 
-class Field(Input):
-    """A line of text. A key that is still held down from opening the dialog types nothing."""
+async def _unless_held(self: Widget, event: events.Key) -> None:
+    """A key that is still held down from opening the dialog types nothing."""
+    dialog = self.screen
+    if isinstance(dialog, Dialog) and dialog.swallows(event.key):
+        event.stop()
+        event.prevent_default()
 
-    async def _on_key(self, event: events.Key) -> None:
-        dialog = self.screen
-        if isinstance(dialog, Dialog) and dialog.swallows(event.key):
-            event.stop()
-            event.prevent_default()
+
+class Field(Input):
+    """A line of text."""
+
+    _on_key = _unless_held
 
 
 class Area(TextArea):
-    """Several lines of text, with the same manners."""
+    """Several lines of text."""
 
-    async def _on_key(self, event: events.Key) -> None:
-        dialog = self.screen
-        if isinstance(dialog, Dialog) and dialog.swallows(event.key):
-            event.stop()
-            event.prevent_default()
+    _on_key = _unless_held
 
 
 class Dialog(ModalScreen[T]):

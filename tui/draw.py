@@ -74,6 +74,11 @@ def pad(content: Content, width: int) -> Content:
     return content.pad_right(missing) if missing > 0 else content
 
 
+def press(key: str, told: str) -> Content:
+    """A key and what it does."""
+    return Content.styled(f"{key:>5}  ", "bold $footer-key-foreground") + Content(told)
+
+
 def lines(*parts: Content) -> Content:
     """The parts below each other."""
     return Content("\n").join(parts)

@@ -16,7 +16,7 @@ from core.errors import PlacetError, Refused
 from core.games.matrix import load_game
 from tui.bars import ActivityLine, Item, KeyBar, StatusLine, TabLine, stands
 from tui.dialogs import Ask, Pick
-from tui.draw import MUTED, lines
+from tui.draw import MUTED, lines, press
 from tui.flow.laboratory import Laboratory, Row
 from tui.flow.news import Tone
 from tui.flow.work import Work
@@ -145,8 +145,7 @@ class LaboratoryScreen(Screen[None]):
         return key_of(self.app, name)
 
     def _press(self, name: str, told: str) -> Content:
-        key = Content.styled(f"{self._key(name):>5}  ", "bold $footer-key-foreground")
-        return key + Content(told)
+        return press(self._key(name), told)
 
     def _nothing(self) -> Content:
         return lines(

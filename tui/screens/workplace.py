@@ -6,6 +6,7 @@ from typing import Any
 from textual.content import Content
 
 from core.errors import PlacetError
+from tui.draw import press
 from tui.flow.news import Change, Tone
 from tui.flow.review import Review
 from tui.keymap import key_of
@@ -59,8 +60,7 @@ class Workplace(Layout):
 
     def press(self, name: str, told: str) -> Content:
         """A key and what it does."""
-        key = Content.styled(f"{self.key_of(name):>5}  ", "bold $footer-key-foreground")
-        return key + Content(told)
+        return press(self.key_of(name), told)
 
     def draw(self, change: Change = Change.ALL) -> None:
         """Draws what has changed."""
