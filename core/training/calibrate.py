@@ -31,7 +31,7 @@ from core.training.answers import (
     story_answers,
     whole_actions,
 )
-from core.training.data import Label, Split, split_situations, training_stories
+from core.training.data import Label, Split, corpus_case, split_situations, training_stories
 from core.training.examine import evaluate
 from core.training.heads_config import HeadsConfig
 
@@ -144,7 +144,8 @@ def calibrate(judge: JudgeModel, data: Path, corpus: Path) -> JudgeModel:
             [share / len(agents)] * len(agents) + [(1 - share) / len(people)] * len(people)
         ),
     )
-    whole = whole_actions(situations, agents)
+    cases = [corpus_case(one) for one in situations]
+    whole = whole_actions(cases, agents)
     harm, harm_bias = fit_logistic(
         torch.tensor([[a.harm_logit] for a in whole]),
         torch.tensor([float(a.harmful) for a in whole]),
@@ -152,7 +153,7 @@ def calibrate(judge: JudgeModel, data: Path, corpus: Path) -> JudgeModel:
     )
     fitted = Calibration(temperature, bias, 0.7, harm[0], harm_bias)
     fitted = replace(fitted, neutral=_neutral(fitted, agents, config))
-    whole = whole_actions(situations, calibrated(agents, fitted))
+    whole = whole_actions(cases, calibrated(agents, fitted))
     danger = fit_danger(whole)
     level = np.array([danger_of(danger, a) for a in whole])
     harmful = np.array([a.harmful for a in whole])
