@@ -172,7 +172,7 @@ def story_answers(judge: JudgeModel, stories: Sequence[Story], seed: int) -> lis
                     ),
                 )
             )
-        named.append((story.id, "moral stories", Case("moral stories", "", tuple(acts))))
+        named.append((story.id, "moral stories", Case("", tuple(acts))))
     return put(judge, named)
 
 
@@ -188,6 +188,6 @@ def foundation_answers(judge: JudgeModel, data: Path) -> list[Answer]:
                 for name in row["foundations"]
                 if name in FOUNDATIONS
             )
-            case = Case("foundation", "", (Act(row["text"], questions),))
+            case = Case("", (Act(row["text"], questions),))
             named.append((row["norm"], "foundation", case))
     return put(judge, named)

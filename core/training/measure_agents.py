@@ -44,8 +44,6 @@ class Conformity:
     distinct_2: tuple[float, float]
     apart: tuple[float, float]
     """Distance between the answers to different questions, 0 to 1."""
-    texts: tuple[tuple[str, str, str], ...]
-    """Question, the base model's answer, the agent's."""
 
 
 def speaker(voices: AdapterVoices, folder: Path | None) -> Write:
@@ -110,7 +108,6 @@ def measure_agents(
             words=(_words(texts[0]), _words(texts[1])),
             distinct_2=(distinct_2(texts[0]), distinct_2(texts[1])),
             apart=(apart(texts[0]), apart(texts[1])),
-            texts=tuple(zip(questions, *texts, strict=True)),
         )
     return found
 

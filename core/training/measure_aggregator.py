@@ -54,7 +54,6 @@ class Case:
 class Method:
     """One way to an answer, over all cases."""
 
-    texts: tuple[str, ...]
     values: Mapping[str, Floats]
     """By figure, a number a case; NaN where there is no reference."""
 
@@ -209,7 +208,7 @@ def _best(
         aligned.append(float(worth[place]))
     numbers = {"alignment": np.array(aligned)}
     numbers |= rouge(texts, [case.question.answer for case in cases])
-    return Method(tuple(texts), numbers)
+    return Method(numbers)
 
 
 def rouge(texts: Sequence[str], references: Sequence[str]) -> dict[str, Floats]:

@@ -40,13 +40,11 @@ CHAT = (
     "{% if add_generation_prompt %}<|im_start|>assistant {% endif %}"
 )
 BAKERY = Scene(
-    "trade",
     Scenario(goal="Sell more bread.", context="A bakery with two shops."),
     ("Bake twice a day.", "Offer rolls at noon."),
     (Wish("Sell old bread as new.", ("Truth.",), "", "Sell old bread at half price, as old."),),
 )
 FERRY = Scene(
-    "travel",
     Scenario(goal="Fill the ferry.", context="A ferry on a lake."),
     ("Print the timetable large.",),
     (Wish("Skip the life jackets.", ("Safety.",), "shorter", "Check the life jackets."),),
@@ -164,7 +162,7 @@ def test_a_scenario_is_wholly_on_one_side_and_nothing_repeats() -> None:
 
 
 def test_a_scenario_stays_on_its_side() -> None:
-    told = [Scene("d", Scenario(goal=f"Goal {n}.", context="Here.")) for n in range(8)]
+    told = [Scene(Scenario(goal=f"Goal {n}.", context="Here.")) for n in range(8)]
     assert [n for n, one in enumerate(told) if held_out(one, 0.3)] == [0, 2]
 
 
