@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -76,7 +76,9 @@ def run(base: Path, out: Path, config: PpoConfig = CONFIG, **options: Any) -> li
 
 
 @pytest.mark.parametrize("baseline", ["prompt", "running"])
-def test_what_is_rewarded_becomes_likelier(base: Path, tmp_path: Path, baseline: str) -> None:
+def test_what_is_rewarded_becomes_likelier(
+    base: Path, tmp_path: Path, baseline: Literal["prompt", "running"]
+) -> None:
     told = run(base, tmp_path, replace(CONFIG, steps=60, baseline=baseline))
 
     rewards = [one.reward for one in told]
