@@ -187,7 +187,7 @@ def trained(
         threads=1,
         warmup_steps=2,
     )
-    sft.train(config, corpus, base, out, progress=told.append, **options)
+    sft.train(config, corpus, base, out, "tiny", progress=told.append, **options)
     return load_file(out / adapters.WEIGHTS), told
 
 
@@ -197,7 +197,7 @@ def test_the_same_seed_gives_the_same_adapter_and_a_resumed_one_too(
     once, told = trained(base, corpus, tmp_path / "once")
     assert told and all(one.loss > 0 for one in told)
     config = (tmp_path / "once" / sft.CARD).read_text("utf-8")
-    assert "peak_rate" in config and "held_out_loss" in config
+    assert "peak_rate" in config and "held_out_loss" in config and 'base = "tiny"' in config
 
     step = sft.Trainer.step
     left = [5]
