@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from core.domain.values import Profile
-from core.models.base import Prompt
+from core.models.base import AGGREGATOR, Prompt
 from core.stages import prompts
 from core.stages.advise import SAMPLING
 from core.stages.propose import alike
@@ -27,7 +27,6 @@ from core.watch import SILENT, Watch
 
 ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 FIGURES = (*ROUGE, "alignment")
-AGGREGATOR = "aggregator"
 
 _EXAMPLES = (
     (
