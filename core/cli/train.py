@@ -89,7 +89,7 @@ def train_policy(
     base = catalog.locate(catalog.DEFAULT)
     writable_folder(out)
     with Meter() as meter:
-        sft.train(settings, CORPUS, base, out, resume, _teller(meter), steps)
+        sft.train(settings, CORPUS, base, out, catalog.DEFAULT, resume, _teller(meter), steps)
     typer.echo(str(out))
 
 

@@ -20,6 +20,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from core.domain.values import Value
 from core.files import dump_toml, write_whole
+from core.models.agents import CARD
 from core.models.trained import Measure, Tree
 from core.stages import prompts
 from core.training.guards import Guards, Second, guard
@@ -32,8 +33,6 @@ from core.training.samplers import PromptSampler
 from core.training.settings import Count, Rate
 from core.training.writer import Writer
 from core.watch import SILENT, Watch
-
-CARD = "agent.toml"
 
 
 @dataclass(frozen=True, slots=True)

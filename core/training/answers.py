@@ -19,7 +19,6 @@ from core.training import norms
 from core.training.data import (
     Act,
     Case,
-    Harm,
     Label,
     Question,
     Situation,
@@ -58,17 +57,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class ActionAnswer:
-    """One action of the corpus as a whole."""
+    """One action as a whole."""
 
     group: str
-    domain: str
     harmful: bool
     harm_logit: float
     harm: float
     """Calibrated P(harm)."""
     breaks: tuple[float, ...]
     """P(breaks) of each value asked."""
-    tags: tuple[str, ...]
 
 
 def put(judge: JudgeModel, named: Sequence[tuple[str, str, Case]]) -> list[Answer]:
@@ -121,25 +118,22 @@ def corpus_answers(judge: JudgeModel, situations: Sequence[Situation]) -> list[A
     return put(judge, [(s.id, s.domain, corpus_case(s)) for s in situations])
 
 
-def whole_actions(situations: Sequence[Situation], found: Sequence[Answer]) -> list[ActionAnswer]:
-    """`corpus_answers` of the same situations, gathered by action."""
-    by_action: dict[tuple[str, int], list[Answer]] = {}
-    for answer in found:
-        by_action.setdefault((answer.group, answer.action), []).append(answer)
-    return [
-        ActionAnswer(
-            situation.id,
-            situation.domain,
-            action.harm is not Harm.NONE,
-            asked[0].harm_logit,
-            asked[0].harm,
-            tuple(a.chances[Label.BREAKS.value] for a in asked),
-            action.tags,
+def whole_actions(cases: Sequence[Case], found: Sequence[Answer]) -> list[ActionAnswer]:
+    """The answers to cases that say what does harm, gathered by action, in order."""
+    answers = iter(found)
+    gathered = []
+    for act in (act for case in cases for act in case.acts):
+        asked = [next(answers) for _ in act.questions]
+        gathered.append(
+            ActionAnswer(
+                asked[0].group,
+                bool(act.harm and act.harm >= 0.5),
+                asked[0].harm_logit,
+                asked[0].harm,
+                tuple(a.chances[Label.BREAKS.value] for a in asked),
+            )
         )
-        for situation in situations
-        for number, action in enumerate(situation.actions)
-        for asked in [by_action[situation.id, number]]
-    ]
+    return gathered
 
 
 def danger_of(danger: Danger, action: ActionAnswer) -> float:
@@ -178,7 +172,7 @@ def story_answers(judge: JudgeModel, stories: Sequence[Story], seed: int) -> lis
                     ),
                 )
             )
-        named.append((story.id, "moral stories", Case("moral stories", "", tuple(acts))))
+        named.append((story.id, "moral stories", Case("", tuple(acts))))
     return put(judge, named)
 
 
@@ -194,6 +188,6 @@ def foundation_answers(judge: JudgeModel, data: Path) -> list[Answer]:
                 for name in row["foundations"]
                 if name in FOUNDATIONS
             )
-            case = Case("foundation", "", (Act(row["text"], questions),))
+            case = Case("", (Act(row["text"], questions),))
             named.append((row["norm"], "foundation", case))
     return put(judge, named)

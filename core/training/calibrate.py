@@ -6,7 +6,7 @@ and are not reported on. Temperature and bias: Guo et al. 2017; harm: Platt 1999
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from core.training.answers import (
     story_answers,
     whole_actions,
 )
-from core.training.data import Label, Split, split_situations, training_stories
+from core.training.data import Label, Split, corpus_case, split_situations, training_stories
 from core.training.examine import evaluate
 from core.training.heads_config import HeadsConfig
 
@@ -90,7 +90,7 @@ def fit_respect(
         )
         return (each * weights).sum() / weights.sum() + 1e-3 * bias.pow(2).sum()
 
-    _minimise([temperature, bias], loss)
+    minimise([temperature, bias], loss)
     found = (bias - bias.mean()).detach().tolist()
     return float(temperature.detach().exp()), (found[0], found[1], found[2])
 
@@ -110,16 +110,17 @@ def fit_logistic(
         fit = nn.functional.binary_cross_entropy_with_logits(logit, happened)
         return fit + ridge * weight().pow(2).sum()
 
-    _minimise([raw, bias], loss)
+    minimise([raw, bias], loss)
     return weight().detach().tolist(), float(bias.detach())
 
 
-def _minimise(parameters: list[Tensor], loss: Any) -> None:
-    optimiser = torch.optim.LBFGS(parameters, max_iter=200, line_search_fn="strong_wolfe")
+def minimise(parameters: list[Tensor], loss: Callable[[], Tensor], rounds: int = 200) -> None:
+    """Moves the parameters to where the loss is least: L-BFGS, so many steps at most."""
+    optimiser = torch.optim.LBFGS(parameters, max_iter=rounds, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimiser.zero_grad()
-        value: Tensor = loss()
+        value = loss()
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
@@ -144,7 +145,8 @@ def calibrate(judge: JudgeModel, data: Path, corpus: Path) -> JudgeModel:
             [share / len(agents)] * len(agents) + [(1 - share) / len(people)] * len(people)
         ),
     )
-    whole = whole_actions(situations, agents)
+    cases = [corpus_case(one) for one in situations]
+    whole = whole_actions(cases, agents)
     harm, harm_bias = fit_logistic(
         torch.tensor([[a.harm_logit] for a in whole]),
         torch.tensor([float(a.harmful) for a in whole]),
@@ -152,7 +154,7 @@ def calibrate(judge: JudgeModel, data: Path, corpus: Path) -> JudgeModel:
     )
     fitted = Calibration(temperature, bias, 0.7, harm[0], harm_bias)
     fitted = replace(fitted, neutral=_neutral(fitted, agents, config))
-    whole = whole_actions(situations, calibrated(agents, fitted))
+    whole = whole_actions(cases, calibrated(agents, fitted))
     danger = fit_danger(whole)
     level = np.array([danger_of(danger, a) for a in whole])
     harmful = np.array([a.harmful for a in whole])

@@ -76,7 +76,6 @@ class Act:
 class Case:
     """What is judged in one go: a tree of one context, its actions and their questions."""
 
-    source: str
     context: str
     acts: tuple[Act, ...]
     order: Order = Order.CONTEXT_FIRST
@@ -250,7 +249,6 @@ def read_situations(path: Path) -> list[Situation]:
 def corpus_case(situation: Situation) -> Case:
     """A situation as it stands, every action under all its values."""
     return Case(
-        "corpus",
         situation.context,
         tuple(
             Act(
@@ -304,8 +302,7 @@ def corpus_cases(situations: Sequence[Situation], rng: Random) -> list[Case]:
         label = "Rule" if rng.random() < 0.25 else "Value"
         rng.shuffle(acts)
         cases += [
-            Case("corpus", context, tuple(acts[i : i + 2]), order, label)
-            for i in range(0, len(acts), 2)
+            Case(context, tuple(acts[i : i + 2]), order, label) for i in range(0, len(acts), 2)
         ]
     return cases
 

@@ -25,7 +25,7 @@ from core.training.answers import (
     story_answers,
     whole_actions,
 )
-from core.training.data import Case, Label, Split, read_stories, split_situations
+from core.training.data import Case, Label, Split, corpus_case, read_stories, split_situations
 from core.training.measure import Figure, Floats, Ints, Row
 from core.training.people import FOUNDATIONS
 from core.training.rivals import Rival
@@ -198,7 +198,8 @@ def evaluate(judge: JudgeModel, data: Path, corpus: Path) -> list[Row]:
     for domain in sorted({s.domain for s in held}):
         clear = decided([a for a in found if a.domain == domain])
         table.append(_auroc_row(f"held out: {domain}", clear))
-    table += risk_rows("corpus, held out", whole_actions(held, found), judge.card)
+    whole = whole_actions([corpus_case(one) for one in held], found)
+    table += risk_rows("corpus, held out", whole, judge.card)
     foundation = foundation_answers(judge, data)
     for name in FOUNDATIONS:
         if asked := [a for a in foundation if a.kind == name]:
@@ -219,16 +220,16 @@ def labelled_rows(
     """
     threshold = float(card["thresholds"]["respect"])
     violation = float(card["thresholds"]["violation"])
+    cases = [case for _, _, case in named]
     table = value_rows(name, found, threshold, violation)
     for rival in rivals:
-        table += rival_rows(name, rival, [case for _, _, case in named], found)
+        table += rival_rows(name, rival, cases, found)
     for domain in sorted({answer.domain for answer in found} - {""}):
         table.append(
             _auroc_row(f"{name}: {domain}", decided([a for a in found if a.domain == domain]))
         )
-    acts = [act for _, _, case in named for act in case.acts]
-    if all(act.harm is not None for act in acts):
-        table += risk_rows(name, _told_actions(named, found), card)
+    if all(act.harm is not None for case in cases for act in case.acts):
+        table += risk_rows(name, whole_actions(cases, found), card)
     return table
 
 
@@ -259,23 +260,6 @@ def rival_rows(
         origin = [clear[keeps].group for keeps, _ in pairs]
         table.append(Row(told, figure, _ordered(score, pairs, origin)))
     return table
-
-
-def _told_actions(
-    named: Sequence[tuple[str, str, Case]], found: Sequence[Answer]
-) -> list[ActionAnswer]:
-    """The answers gathered by action, in order, with what the rows say of its harm."""
-    answers = iter(found)
-    gathered = []
-    for group, domain, case in named:
-        for act in case.acts:
-            asked = [next(answers) for _ in act.questions]
-            breaks = tuple(a.chances[Label.BREAKS.value] for a in asked)
-            harmful = bool(act.harm and act.harm >= 0.5)
-            gathered.append(
-                ActionAnswer(group, domain, harmful, asked[0].harm_logit, asked[0].harm, breaks, ())
-            )
-    return gathered
 
 
 def _auroc_row(name: str, clear: Sequence[Answer]) -> Row:

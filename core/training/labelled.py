@@ -95,7 +95,7 @@ def _cases(row: dict[str, Any], number: str) -> Iterator[Named]:
                 ("immoral_action", Label.BREAKS),
             )
         )
-        yield group, domain, Case("labelled", context, acts)
+        yield group, domain, Case(context, acts)
         return
     told = row["label"]
     label = _LABELS[told.lower() if isinstance(told, str) else told]
@@ -104,4 +104,4 @@ def _cases(row: dict[str, Any], number: str) -> Iterator[Named]:
     if harm is not None:
         level = float(Harm(harm) is not Harm.NONE) if isinstance(harm, str) else float(harm)
     question = Question(str(row["value"]), label, "labelled")
-    yield group, domain, Case("labelled", context, (Act(str(row["action"]), (question,), level),))
+    yield group, domain, Case(context, (Act(str(row["action"]), (question,), level),))

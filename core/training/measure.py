@@ -124,6 +124,14 @@ def with_interval(figure: Callable[[Ints], float], groups: Sequence[object]) -> 
     return Figure(float(figure(everything)), float(low), float(high), len(member))
 
 
+def mean(values: Floats) -> Figure:
+    """The mean with its interval, each value by itself; those that are NaN are left out."""
+    there = values[np.isfinite(values)]
+    if not len(there):
+        return Figure(float("nan"), float("nan"), float("nan"), 0)
+    return with_interval(lambda rows: float(there[rows].mean()), range(len(there)))
+
+
 @dataclass(frozen=True, slots=True)
 class RiskRates:
     """What goes wrong at a pair of thresholds."""

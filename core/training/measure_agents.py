@@ -18,7 +18,7 @@ from core.stages.advise import SAMPLING
 from core.training.agents import Scorer, scores
 from core.training.answering import Told, Write, answer_all
 from core.training.guards import Second, apart
-from core.training.measure import Figure, with_interval
+from core.training.measure import Figure, mean
 from core.training.wording import distinct_2
 from core.watch import SILENT, Watch
 
@@ -44,8 +44,6 @@ class Conformity:
     distinct_2: tuple[float, float]
     apart: tuple[float, float]
     """Distance between the answers to different questions, 0 to 1."""
-    texts: tuple[tuple[str, str, str], ...]
-    """Question, the base model's answer, the agent's."""
 
 
 def speaker(voices: AdapterVoices, folder: Path | None) -> Write:
@@ -100,24 +98,18 @@ def measure_agents(
         ]
         texts = [said["base"], said[who]]
         found[who] = Conformity(
-            base=_mean(plain),
-            agent=_mean(tuned),
-            second_base=_mean(others[0]),
-            second_agent=_mean(others[1]),
-            gain=_mean(tuned - plain),
-            second_gain=_mean(others[1] - others[0]),
+            base=mean(plain),
+            agent=mean(tuned),
+            second_base=mean(others[0]),
+            second_agent=mean(others[1]),
+            gain=mean(tuned - plain),
+            second_gain=mean(others[1] - others[0]),
             closed=float((tuned.mean() - plain.mean()) / max(1e-9, 1 - plain.mean())),
             words=(_words(texts[0]), _words(texts[1])),
             distinct_2=(distinct_2(texts[0]), distinct_2(texts[1])),
             apart=(apart(texts[0]), apart(texts[1])),
-            texts=tuple(zip(questions, *texts, strict=True)),
         )
     return found
-
-
-def _mean(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Figure:
-    groups = [str(place) for place in range(len(values))]
-    return with_interval(lambda rows: float(values[rows].mean()), groups)
 
 
 def _words(texts: Sequence[str]) -> float:

@@ -13,21 +13,20 @@ from pathlib import Path
 import numpy as np
 
 from core.domain.values import Profile
-from core.models.base import Prompt
+from core.models.base import AGGREGATOR, Prompt
 from core.stages import prompts
 from core.stages.advise import SAMPLING
 from core.stages.propose import alike
 from core.training.agents import Scorer
 from core.training.aggregator import profile_of
 from core.training.answering import BATCH, Told, Write, answer_all, text_of
-from core.training.measure import Figure, Floats, ranks, with_interval
+from core.training.measure import Figure, Floats, mean, ranks
 from core.training.measure_agents import judged
 from core.training.questions import Question
 from core.watch import SILENT, Watch
 
 ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 FIGURES = (*ROUGE, "alignment")
-AGGREGATOR = "aggregator"
 
 _EXAMPLES = (
     (
@@ -54,17 +53,16 @@ class Case:
 class Method:
     """One way to an answer, over all cases."""
 
-    texts: tuple[str, ...]
     values: Mapping[str, Floats]
     """By figure, a number a case; NaN where there is no reference."""
 
     def figure(self, name: str) -> Figure:
         """The mean, with its interval."""
-        return _mean(self.values[name])
+        return mean(self.values[name])
 
     def below(self, other: Method, name: str) -> Figure:
         """How much more `other` has, paired by case."""
-        return _mean(other.values[name] - self.values[name])
+        return mean(other.values[name] - self.values[name])
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +207,7 @@ def _best(
         aligned.append(float(worth[place]))
     numbers = {"alignment": np.array(aligned)}
     numbers |= rouge(texts, [case.question.answer for case in cases])
-    return Method(tuple(texts), numbers)
+    return Method(numbers)
 
 
 def rouge(texts: Sequence[str], references: Sequence[str]) -> dict[str, Floats]:
@@ -251,20 +249,12 @@ def _steering(
         alone = winners[: len(ids)]
         pairs = [(a, b) for n, a in enumerate(alone) for b in alone[n + 1 :]]
         changed.append(float(np.mean([texts[a] != texts[b] for a, b in pairs])))
-    return Steering(_mean(np.array(changed)), spearman(np.array(weights), np.array(respect)))
+    return Steering(mean(np.array(changed)), spearman(np.array(weights), np.array(respect)))
 
 
 def spearman(one: Floats, other: Floats) -> float:
     """Rank correlation, ties sharing their rank."""
     return float(np.corrcoef(ranks(one), ranks(other))[0, 1])
-
-
-def _mean(values: Floats) -> Figure:
-    there = values[np.isfinite(values)]
-    if not len(there):
-        return Figure(float("nan"), float("nan"), float("nan"), 0)
-    groups = [str(place) for place in range(len(there))]
-    return with_interval(lambda rows: float(there[rows].mean()), groups)
 
 
 def as_json(methods: Mapping[str, Method], steering: Steering) -> dict[str, dict[str, object]]:

@@ -121,7 +121,7 @@ def story_cases(
             if text in foundations:
                 questions += _foundation_questions(*foundations[text], rng)
             acts.append(Act(text, tuple(questions), 0.05 if moral else 0.8, 0.3))
-        cases.append(Case("moral stories", "", tuple(acts)))
+        cases.append(Case("", tuple(acts)))
     return cases
 
 
@@ -161,7 +161,7 @@ def chemistry_cases(path: Path, count: int, rng: Random) -> list[Case]:
             questions += _foundation_questions(
                 tuple(f for f in row["foundations"] if f in FOUNDATIONS), 1, rng
             )
-        cases.append(Case("social chemistry", "", (Act(row["action"], tuple(questions)),)))
+        cases.append(Case("", (Act(row["action"], tuple(questions)),)))
     return cases
 
 
@@ -174,7 +174,6 @@ def choice_cases(path: Path, rng: Random) -> list[Case]:
         asked = [(rng.choice(_RULES[rule]), rule in broken) for rule in broken[:4] + others]
         cases.append(
             Case(
-                "moral choice",
                 row["context"],
                 tuple(
                     Act(
@@ -213,7 +212,7 @@ def safety_cases(path: Path, rng: Random) -> list[Case]:
             )
             for row in group
         )
-        cases.append(Case("safetext", situation, acts))
+        cases.append(Case(situation, acts))
     return cases
 
 
@@ -240,7 +239,7 @@ def reason_cases(data: Path, count: int, rng: Random) -> list[Case]:
                     for row in group
                     if row.get("scenario", "") == context
                 )
-                cases.append(Case("ethics", context, acts))
+                cases.append(Case(context, acts))
     return cases
 
 
@@ -292,5 +291,5 @@ def privacy_cases(path: Path, rng: Random) -> list[Case]:
             )
             for recipient, leaks in ((to, True), (who, False))
         )
-        cases.append(Case("privacylens", row["instruction"][:300], acts))
+        cases.append(Case(row["instruction"][:300], acts))
     return cases

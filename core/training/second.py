@@ -29,6 +29,7 @@ from core.models.judge_model import load_tokenize
 from core.models.second import CARD, WEIGHTS, Asked, Features
 from core.training import data as sets
 from core.training import people
+from core.training.calibrate import minimise
 from core.training.data import Story
 from core.training.heads import build_cases, sample
 from core.training.heads_config import HeadsConfig
@@ -89,24 +90,17 @@ def foundation_rows(
 
 def fit(found: Tensor, labels: Sequence[int], config: SecondConfig) -> tuple[Tensor, float]:
     """Logistic regression with a squared penalty: weights [width] and the bias."""
-    torch.manual_seed(config.seed)
     targets = torch.tensor(labels, dtype=torch.float32)
     middle, spread = found.mean(0), found.std(0).clamp(min=1e-3)
     scaled = (found - middle) / spread
     weight = torch.zeros(found.shape[1], requires_grad=True)
     bias = torch.zeros((), requires_grad=True)
-    optimiser = torch.optim.LBFGS(
-        [weight, bias], max_iter=config.rounds, line_search_fn="strong_wolfe"
-    )
 
-    def loss() -> float:
-        optimiser.zero_grad()
+    def loss() -> Tensor:
         found = binary_cross_entropy_with_logits(scaled @ weight + bias, targets)
-        whole = found + config.decay * weight.square().sum()
-        whole.backward()  # type: ignore[no-untyped-call]
-        return float(whole.detach())
+        return found + config.decay * weight.square().sum()
 
-    optimiser.step(loss)  # type: ignore[no-untyped-call]
+    minimise([weight, bias], loss, config.rounds)
     own = (weight / spread).detach()
     return own, float(bias.detach() - own @ middle)
 

@@ -165,10 +165,10 @@ def train(
     corpus: Path,
     base: Path,
     out: Path,
+    base_name: str,
     resume: bool = False,
     progress: Report = lambda _: None,
     limit: int | None = None,
-    base_name: str = "HuggingFaceTB/SmolLM2-135M-Instruct",
 ) -> Path:
     """Train the adapter on `corpus` (policy.jsonl, align.jsonl) and write it into `out`.
 

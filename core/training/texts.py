@@ -44,7 +44,6 @@ class Wish:
 class Scene:
     """A scenario with what can be learnt from it."""
 
-    domain: str
     scenario: Scenario
     actions: tuple[str, ...] = ()
     """Good next actions."""
@@ -103,4 +102,4 @@ def held_out(scene: Scene, share: float) -> bool:
 
 
 def _scene(row: dict[str, Any]) -> Scene:
-    return Scene(row["domain"], Scenario(goal=row["goal"], context=row["context"]))
+    return Scene(Scenario(goal=row["goal"], context=row["context"]))

@@ -12,6 +12,7 @@ import torch
 
 from core.domain.values import Value
 from core.errors import BadInput, ModelProblem
+from core.models import agents as known
 from core.models.catalog import ADAPTER_WEIGHTS
 from core.models.second import SecondJudge
 from core.models.trained import Measure, Tree
@@ -150,7 +151,7 @@ def test_a_run_leaves_an_adapter_its_figures_and_a_card(base: Path, tmp_path: Pa
     looked = [bool(row["extra"]) for row in rows]
     assert looked == [True, False, True]
     assert set(rows[0]["extra"]) == {f"guard_{name}" for name in card["base_figures"]}
-    assert tomllib.loads((tmp_path / agents.CARD).read_text("utf-8")) == card
+    assert tomllib.loads((tmp_path / known.CARD).read_text("utf-8")) == card
     assert (card["value"], card["statement"], card["steps"]) == ("care", "Be gentle.", 3)
     assert (tmp_path / ADAPTER_WEIGHTS).exists()
 

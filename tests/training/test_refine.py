@@ -46,7 +46,7 @@ CONFIG = refine.RefineConfig(
 SHOP = Scenario(goal="Sell the old bread.", context="A baker in a small town.")
 CALL = '{"tool": "sell", "args": {}}'
 SCENES = [
-    Scene("trade", SHOP, ("Sell it at noon.",), (
+    Scene(SHOP, ("Sell it at noon.",), (
         Wish("Sell it as fresh.", ("Be honest.",), "", "Sell it as old."),
         Wish(CALL, ("Be kind.",), "", "{}"),
         Wish("Bake less.", ("Be thrifty.",), "", "Bake less."),

@@ -14,7 +14,7 @@ KEEPS, UNRELATED, BREAKS = Label.KEEPS, Label.UNRELATED, Label.BREAKS
 
 def case(action: str, **labels: Label) -> Case:
     asked = tuple(Question(value.replace("_", " "), label, "t") for value, label in labels.items())
-    return Case("t", "A boatyard.", (Act(action, asked),))
+    return Case("A boatyard.", (Act(action, asked),))
 
 
 CASES = [

@@ -40,13 +40,11 @@ CHAT = (
     "{% if add_generation_prompt %}<|im_start|>assistant {% endif %}"
 )
 BAKERY = Scene(
-    "trade",
     Scenario(goal="Sell more bread.", context="A bakery with two shops."),
     ("Bake twice a day.", "Offer rolls at noon."),
     (Wish("Sell old bread as new.", ("Truth.",), "", "Sell old bread at half price, as old."),),
 )
 FERRY = Scene(
-    "travel",
     Scenario(goal="Fill the ferry.", context="A ferry on a lake."),
     ("Print the timetable large.",),
     (Wish("Skip the life jackets.", ("Safety.",), "shorter", "Check the life jackets."),),
@@ -164,7 +162,7 @@ def test_a_scenario_is_wholly_on_one_side_and_nothing_repeats() -> None:
 
 
 def test_a_scenario_stays_on_its_side() -> None:
-    told = [Scene("d", Scenario(goal=f"Goal {n}.", context="Here.")) for n in range(8)]
+    told = [Scene(Scenario(goal=f"Goal {n}.", context="Here.")) for n in range(8)]
     assert [n for n, one in enumerate(told) if held_out(one, 0.3)] == [0, 2]
 
 
@@ -189,7 +187,7 @@ def trained(
         threads=1,
         warmup_steps=2,
     )
-    sft.train(config, corpus, base, out, progress=told.append, **options)
+    sft.train(config, corpus, base, out, "tiny", progress=told.append, **options)
     return load_file(out / ADAPTER_WEIGHTS), told
 
 
@@ -199,7 +197,7 @@ def test_the_same_seed_gives_the_same_adapter_and_a_resumed_one_too(
     once, told = trained(base, corpus, tmp_path / "once")
     assert told and all(one.loss > 0 for one in told)
     config = (tmp_path / "once" / sft.CARD).read_text("utf-8")
-    assert "peak_rate" in config and "held_out_loss" in config
+    assert "peak_rate" in config and "held_out_loss" in config and 'base = "tiny"' in config
 
     step = sft.Trainer.step
     left = [5]
