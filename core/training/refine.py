@@ -51,7 +51,7 @@ class RefineConfig:
 
     prompts_per_step: Count = 8
     replies_per_prompt: Count = 4
-    max_tokens: Count = 48
+    max_tokens: Count = 64
     rewrites: Share = 0.4
     """Share of the prompts that ask for a rewrite, 0 to 1."""
     values: Count = 4
@@ -162,7 +162,6 @@ def tasks(
         )
         for scene, proposal in zip(scenes, asked, strict=True)
         for wish in scene.changes
-        if not is_call(wish.action)  # these end otherwise than sentences do
     ]
     return proposals, rewrites
 
@@ -184,6 +183,7 @@ class RefineSampler(Memoryless):
         self.judge = judge
         self.tokenizer = tokenizer
         self.ends = ends
+        self.turn = frozenset({tokenizer.eos_token_id})
         self.config = config
         self.writer = writer
         self._blank = tuple(prompt_tokens(tokenizer, prompts.proposal(BLANK)))
@@ -194,9 +194,7 @@ class RefineSampler(Memoryless):
         drawn = self._drawn(generator)
         each = self.config.replies_per_prompt
         asked = [task for task in drawn for _ in range(each)]
-        replies = policy.write(
-            [task.prompt for task in asked], self.config.max_tokens, self.ends, generator
-        )
+        replies = self._written(policy, asked, generator)
         worth = self.worth(policy, asked, replies)
         self._extra = {
             "usable": fmean(one is not NOTHING for one in worth),
@@ -235,9 +233,30 @@ class RefineSampler(Memoryless):
         return found
 
     def read(self, task: Task, reply: Tokens) -> str:
-        """The reply as the product would use it, or an empty text; a rewrite changes something."""
-        found = as_used(self.tokenizer, reply, self.ends, task.scenario.request)
-        return "" if found == task.action else found
+        """The reply as the product would use it, or an empty text.
+
+        A rewrite changes something, and that of a tool call is a tool call.
+        """
+        found = as_used(self.tokenizer, reply, self._ends(task), task.scenario.request)
+        lost = found == task.action or (is_call(task.action) and not is_call(found))
+        return "" if lost else found
+
+    def _ends(self, task: Task) -> frozenset[int]:
+        """Tokens that end a reply: a tool call goes on after a full stop."""
+        return self.turn if is_call(task.action) else self.ends
+
+    def _written(
+        self, policy: Policy, asked: Sequence[Task], generator: torch.Generator
+    ) -> list[Tokens]:
+        """A reply to each task, those that end alike written together."""
+        replies: dict[int, Tokens] = {}
+        for ends in (self.ends, self.turn):
+            rows = [row for row, task in enumerate(asked) if self._ends(task) == ends]
+            if rows:
+                begun = [asked[row].prompt for row in rows]
+                written = policy.write(begun, self.config.max_tokens, ends, generator)
+                replies |= dict(zip(rows, written, strict=True))
+        return [replies[row] for row in range(len(asked))]
 
     def _drawn(self, generator: torch.Generator) -> list[Task]:
         rewrites = round(self.config.rewrites * self.config.prompts_per_step)

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
+import torch
 
 from core.domain.scenario import Scenario
 from core.errors import BadInput
@@ -108,21 +109,22 @@ def sampler(base: Path) -> tuple[refine.RefineSampler, Policy, list[refine.Task]
     return made, Policy(adapted, 200), [*proposals, *rewrites]
 
 
-def test_scenes_ask_for_a_proposal_each_and_for_what_needs_mending_in_words(base: Path) -> None:
-    _, _, (proposal, rewrite) = sampler(base)
+def test_scenes_ask_for_a_proposal_each_and_for_what_needs_mending(base: Path) -> None:
+    _, _, (proposal, rewrite, call) = sampler(base)
 
-    assert (proposal.action, rewrite.action) == ("", "Sell it as fresh.")
+    assert (proposal.action, rewrite.action, call.action) == ("", "Sell it as fresh.", CALL)
     assert set(proposal.statements) == {"Be honest.", "Be kind.", "Be thrifty."}
     assert rewrite.statements[0] == "Be honest." and len(rewrite.statements) <= 2
 
 
 def test_a_reply_is_worth_what_the_judge_says_how_it_fits_and_how_it_differs(base: Path) -> None:
-    made, policy, (proposal, rewrite) = sampler(base)
+    made, policy, (proposal, rewrite, call) = sampler(base)
 
     def tokens(text: str) -> tuple[int, ...]:
         return tuple(made.tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    asked = [proposal] * 3 + [rewrite] * 3
+    turn = made.tokenizer.eos_token
+    asked = [proposal] * 3 + [rewrite] * 3 + [call] * 3
     replies = [
         tokens("Ring all farmers before they sign!"),
         tokens("Ring all farmers before they sign!"),
@@ -130,11 +132,15 @@ def test_a_reply_is_worth_what_the_judge_says_how_it_fits_and_how_it_differs(bas
         tokens("Sell it as fresh."),  # nothing changed
         tokens("Sell it as old and fresh!"),
         tokens("Give all rolls to children!"),
+        tokens('{"tool": "sell", "args": {"told": "It is old. Half price."}}' + turn),
+        tokens('{"tool": "sell", "args": {"told": "It is old.'),  # cut short
+        tokens("Tell all buyers that it is old." + turn),  # no call
     ]
 
     worth = made.worth(policy, asked, replies)
 
-    assert worth[2] == worth[3] == refine.NOTHING
+    assert worth[2] == worth[3] == worth[7] == worth[8] == refine.NOTHING
+    assert worth[6].judged == 0.75
     assert worth[0].judged == worth[4].judged == 0.75
     assert worth[0].apart == worth[1].apart == 0.0
     assert worth[0].keeping is None
@@ -144,8 +150,19 @@ def test_a_reply_is_worth_what_the_judge_says_how_it_fits_and_how_it_differs(bas
     assert refine.NOTHING.total(CONFIG) == 0.0
 
 
+def test_a_tool_call_is_written_on_beyond_a_full_stop(base: Path) -> None:
+    made, policy, (proposal, _, call) = sampler(base)
+    every = frozenset(range(len(made.tokenizer)))
+    made.ends = every  # a sentence would end with its first token
+
+    replies = made._written(policy, [call, proposal, call], torch.Generator().manual_seed(3))
+
+    assert len(replies[1]) == 1
+    assert len(replies[0]) > 1 and len(replies[2]) > 1
+
+
 def test_what_a_scenario_makes_likelier_fits_it(base: Path) -> None:
-    made, policy, (proposal, _) = sampler(base)
+    made, policy, (proposal, *_) = sampler(base)
     made.config = replace(CONFIG, full_fit=1e-6)  # whatever is likelier at all fits wholly
     reply = tuple(made.tokenizer("Sell the old bread!", add_special_tokens=False)["input_ids"])
     prompt, blank = (
