@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -280,7 +280,7 @@ def _give_figures(rows: Any, as_json: bool) -> None:
     from core.training import policy_figures
 
     if as_json:
-        give_json([policy_figures.as_json(row) for row in rows])
+        give_json([asdict(row) for row in rows])
     else:
         give(policy_figures.as_table(rows) + "\n", None)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +65,6 @@ class RewriteFigures:
     """How many actions were judged HIGH."""
     texts: tuple[str, ...]
     """A rewrite for each action, empty where none was usable."""
-
-
-def as_json(figures: ProposalFigures | RewriteFigures) -> dict[str, Any]:
-    """As plain values; what cannot be said is None."""
-    return {
-        name: None if isinstance(value, float) and math.isnan(value) else value
-        for name, value in asdict(figures).items()
-    }
 
 
 def as_table(rows: Sequence[ProposalFigures] | Sequence[RewriteFigures]) -> str:
