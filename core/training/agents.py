@@ -222,15 +222,12 @@ def train_agent(
     `questions` are those to learn from and those held out; the guards look at some of the latter.
     """
     tokenizer = AutoTokenizer.from_pretrained(base)
-    texts = {
-        tuple(prompt_tokens(tokenizer, prompts.advice(one.text))): one.text
-        for part in questions
-        for one in part
-    }
     learnt, kept = (
         [tuple(prompt_tokens(tokenizer, prompts.advice(one.text))) for one in part]
         for part in questions
     )
+    told = (one.text for part in questions for one in part)
+    texts = dict(zip([*learnt, *kept], told, strict=True))
     Random(config.ppo.seed).shuffle(kept)
     reward = ValueReward(
         judge,

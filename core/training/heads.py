@@ -272,7 +272,7 @@ def _run_stage(
     progress: Report,
 ) -> None:
     config = trainer.config
-    began, tokens, losses = time.monotonic(), 0, [0.0][:0]
+    began, tokens, losses = time.monotonic(), 0, list[float]()
     last = min(len(steps), stage.stop_after or len(steps))
     span = min(len(steps), stage.fall_over or len(steps))
     for step in range(first, last):
