@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core import library, paths
-from core.cli.options import Seed
+from core.cli.options import AsJson, Seed
 from core.cli.output import Meter, drawable, give, give_json, needs
 from core.cli.train import (
     CORPUS,
-    AsJson,
     ConfigFile,
     Limit,
     Resume,

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from core.bench import bench as run
-from core.cli.options import Device, Dtype, JudgeModel, Policy
+from core.cli.options import AsJson, Device, Dtype, JudgeModel, Policy
 from core.cli.output import Meter, announce, give_json
 from core.team import load_team
 
@@ -15,7 +15,7 @@ def bench(
     values: Annotated[int, typer.Option(min=1, max=32)] = 5,
     repeat: Annotated[int, typer.Option(min=1, max=50)] = 5,
     scaling: Annotated[bool, typer.Option(help="Also how time grows with the sizes.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: AsJson = False,
     policy: Policy = "",
     judge: JudgeModel = "",
     device: Device = "auto",

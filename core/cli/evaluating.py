@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core import paths
+from core.cli.options import AsJson
 from core.cli.output import Meter, give, give_json, needs, warn
 from core.files import writable_folder, writing
 from core.games import run
@@ -25,7 +26,7 @@ def evaluate(
     ],
     games: Annotated[str, typer.Option(help="`all`, or names and TOML files, by commas.")] = "all",
     opponent: Annotated[str, typer.Option(help="A player.")] = "random",
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: AsJson = False,
     limit: Annotated[
         int | None, typer.Option(min=1, help="The first so many games only.", show_default=False)
     ] = None,

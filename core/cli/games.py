@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from core.cli import evaluating, tuning
-from core.cli.options import Seed
+from core.cli.options import AsJson, Seed
 from core.cli.output import give, give_json, needs, warn
 from core.domain.text import plain
 from core.games import players, rewards
@@ -18,7 +18,6 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 Games = Annotated[
     list[str] | None,
     typer.Option("--game", help="A name or a TOML file; again for more. Default: all five."),

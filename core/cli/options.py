@@ -31,3 +31,4 @@ Seed = Annotated[int, _SEED]
 SeedIfGiven = Annotated[int | None, _SEED]
 """Where another stands in the configuration."""
 Rewrites = Annotated[int, typer.Option(min=1, max=64, help="Rewrites tried a candidate and round.")]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]

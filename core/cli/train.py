@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from core import library
-from core.cli.options import Policy, Seed
+from core.cli.options import AsJson, Policy, Seed
 from core.cli.output import Meter, announce, drawable, give, give_json, needs
 from core.files import writable_folder
 from core.models import catalog
@@ -43,7 +43,6 @@ Steps = Annotated[
 Updates = Annotated[
     int | None, typer.Option("--limit", min=1, help="Bound the updates.", show_default=False)
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 Limit = Annotated[
     int | None, typer.Option(min=1, help="A quick look at so many items.", show_default=False)
 ]
