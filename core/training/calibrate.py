@@ -63,7 +63,6 @@ def draft_card(config: HeadsConfig, base_name: str) -> dict[str, Any]:
         "config": config.table(),
         "calibration": {},
         "data": {
-            "stages": "people, then people and agents mixed; see config.stages",
             "sets": [
                 "Moral Stories (train), MIT",
                 "Social Chemistry 101 (positive and neutral; foundation labels), CC BY-SA 4.0",

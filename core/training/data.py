@@ -58,7 +58,8 @@ class Question:
     value: str
     label: Label
     kind: str
-    """Its origin: norm, turned, permissive, unrelated, foundation, rule or corpus."""
+    """Its origin: norm, turned, permissive, unrelated, foundation, rule, corpus or labelled; where
+    a judge is measured also edited, reworded, or a foundation's name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,6 @@
-"""Training of the judge: a LoRA adapter and two linear heads on the default model.
+"""Training of the judge: a LoRA adapter and two heads on the default model.
+
+The harm head is linear; the respect head is linear plus low-rank bilinear (see `readout.Heads`).
 
 In stages. The first reads people's judgements of everyday actions, under norms, norms turned round,
 permissive and unrelated norms. The later ones mix them with our own corpus of agents at work.

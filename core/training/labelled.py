@@ -38,7 +38,8 @@ def read_labelled(path: Path, limit: int | None = None) -> list[Named]:
     """The cases in a file: TOML situations, or JSON lines in one of two shapes.
 
     A line is `{"value", "action", "label"}` with `context`, `group`, `domain` and `harm` if there
-    are any, or `{"norm", "moral_action", "immoral_action"}`. Raises `BadInput` naming the line.
+    are any, or `{"norm", "moral_action", "immoral_action"}`; where there is no `group`, `id` or the
+    line's number stands in for it. Raises `BadInput` naming the line.
     """
     named: list[Named] = []
     lines: list[str] = []

@@ -114,7 +114,7 @@ def reword(norm: Norm, stance: Stance, rng: Random) -> str:
 
 
 def turn_round(statement: str, rng: Random) -> str | None:
-    """The statement's opposite: by the smallest edit half of the time, else reworded.
+    """The statement's opposite: by the smallest edit six times in ten, else reworded.
 
     "It's mean to laugh at him" becomes "It's nice to laugh at him", or "Always laugh at him."
     None where no rule fits.

@@ -59,7 +59,7 @@ class RewriteFigures:
     low_after: float
     """Share of the usable rewrites judged LOW."""
     mended: float
-    """Share of the HIGH actions for which the whole stage, four rewrites and the choice of the
+    """Share of the HIGH actions for which the whole stage, some rewrites and the choice of the
     best one, gives a text that is LOW and on topic."""
     high: int
     """How many actions were judged HIGH."""

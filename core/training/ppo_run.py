@@ -45,7 +45,8 @@ def train(
     had never stopped.
 
     Raises:
-        BadInput: the folder holds a run with other settings.
+        BadInput: the folder holds a run with other settings of the trainer (`steps`, `threads` and
+            `checkpoint_every` aside), or a checkpoint that cannot be taken up.
     """
     config, main = trainer.config, trainer.accelerator.is_main_process
     first = 0
