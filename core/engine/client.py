@@ -9,12 +9,10 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
 
 from msgspec import structs
 
 from core.engine.child import PATIENCE, Child
-from core.engine.job import Job, call
 from core.engine.protocol import (
     VERSION,
     Cancel,
@@ -40,23 +38,12 @@ LONGEST_LINE = 64 * 2**20
 _ANEW = "Ask again: the next request starts it anew, with the same models."
 
 
-class Life(StrEnum):
-    """What the worker is doing."""
-
-    STOPPED = "stopped"
-    STARTING = "starting"
-    IDLE = "idle"
-    BUSY = "busy"
-    CRASHED = "crashed"
-
-
 class Engine:
     """A worker that is there when it is needed."""
 
     def __init__(
         self,
-        on_reply: Callable[[Reply], None] = lambda reply: None,
-        on_life: Callable[[Life], None] = lambda life: None,
+        on_reply: Callable[[Reply], None],
         *,
         argv: Sequence[str] = WORKER,
         environ: Mapping[str, str] | None = None,
@@ -65,38 +52,29 @@ class Engine:
         """Starts nothing yet.
 
         Args:
-            on_reply: hears every reply, `Vitals` and what belongs to no job among them.
-            on_life: hears of every change of `life`.
+            on_reply: hears every reply, `Vitals` and what belongs to no job among them. Its
+                mistakes stay its own.
             argv: the worker's command; tests have their own.
             environ: what is changed in the worker's environment.
             longest_line: bytes that a reply may have.
         """
-        self.life = Life.STOPPED
-        """What the worker is doing."""
         self._on_reply = on_reply
-        self._on_life = on_life
         self._argv = tuple(argv)
         self._environ = dict(environ or {})
         self._longest_line = longest_line
-        self._jobs: dict[str, Job] = {}
+        self._jobs: dict[str, Task] = {}
         self._count = 0
         self._loaded: Load | None = None
         self._stopped = False
         self._runner: asyncio.Task[None] | None = None
         self._born = asyncio.Event()
         self._child: Child | None = None
-        self._greeted = False
         self._unsent: list[Task] = []
 
     @property
     def pid(self) -> int | None:
         """The worker's process id, while there is one."""
         return self._child.pid if self._child else None
-
-    @property
-    def jobs(self) -> tuple[Job, ...]:
-        """The jobs that have not ended, the running one first."""
-        return tuple(self._jobs.values())
 
     # What the interface asks for
 
@@ -106,39 +84,39 @@ class Engine:
         self._need()
         await self._born.wait()
 
-    def submit(self, request: Task, on_reply: Callable[[Reply], None] | None = None) -> Job:
-        """Asks for a job, after those that were asked for before. Starts the worker if need be."""
-        job = Job(self._named(request), on_reply)
-        if job.id in self._jobs:
-            raise ValueError(f"there is a job {job.id!r} already")
-        self._jobs[job.id] = job
-        if self._stopped:
-            self._tell(Trouble(job=job.id, problem="the worker was stopped"))
-        elif self._child:
-            self._send(job.request)
-            self._see()
-        else:
-            self._unsent.append(job.request)
-            self._need()
-        return job
+    def submit(self, request: Task) -> str:
+        """Asks for a job, after those that were asked for before, and gives its id.
 
-    def cancel(self, job: Job | str) -> None:
+        Starts the worker if need be.
+        """
+        request = self._named(request)
+        if request.job in self._jobs:
+            raise ValueError(f"there is a job {request.job!r} already")
+        self._jobs[request.job] = request
+        if self._stopped:
+            self._tell(Trouble(job=request.job, problem="the worker was stopped"))
+        elif self._child:
+            self._send(request)
+        else:
+            self._unsent.append(request)
+            self._need()
+        return request.job
+
+    def cancel(self, job: str) -> None:
         """Stops a job between two tokens, or before it begins. One that has ended stays so."""
-        name = job if isinstance(job, str) else job.id
-        if name not in self._jobs:
+        if job not in self._jobs:
             return
         if self._child:
-            self._send(Cancel(job=name))
+            self._send(Cancel(job=job))
         else:
-            self._unsent = [request for request in self._unsent if request.job != name]
-            self._tell(Finished(job=name, cancelled=True))
+            self._unsent = [request for request in self._unsent if request.job != job]
+            self._tell(Finished(job=job, cancelled=True))
 
     async def stop(self) -> None:
         """Ends the worker: asks it, then tells it, then kills it. Its jobs end as cancelled."""
         self._stopped = True
         runner = self._runner
         if runner is None:
-            self._live(Life.STOPPED)
             return
         await self._born.wait()
         self._send(Stop())
@@ -156,9 +134,7 @@ class Engine:
         """Has a worker started, if there is none."""
         if self._runner is None:
             self._born.clear()
-            self._greeted = False
             self._runner = asyncio.create_task(self._run(), name="worker")
-            self._live(Life.STARTING)
 
     async def _run(self) -> None:
         """One worker, from its start to its end."""
@@ -179,9 +155,9 @@ class Engine:
         """Starts a worker, hears it until it ends, and gives how it ended."""
         self._child = await Child.start(self._argv, self._environ, self._longest_line)
         if self._loaded and not (self._unsent and isinstance(self._unsent[0], Load)):
-            reload = Job(self._named(structs.replace(self._loaded, job="")))
-            self._jobs = {reload.id: reload, **self._jobs}
-            self._unsent.insert(0, reload.request)
+            reload = self._named(structs.replace(self._loaded, job=""))
+            self._jobs = {reload.job: reload, **self._jobs}
+            self._unsent.insert(0, reload)
         for request in self._unsent:
             self._send(request)
         self._unsent = []
@@ -192,20 +168,18 @@ class Engine:
         """Says of every job left that the worker is gone."""
         jobs, self._jobs = list(self._jobs.values()), {}
         stopped = self._stopped
-        self._live(Life.STOPPED if stopped else Life.CRASHED)
         lost = Trouble(problem=f"the worker stopped ({how})", mend=_ANEW, gone=True)
         log.log(logging.INFO if stopped else logging.ERROR, lost.problem)
         for job in jobs:
-            if isinstance(job.request, Load):
-                self._loaded = job.request
+            if isinstance(job, Load):
+                self._loaded = job
             self._pass_on(
-                Finished(job=job.id, cancelled=True)
+                Finished(job=job.job, cancelled=True)
                 if stopped
-                else structs.replace(lost, job=job.id),
-                job,
+                else structs.replace(lost, job=job.job)
             )
         if not jobs and not stopped:
-            self._pass_on(lost, None)
+            self._pass_on(lost)
 
     # What goes out and what comes in
 
@@ -229,26 +203,14 @@ class Engine:
                         f"it speaks version {reply.version} of the protocol, "
                         f"and this Placet {VERSION}"
                     )
-            case Hello():
-                self._greeted = True
-            case Ready() if job and isinstance(job.request, Load):
-                self._loaded = job.request
+            case Ready() if isinstance(job, Load):
+                self._loaded = job
             case Finished() | Trouble() if job:
-                del self._jobs[job.id]
-        self._pass_on(reply, job)
-        self._see()
+                del self._jobs[job.job]
+        self._pass_on(reply)
 
-    def _pass_on(self, reply: Reply, job: Job | None) -> None:
-        if job:
-            job.hear(reply)
-        call(self._on_reply, reply)
-
-    def _see(self) -> None:
-        """Draws from jobs and greeting what a worker that is there is doing."""
-        if self._child and self._greeted:
-            self._live(Life.BUSY if self._jobs else Life.IDLE)
-
-    def _live(self, life: Life) -> None:
-        if life is not self.life:
-            self.life = life
-            call(self._on_life, life)
+    def _pass_on(self, reply: Reply) -> None:
+        try:
+            self._on_reply(reply)
+        except Exception:
+            log.exception("a subscriber failed over %s", type(reply).__name__)

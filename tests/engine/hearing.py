@@ -8,8 +8,7 @@ from pathlib import Path
 
 from core.domain.scenario import Scenario
 from core.domain.values import Profile, Value
-from core.engine.client import Engine, Life
-from core.engine.job import Job
+from core.engine.client import Engine
 from core.engine.protocol import Finished, Load, Propose, Ready, Reply, Said, Trouble
 from core.watch import Growing
 
@@ -33,21 +32,38 @@ class Ear:
 
     def __init__(self) -> None:
         self.replies: list[Reply] = []
-        self.lives: list[Life] = []
+        self.ends: dict[str, Finished | Trouble] = {}
+        """How jobs ended, by their ids."""
+        self._news = asyncio.Event()
+
+    def hear(self, reply: Reply) -> None:
+        """Takes in a reply."""
+        self.replies.append(reply)
+        if isinstance(reply, Finished | Trouble):
+            self.ends[reply.job] = reply
+            self._news.set()
 
     def engine(self, argv: Sequence[str] = STAND_IN, longest_line: int = 1 << 26) -> Engine:
         """An engine that speaks to this ear."""
-        return Engine(self.replies.append, self.lives.append, argv=argv, longest_line=longest_line)
+        return Engine(self.hear, argv=argv, longest_line=longest_line)
 
-    def about(self, job: Job) -> list[Reply]:
+    def about(self, job: str) -> list[Reply]:
         """What was said about a job."""
-        return [reply for reply in self.replies if getattr(reply, "job", None) == job.id]
+        return [reply for reply in self.replies if getattr(reply, "job", None) == job]
+
+    async def end_of(self, job: str, seconds: float = DEADLINE) -> Finished | Trouble:
+        """How a job ends."""
+        async with asyncio.timeout(seconds):
+            while job not in self.ends:
+                self._news.clear()
+                await self._news.wait()
+        return self.ends[job]
 
     def policies(self) -> list[str]:
         """The policies that were made ready, in order."""
         return [reply.models["policy"].name for reply in self.replies if isinstance(reply, Ready)]
 
-    def growing(self, job: Job) -> bool:
+    def growing(self, job: str) -> bool:
         """Whether a job's text has begun to grow."""
         return any(
             isinstance(reply, Said) and isinstance(reply.note, Growing) for reply in self.about(job)
@@ -64,11 +80,6 @@ async def until(condition: Callable[[], object], seconds: float = DEADLINE) -> f
     return time.monotonic() - began
 
 
-async def end_of(job: Job, seconds: float = DEADLINE) -> Finished | Trouble:
-    """How a job ends."""
-    return await asyncio.wait_for(job.ended(), seconds)
-
-
 def load(policy: str, judge: str = "echo") -> Load:
     """Asks for models."""
     return Load(policy=policy, judge=judge)
@@ -79,7 +90,7 @@ def propose(count: int = 3, *, seed: int = 1) -> Propose:
     return Propose(profile=PROFILE, scenario=SCENARIO, count=count, seed=seed)
 
 
-async def generating(engine: Engine, ear: Ear, policy: str = "slow") -> Job:
+async def generating(engine: Engine, ear: Ear, policy: str = "slow") -> str:
     """A job that is writing right now."""
     engine.submit(load(policy))
     job = engine.submit(propose())

@@ -20,6 +20,7 @@ from core.bench import setting
 from core.domain.candidate import Case
 from core.engine.client import Engine
 from core.engine.protocol import Align, Finished, Judge, Load, Propose, Task
+from tests.engine.hearing import Ear
 
 LOADING = 300.0
 """Seconds that the models have to be there."""
@@ -47,12 +48,13 @@ def tasks(seed: int) -> list[Task]:
 
 async def measure(policy: str, judge: str, times: int) -> dict[str, Any]:
     """Milliseconds from cancel to the job's end, `times` of them."""
-    engine = Engine()
+    ear = Ear()
+    engine = Engine(ear.hear)
     chance = random.Random(7)
     taken: list[float] = []
     try:
         loading = engine.submit(Load(policy=policy, judge=judge))
-        end = await asyncio.wait_for(loading.ended(), LOADING)
+        end = await ear.end_of(loading, LOADING)
         if not isinstance(end, Finished):
             raise SystemExit(f"the models could not be loaded: {end}")
         seed = 0
@@ -63,7 +65,7 @@ async def measure(policy: str, judge: str, times: int) -> dict[str, Any]:
                 await asyncio.sleep(chance.uniform(0.02, WITHIN))
                 begun = perf_counter()
                 engine.cancel(job)
-                end = await asyncio.wait_for(job.ended(), LOADING)
+                end = await ear.end_of(job, LOADING)
                 if isinstance(end, Finished) and end.cancelled:
                     taken.append((perf_counter() - begun) * 1000)
     finally:

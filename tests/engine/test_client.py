@@ -11,11 +11,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from msgspec import structs
 
-from core.engine.client import Engine, Life
-from core.engine.protocol import Finished, Pull, Ready, Reply, Said, Trouble
+from core.engine.client import Engine
+from core.engine.protocol import Finished, Hello, Pull, Ready, Reply, Said, Trouble
 from core.watch import Growing, Measured, Written
-from tests.engine.hearing import Ear, end_of, generating, load, propose, until
+from tests.engine.hearing import Ear, generating, load, propose, until
 
 pytestmark = pytest.mark.asyncio
 
@@ -23,47 +24,33 @@ AT_ONCE = 0.2
 """Seconds that a cancel may take."""
 
 
-async def test_a_job_gives_its_replies_in_order(engine: Engine) -> None:
+async def test_a_job_gives_its_replies_in_order(engine: Engine, ear: Ear) -> None:
     loading = engine.submit(load("echo"))
     job = engine.submit(propose())
-    first = [reply async for reply in loading]
+    end = await ear.end_of(job)
+    first = ear.about(loading)
     assert isinstance(first[-1], Finished) and any(isinstance(reply, Ready) for reply in first)
-    notes = [reply.note async for reply in job if isinstance(reply, Said)]
+    notes = [reply.note for reply in ear.about(job) if isinstance(reply, Said)]
     kinds = [type(note) for note in notes if isinstance(note, Growing | Written | Measured)]
     assert kinds[0] is Growing and kinds[-1] is Measured and Written in kinds
-    assert job.end == Finished(job=job.id, notice=job.end.notice if job.end else "")  # type: ignore[union-attr]
-
-
-async def test_replies_can_go_to_a_callback(engine: Engine, ear: Ear) -> None:
-    told: list[Reply] = []
-    job = engine.submit(load("echo"), told.append)
-    assert await end_of(job) == told[-1]
-    assert told == ear.about(job)
-
-
-async def test_its_life_can_be_watched(engine: Engine, ear: Ear) -> None:
-    await engine.start()
-    await until(lambda: engine.life is Life.IDLE)
-    await end_of(engine.submit(load("echo")))
-    await until(lambda: engine.life is Life.IDLE)
-    await engine.stop()
-    assert ear.lives == [Life.STARTING, Life.IDLE, Life.BUSY, Life.IDLE, Life.STOPPED]
+    assert isinstance(end, Finished) and not end.cancelled
+    assert ear.about(job)[-1] is end
 
 
 async def test_a_running_job_is_cancelled_at_once(engine: Engine, ear: Ear) -> None:
     job = await generating(engine, ear)
     engine.cancel(job)
-    assert await until(lambda: job.end) < AT_ONCE
-    assert job.end == Finished(job=job.id, cancelled=True)
-    await end_of(engine.submit(load("echo")))
-    assert (await end_of(engine.submit(propose()))) != job.end
+    assert await until(lambda: job in ear.ends) < AT_ONCE
+    assert ear.ends[job] == Finished(job=job, cancelled=True)
+    await ear.end_of(engine.submit(load("echo")))
+    assert (await ear.end_of(engine.submit(propose()))) != ear.ends[job]
 
 
 async def test_nothing_is_said_about_a_job_after_its_end(engine: Engine, ear: Ear) -> None:
     job = await generating(engine, ear)
     engine.cancel(job)
-    await end_of(job)
-    await end_of(engine.submit(load("echo")))
+    await ear.end_of(job)
+    await ear.end_of(engine.submit(load("echo")))
     assert [reply for reply in ear.about(job) if isinstance(reply, Finished | Trouble)] == [
         ear.about(job)[-1]
     ]
@@ -74,43 +61,45 @@ async def test_a_queued_job_is_cancelled_while_another_runs(engine: Engine, ear:
     queued = engine.submit(propose())
     last = engine.submit(load("echo"))
     engine.cancel(queued)
-    assert await until(lambda: queued.end) < AT_ONCE
-    assert queued.end == Finished(job=queued.id, cancelled=True) and running.end is None
+    assert await until(lambda: queued in ear.ends) < AT_ONCE
+    assert ear.ends[queued] == Finished(job=queued, cancelled=True) and running not in ear.ends
     engine.cancel(running)
-    assert isinstance(await end_of(last), Finished)
+    assert isinstance(await ear.end_of(last), Finished)
     assert not any(isinstance(reply, Said) for reply in ear.about(queued))
 
 
-async def test_a_job_is_cancelled_before_the_worker_is_there(engine: Engine) -> None:
+async def test_a_job_is_cancelled_before_the_worker_is_there(engine: Engine, ear: Ear) -> None:
     job = engine.submit(propose())
     engine.cancel(job)
-    assert job.end == Finished(job=job.id, cancelled=True)
+    assert ear.ends[job] == Finished(job=job, cancelled=True)
     engine.cancel(job)
     engine.cancel("never heard of")
 
 
 async def test_a_crash_ends_all_jobs_and_the_next_one_works(engine: Engine, ear: Ear) -> None:
     running = await generating(engine, ear)
-    queued = engine.submit(propose())
-    assert engine.pid
-    os.kill(engine.pid, signal.SIGKILL)
+    queued, pid = engine.submit(propose()), engine.pid
+    assert pid
+    os.kill(pid, signal.SIGKILL)
     for job in (running, queued):
-        end = await end_of(job)
+        end = await ear.end_of(job)
         assert isinstance(end, Trouble) and "SIGKILL" in end.problem and end.mend and end.gone
-    assert engine.life is Life.CRASHED and not engine.jobs
+    assert engine.pid is None
     again = engine.submit(propose())
     await until(lambda: ear.growing(again))
     assert ear.policies() == ["slow", "slow"]
 
 
-async def test_a_crash_in_a_library_is_told(engine: Engine) -> None:
+async def test_a_crash_in_a_library_is_told(engine: Engine, ear: Ear) -> None:
     engine.submit(load("dead"))
-    end = await end_of(engine.submit(propose()))
+    end = await ear.end_of(engine.submit(propose()))
     assert isinstance(end, Trouble) and "SIGSEGV" in end.problem
 
 
-async def test_a_job_that_fails_is_told_from_a_worker_that_is_gone(engine: Engine) -> None:
-    end = await end_of(engine.submit(load("missing")))
+async def test_a_job_that_fails_is_told_from_a_worker_that_is_gone(
+    engine: Engine, ear: Ear
+) -> None:
+    end = await ear.end_of(engine.submit(load("missing")))
     assert isinstance(end, Trouble) and not end.gone
 
 
@@ -118,8 +107,8 @@ async def test_after_a_crash_a_load_is_not_preceded_by_another(engine: Engine, e
     job = await generating(engine, ear)
     assert engine.pid
     os.kill(engine.pid, signal.SIGKILL)
-    await end_of(job)
-    await end_of(engine.submit(load("echo")))
+    await ear.end_of(job)
+    await ear.end_of(engine.submit(load("echo")))
     assert ear.policies() == ["slow", "echo"]
 
 
@@ -127,13 +116,13 @@ async def test_a_callback_may_ask_again_at_once(ear: Ear) -> None:
     again: list[object] = []
 
     def retry(reply: Reply) -> None:
-        ear.replies.append(reply)
+        ear.hear(reply)
         if isinstance(reply, Trouble) and not again:
             again.append(engine.submit(load("echo")))
 
     engine = Engine(retry, argv=ear.engine()._argv)
     job = engine.submit(load("slow"))
-    await end_of(job)
+    await ear.end_of(job)
     job = engine.submit(propose())
     await until(lambda: ear.growing(job))
     assert engine.pid
@@ -144,35 +133,35 @@ async def test_a_callback_may_ask_again_at_once(ear: Ear) -> None:
 
 async def test_a_worker_that_cannot_be_started_is_told(ear: Ear) -> None:
     engine = ear.engine(["/nowhere/to/be/found"])
-    end = await end_of(engine.submit(load("echo")))
+    end = await ear.end_of(engine.submit(load("echo")))
     assert isinstance(end, Trouble) and "/nowhere" in end.problem
-    assert engine.life is Life.CRASHED
+    assert engine.pid is None
     await engine.stop()
 
 
 async def test_what_a_worker_says_before_it_has_a_log_is_told(ear: Ear) -> None:
     engine = ear.engine([sys.executable, "-c", "import there_is_no_such_module"])
-    end = await end_of(engine.submit(load("echo")))
+    end = await ear.end_of(engine.submit(load("echo")))
     assert isinstance(end, Trouble) and "there_is_no_such_module" in end.problem
 
 
 async def test_a_worker_of_another_version_is_refused(ear: Ear) -> None:
     hello = '{"type":"hello","pid":1,"version":99}'
     engine = ear.engine([sys.executable, "-c", f"print('{hello}', flush=True); input(); input()"])
-    end = await end_of(engine.submit(load("echo")))
+    end = await ear.end_of(engine.submit(load("echo")))
     assert isinstance(end, Trouble) and "99" in end.problem
 
 
 async def test_a_worker_that_closes_its_pipe_and_stays_is_killed(ear: Ear) -> None:
     code = "import os, time; os.close(1); time.sleep(1000)"
     engine = ear.engine([sys.executable, "-c", code])
-    assert isinstance(await end_of(engine.submit(load("echo"))), Trouble)
+    assert isinstance(await ear.end_of(engine.submit(load("echo"))), Trouble)
 
 
 async def test_a_child_that_holds_the_pipe_does_not_hide_a_crash(ear: Ear) -> None:
     engine = ear.engine(["sh", "-c", "sleep 1000 & echo $! ; exit 3"])
     began = time.monotonic()
-    end = await end_of(engine.submit(load("echo")))
+    end = await ear.end_of(engine.submit(load("echo")))
     assert isinstance(end, Trouble) and "status 3" in end.problem
     assert time.monotonic() - began < 5
     for child in psutil.process_iter(["cmdline"]):
@@ -190,7 +179,7 @@ async def test_a_bad_line_is_reported_and_survived(ear: Ear, line: str) -> None:
         "sys.stdin.read()"
     )
     engine = ear.engine([sys.executable, "-c", code])
-    assert isinstance(await end_of(engine.submit(load("echo"))), Finished)
+    assert isinstance(await ear.end_of(engine.submit(load("echo"))), Finished)
     assert isinstance(ear.replies[0], Trouble) and ear.replies[0].job == ""
     await engine.stop()
 
@@ -203,17 +192,18 @@ async def test_a_line_that_is_too_long_is_reported_and_survived(ear: Ear) -> Non
         "sys.stdin.read()"
     )
     engine = ear.engine([sys.executable, "-c", code], longest_line=100_000)
-    assert isinstance(await end_of(engine.submit(load("echo"))), Finished)
+    assert isinstance(await ear.end_of(engine.submit(load("echo"))), Finished)
     assert any(isinstance(reply, Trouble) for reply in ear.replies)
     await engine.stop()
 
 
 async def test_a_subscriber_that_fails_stops_nothing(ear: Ear) -> None:
     def fail(reply: Reply) -> None:
+        ear.hear(reply)
         raise RuntimeError("no")
 
     engine = Engine(fail, argv=ear.engine()._argv)
-    assert isinstance(await end_of(engine.submit(load("echo"), fail)), Finished)
+    assert isinstance(await ear.end_of(engine.submit(load("echo"))), Finished)
     await engine.stop()
 
 
@@ -231,9 +221,9 @@ async def test_it_stops_within_a_second_in_mid_generation(
     await engine.stop()
     assert time.monotonic() - began < 1.0
     assert pid and not psutil.pid_exists(pid)
-    assert engine.life is Life.STOPPED
+    assert engine.pid is None
     for job in (running, queued):
-        assert job.end == Finished(job=job.id, cancelled=True)
+        assert ear.ends[job] == Finished(job=job, cancelled=True)
 
 
 async def test_it_stops_a_worker_that_was_suspended(engine: Engine, ear: Ear) -> None:
@@ -245,22 +235,22 @@ async def test_it_stops_a_worker_that_was_suspended(engine: Engine, ear: Ear) ->
     assert time.monotonic() - began < 1.0
 
 
-async def test_it_stops_while_it_starts_and_when_it_never_did(engine: Engine) -> None:
+async def test_it_stops_while_it_starts_and_when_it_never_did(engine: Engine, ear: Ear) -> None:
     await engine.stop()
     engine._stopped = False
     job = engine.submit(load("echo"))
     await engine.stop()
-    assert job.end == Finished(job=job.id, cancelled=True)
+    assert ear.ends[job] == Finished(job=job, cancelled=True)
     late = engine.submit(load("echo"))
-    assert isinstance(late.end, Trouble)
+    assert isinstance(ear.ends[late], Trouble)
     await engine.start()
-    assert isinstance(await end_of(engine.submit(load("echo"))), Finished)
+    assert isinstance(await ear.end_of(engine.submit(load("echo"))), Finished)
 
 
 async def test_two_jobs_of_one_name_are_a_mistake(engine: Engine) -> None:
     job = engine.submit(load("slow"))
-    with pytest.raises(ValueError, match=job.id):
-        engine.submit(job.request)
+    with pytest.raises(ValueError, match=job):
+        engine.submit(structs.replace(load("slow"), job=job))
 
 
 async def test_a_folder_named_core_where_we_stand_is_not_ours(
@@ -269,14 +259,14 @@ async def test_a_folder_named_core_where_we_stand_is_not_ours(
     (tmp_path / "core").mkdir()
     (tmp_path / "core" / "__init__.py").write_text("raise SystemExit('the wrong core')")
     monkeypatch.chdir(tmp_path)
-    engine = Engine(ear.replies.append)
+    engine = Engine(ear.hear)
     await engine.start()
-    await until(lambda: engine.life is Life.IDLE)
+    await until(lambda: any(isinstance(reply, Hello) for reply in ear.replies))
     await engine.stop()
 
 
-async def test_a_pull_that_fails_says_why(engine: Engine) -> None:
-    end = await end_of(engine.submit(Pull(model="there-is-none")))
+async def test_a_pull_that_fails_says_why(engine: Engine, ear: Ear) -> None:
+    end = await ear.end_of(engine.submit(Pull(model="there-is-none")))
     assert isinstance(end, Trouble) and "there-is-none" in end.problem and end.mend
 
 
@@ -294,12 +284,12 @@ async def test_a_pull_ends_with_all_that_it_started(
         children = worker.children(recursive=True)
         if how == "cancel":
             engine.cancel(job)
-            assert await until(lambda: job.end) < AT_ONCE + 0.1
+            assert await until(lambda: job in ear.ends) < AT_ONCE + 0.1
         elif how == "stop":
             await engine.stop()
         else:
             worker.kill()
-        await end_of(job)
+        await ear.end_of(job)
         await until(lambda: not any(child.is_running() for child in children))
 
 
