@@ -78,11 +78,13 @@ class ReviewScreen(Workplace):
             self._timer.stop()
             self._timer = None
         due, self._due = self._due, Change(0)
-        if due and stands(self):
+        if due:
             self.draw(due)
 
     def draw(self, change: Change = Change.ALL) -> None:
-        """Draws what has changed."""
+        """Draws what has changed, if there is still something to draw on."""
+        if not stands(self):
+            return
         review = self.review
         if change & Change.VALUES:
             self.query_one(ValuesPane).show(review.profile)
