@@ -9,7 +9,7 @@ from core.engine.protocol import Load, Pull, Ready
 from core.models import catalog
 from core.session.events import ModelUsed
 from core.watch import Progress
-from tests.tui.driving import desk
+from tests.tui.driving import Desk, desk
 from tui.app import PlacetApp
 from tui.bars import KeyBar
 from tui.keymap import keymap
@@ -192,6 +192,17 @@ async def test_the_screen_of_models_shows_a_pull_and_brings_the_default_for_plac
         await on.until(lambda: on.engine.cancelled == [pull.job])
 
 
+async def use(on: Desk, name: str, role: str) -> Load:
+    """Chooses a model on the models screen, and gives what is asked of the worker then."""
+    await on.press("M")
+    await on.until(lambda: "on disk" in on.text())
+    on.app.screen.query_one(ModelList).go_to(name)
+    on.app.screen.action_use(role)  # type: ignore[attr-defined]
+    asked = on.engine.last(Load)
+    assert isinstance(asked, Load)
+    return asked
+
+
 async def test_another_policy_leaves_the_judge_as_it_was_asked_for() -> None:
     """Models go by other names once they are loaded, and the agents are there beside them."""
     used = {
@@ -201,12 +212,7 @@ async def test_another_policy_leaves_the_judge_as_it_was_asked_for() -> None:
     }
     async with desk(auto=False, name="") as on:
         on.engine.hear(Ready(models=used))
-        await on.press("M")
-        await on.until(lambda: "on disk" in on.text())
-        on.app.screen.query_one(ModelList).go_to(catalog.ECHO)
-        on.app.screen.action_use("policy")  # type: ignore[attr-defined]
-        asked = on.engine.last(Load)
-        assert isinstance(asked, Load)
+        asked = await use(on, catalog.ECHO, "policy")
         assert (asked.policy, asked.judge) == (catalog.ECHO, "")
         kept = load_config().defaults
         assert (kept.policy, kept.judge) == (catalog.ECHO, "")
@@ -214,12 +220,7 @@ async def test_another_policy_leaves_the_judge_as_it_was_asked_for() -> None:
 
 async def test_only_the_model_that_was_chosen_is_kept_for_the_next_start() -> None:
     async with desk(auto=False) as on:
-        await on.press("M")
-        await on.until(lambda: "on disk" in on.text())
-        on.app.screen.query_one(ModelList).go_to(catalog.PROMPTED)
-        on.app.screen.action_use("judge")  # type: ignore[attr-defined]
-        asked = on.engine.last(Load)
-        assert isinstance(asked, Load)
+        asked = await use(on, catalog.PROMPTED, "judge")
         assert (asked.policy, asked.judge) == ("fake-model", catalog.PROMPTED)
         kept = load_config().defaults
         assert (kept.policy, kept.judge) == ("", catalog.PROMPTED)

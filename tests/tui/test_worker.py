@@ -227,12 +227,14 @@ async def test_save_as_moves_the_session(tmp_path: Path) -> None:
         assert load(tmp_path / "mine.toml").head == on.session.head
 
 
+def full(store: Store, session: object) -> None:
+    """In the place of `Store.save`, a disk without room."""
+    raise PlacetError("it cannot be written (No space left on device)", where=str(store.path))
+
+
 async def test_a_folder_that_cannot_be_written_is_told_of_and_nothing_is_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def full(store: Store, session: object) -> None:
-        raise PlacetError("it cannot be written (No space left on device)", where=str(store.path))
-
     async with desk() as on:
         monkeypatch.setattr(Store, "save", full)
         await on.propose()
@@ -259,9 +261,6 @@ async def test_a_folder_that_cannot_be_written_is_told_of_and_nothing_is_lost(
 async def test_leaving_from_a_dialog_asks_first_where_something_is_not_saved(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def full(store: Store, session: object) -> None:
-        raise PlacetError("it cannot be written (No space left on device)", where=str(store.path))
-
     async with desk() as on:
         monkeypatch.setattr(Store, "save", full)
         await on.propose()
