@@ -52,8 +52,16 @@ class RoomyLayer(DynamicLayer):
         return keys, values
 
     def batch_select_indices(self, indices: Tensor) -> None:
-        """Keeps these rows only."""
-        self._stores = [store[indices] for store in self._stores]
+        """Keeps these rows only, in this order."""
+        order = indices.tolist()
+        if all(old >= new for new, old in enumerate(order)):  # no row is asked for once it is gone
+            for store in self._stores:
+                for new, old in enumerate(order):
+                    if new != old:
+                        store[new] = store[old]
+            self._stores = [store[: len(order)] for store in self._stores]
+        else:
+            self._stores = [store.index_select(0, indices) for store in self._stores]
         self._show(self._length)
 
 

@@ -209,7 +209,14 @@ def _attended(
 
 
 def _normed(states: Tensor, norm: Any) -> Tensor:
-    return functional.rms_norm(states, norm.weight.shape, norm.weight, norm.variance_epsilon)
+    """As `functional.rms_norm`, in less than half the time.
+
+    The processor has no kernel for that; the sum of squares as one operation keeps no squares.
+    """
+    exact = states.float()
+    size = torch.linalg.vector_norm(exact, dim=-1, keepdim=True)
+    scale = torch.rsqrt(size.square_().div_(exact.shape[-1]).add_(norm.variance_epsilon))
+    return (exact * scale).mul_(norm.weight).to(states.dtype)
 
 
 def _rotated(states: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:

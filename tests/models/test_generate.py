@@ -9,6 +9,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from core.errors import BadInput, Cancelled
+from core.models import generate as decoding
 from core.models.base import Prompt, Sampling
 from core.models.cache import Prefixes, common_prefix
 from core.models.causal import CausalModel
@@ -19,6 +20,7 @@ from core.watch import SILENT, AnyNote, Progress, Watch
 from tests.tiny import WINDOW
 
 FREE = Sampling(temperature=0.8, top_p=0.9, max_tokens=24, one_line=False)
+GREEDY = Sampling(temperature=0.0, max_tokens=24, one_line=False)
 LENGTHS = r"come to (\d+) tokens; \S+ reads at most (\d+)"
 PROMPTS = [
     Prompt("You plan the work of a bank.", user, "Action:")
@@ -135,6 +137,46 @@ def test_a_rows_text_does_not_depend_on_its_neighbours(
 
     assert together == turned[::-1] == alone
     assert len({draft.text for draft in together}) == 5
+
+
+@pytest.mark.parametrize("sampling", [FREE, GREEDY])
+def test_what_was_said_before_is_guessed_and_read_in_fewer_steps(
+    model: CausalModel, sampling: Sampling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lookup = decoding.Lookup()
+    monkeypatch.setattr(decoding, "Lookup", lambda: lookup)  # it remembers the first time
+    monkeypatch.setattr(decoding, "PLACES", 0)
+    plain = model.generate(PROMPTS, sampling, [1, 2, 3, 4, 5], SILENT)
+    monkeypatch.undo()
+    monkeypatch.setattr(decoding, "Lookup", lambda: lookup)
+    told: list[str] = []
+    heard = Heard(model.model)
+
+    guessed = model.generate(
+        PROMPTS, sampling, [1, 2, 3, 4, 5], SILENT, lambda row, text: told.append(text)
+    )
+
+    assert guessed == plain
+    steps = [tokens for _, tokens in heard.shapes[-23:] if tokens <= 1 + decoding.GUESSES]
+    assert len(steps) < 16
+    assert max(steps) > 1
+    assert {draft.text for draft in guessed} <= set(told)
+
+
+@pytest.mark.parametrize("name", ["tiny_gpt2", "tiny_llama"])
+def test_no_guess_stands_beyond_the_window(request: pytest.FixtureRequest, name: str) -> None:
+    """The prompt repeats itself, so there is always something to guess, to the last token."""
+    model = causal(request.getfixturevalue(name))
+    said = "Write to the bakers about every fee. "
+    length = len(model.tokens(Prompt("Plan.", said * 11, "Action:"), 1))
+    length -= len(model.tokens(Prompt("Plan.", said, "Action:"), 1))
+    prompt = Prompt("Plan.", said * (10 * (WINDOW - 100) // length), "Action:")
+    room = WINDOW - len(model.tokens(prompt, 1))
+    to_the_end = Sampling(temperature=0.0, max_tokens=room, one_line=False)
+
+    [draft] = model.generate([prompt], to_the_end, [1], SILENT)
+
+    assert draft.tokens == room or draft.finished
 
 
 def test_same_seed_same_text_and_another_seed_another_text(model: CausalModel) -> None:
