@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from statistics import fmean
@@ -23,7 +24,7 @@ from core.files import dump_toml, write_whole
 from core.models.agents import CARD
 from core.models.trained import Measure, Tree
 from core.stages import prompts
-from core.training.guards import Guards, Second, guard
+from core.training.guards import Guards, Second, fits, guard
 from core.training.ppo import Figures, Ppo, PpoConfig
 from core.training.ppo_run import Outcome, train
 from core.training.questions import Question
@@ -44,6 +45,9 @@ class AgentConfig:
     max_tokens: Count = 32
     ahead: Rate = 1.0
     """Weight of being ahead: of the value's score less the mean of the profile's other values."""
+    fitting: Rate = 0.3
+    """Weight of fitting the question (see `core.training.guards.fits`), against answers that could
+    be given to any."""
     guard_every: Count = 25
     """Steps between two looks at the guards."""
     guard_questions: Count = 48
@@ -99,15 +103,20 @@ def scores(
     return [told[one] for one in asked]
 
 
+Fits = Callable[[Sequence[Tokens], Sequence[Tokens]], Sequence[float]]
+"""Prompts and replies to them → how well each fits its own, -1 to 1."""
+
+
 class ValueReward:
-    """Replies to prompts → how likely each respects one value, and rather it than others."""
+    """What replies are worth: how likely they respect one value rather than others, and fit."""
 
     def __init__(
         self,
         judge: Scorer,
         statement: str,
         others: Sequence[str],
-        ahead: float,
+        config: AgentConfig,
+        fits: Fits,
         tokenizer: PreTrainedTokenizerBase,
         questions: Mapping[Tokens, str],
         ends: frozenset[int],
@@ -115,7 +124,8 @@ class ValueReward:
         self.judge = judge
         self.statement = statement
         self.others = others
-        self.ahead = ahead
+        self.config = config
+        self.fits = fits
         self.tokenizer = tokenizer
         self.questions = questions
         self.ends = ends
@@ -123,10 +133,13 @@ class ValueReward:
     def __call__(self, asked: Sequence[Tokens], replies: Sequence[Tokens]) -> list[float]:
         """See `core.training.samplers.Reward`."""
         texts = [self.read(*pair) for pair in zip(asked, replies, strict=True)]
-        return [
-            own + self.ahead * (own - fmean(others)) if others else own
-            for own, *others in self.judged(asked, texts, [self.statement, *self.others])
-        ]
+        worth: list[float] = []
+        told = self.judged(asked, texts, [self.statement, *self.others])
+        for text, (own, *others), fit in zip(texts, told, self.fits(asked, replies), strict=True):
+            ahead = own - fmean(others) if others else 0.0
+            more = self.config.ahead * ahead + self.config.fitting * fit
+            worth.append(own + more if text else 0.0)
+        return worth
 
     def read(self, prompt: Tokens, reply: Tokens) -> str:
         """The answer as the product would use it, or an empty text."""
@@ -229,16 +242,17 @@ def train_agent(
     told = (one.text for part in questions for one in part)
     texts = dict(zip([*learnt, *kept], told, strict=True))
     Random(config.ppo.seed).shuffle(kept)
+    trainer = Ppo(config.ppo, base)
     reward = ValueReward(
         judge,
         value.statement,
         others,
-        config.ahead,
+        config,
+        partial(fits, trainer.policy),
         tokenizer,
         texts,
         sentence_ends(tokenizer),
     )
-    trainer = Ppo(config.ppo, base)
     writer = Writer(base, trainer.adapted)
     sampler = AgentSampler(learnt, kept[: config.guard_questions], reward, second, config, writer)
     before = sampler.look(trainer.policy)  # a fresh adapter changes nothing

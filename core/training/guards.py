@@ -42,6 +42,8 @@ class Guards:
     """Distance between answers to different questions (Jaccard, of words), 0 to 1."""
     fluency: float
     """Log-probability of a token under the base model, nats."""
+    fit: float
+    """How much likelier that is after its own question than after another (see `fits`), nats."""
 
 
 def guard(
@@ -63,6 +65,7 @@ def guard(
         distinct_2=distinct_2(said) if said else 0.0,
         apart=apart(said),
         fluency=fluency(policy, prompts, replies),
+        fit=fmean(fits(policy, prompts, replies)),
     )
 
 
@@ -75,6 +78,22 @@ def apart(texts: Sequence[str]) -> float:
 def fluency(policy: Policy, prompts: Sequence[Tokens], replies: Sequence[Tokens]) -> float:
     """Mean log-probability of the reply tokens under the base model, nats."""
     return sum(base_chances(policy, prompts, replies)) / sum(len(reply) for reply in replies)
+
+
+def fits(policy: Policy, prompts: Sequence[Tokens], replies: Sequence[Tokens]) -> list[float]:
+    """How much likelier a token of each reply is after its own prompt than after the next other.
+
+    Under the base model, in nats, -1 to 1; what could be said to anybody is near 0. It is pointwise
+    mutual information, which Li et al. 2016 use against dull replies.
+    """
+    known = list(dict.fromkeys(prompts))
+    other = dict(zip(known, [*known[1:], known[0]], strict=True))
+    own = base_chances(policy, prompts, replies)
+    strange = base_chances(policy, [other[prompt] for prompt in prompts], replies)
+    return [
+        max(-1.0, min(1.0, (near - far) / len(reply)))
+        for near, far, reply in zip(own, strange, replies, strict=True)
+    ]
 
 
 @torch.no_grad()

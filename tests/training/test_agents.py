@@ -67,14 +67,20 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def reward(
-    base: Path, judge: agents.Scorer, others: Sequence[str] = (), ahead: float = 0.0
+    base: Path,
+    judge: agents.Scorer,
+    others: Sequence[str] = (),
+    ahead: float = 0.0,
+    fitting: float = 0.0,
+    fits: agents.Fits = lambda asked, replies: [0.0] * len(replies),
 ) -> agents.ValueReward:
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(base)
     ends = agents.sentence_ends(tokenizer)
+    config = agents.AgentConfig(ahead=ahead, fitting=fitting)
     return agents.ValueReward(
-        judge, CARE.statement, others, ahead, tokenizer, {(5,): "Bread? Now?"}, ends
+        judge, CARE.statement, others, config, fits, tokenizer, {(5,): "Bread? Now?"}, ends
     )
 
 
@@ -141,6 +147,41 @@ def test_a_reply_is_worth_more_where_its_value_is_ahead_of_the_others(base: Path
 
     assert pays([(5,)] * 2, [good, cut]) == [0.75 + 0.5 * (0.75 - 0.375), 0.0]
     assert pays.worth([(5,)], ["Ring them."]) == [0.75]
+
+
+def test_a_usable_reply_is_worth_more_where_it_fits_its_question(base: Path) -> None:
+    judge = Likes({CARE.statement: 0.5})
+    pays = reward(base, judge, fitting=0.5, fits=lambda asked, replies: [0.25, 0.5, -0.5])
+    good, cut = (
+        tuple(pays.tokenizer(text, add_special_tokens=False)["input_ids"])
+        for text in ("Ring all farmers before they sign!", "Ring all farmers")
+    )
+
+    assert pays([(5,)] * 3, [good, cut, good]) == [0.625, 0.0, 0.25]
+
+
+def test_what_fits_is_likelier_after_its_own_prompt(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three prompts in turn each is held against the next; the adapter plays no part."""
+    chances = {(1,): {7: -2.0, 8: -3.0}, (2,): {7: -3.0, 8: -3.0}, (3,): {7: -9.0, 8: -2.5}}
+    monkeypatch.setattr(
+        guards,
+        "base_chances",
+        lambda policy, prompts, replies: [
+            sum(chances[prompt][token] for token in reply)
+            for prompt, reply in zip(prompts, replies, strict=True)
+        ],
+    )
+    none: Any = None
+
+    assert guards.fits(none, [(1,), (1,), (2,), (3,)], [(7, 8), (8,), (7,), (8,)]) == [
+        0.5,  # (-5 + 6) / 2
+        0.0,
+        1.0,  # 6 nats, cut off
+        0.5,  # against the first again
+    ]
+    assert guards.fits(none, [(1,)], [(7,)]) == [0.0]
 
 
 def test_a_run_leaves_an_adapter_its_figures_and_a_card(base: Path, tmp_path: Path) -> None:
