@@ -15,6 +15,7 @@ from core.models.cache import Prefixes, common_prefix
 from core.models.causal import CausalModel
 from core.models.generate import draw, generate
 from core.models.load import load_text_model
+from core.models.lookup import Lookup
 from core.models.seq2seq import Seq2seqModel
 from core.watch import SILENT, AnyNote, Progress, Watch
 from tests.tiny import WINDOW
@@ -143,7 +144,7 @@ def test_a_rows_text_does_not_depend_on_its_neighbours(
 def test_what_was_said_before_is_guessed_and_read_in_fewer_steps(
     model: CausalModel, sampling: Sampling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lookup = decoding.Lookup()
+    lookup = Lookup()
     monkeypatch.setattr(decoding, "Lookup", lambda: lookup)  # it remembers the first time
     monkeypatch.setattr(decoding, "PLACES", 0)
     plain = model.generate(PROMPTS, sampling, [1, 2, 3, 4, 5], SILENT)
