@@ -10,6 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from core.errors import BadInput
 from core.models.base import Draft, Prompt, Sampling
 from core.models.cache import Prefixes
+from core.models.fused import is_fused
 from core.models.generate import generate
 from core.models.interrupt import interruptible
 from core.models.score import choose
@@ -61,6 +62,7 @@ class CausalModel:
                 seeds,
                 watch,
                 on_text,
+                guessing=is_fused(self.model) or self.takes_trees,
             )
 
     def forget(self) -> None:

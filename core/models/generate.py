@@ -61,8 +61,13 @@ def generate(
     seeds: Sequence[int],
     watch: Watch,
     on_text: Callable[[int, str], None],
+    *,
+    guessing: bool = True,
 ) -> list[Draft]:
     """A draft for each prompt (token ids, at least one), longest prompts together.
+
+    `guessing` is for models that honour positions and masks of our own: a wrong guess stays in the
+    cache, unseen.
 
     Raises `Cancelled` between two tokens.
     """
@@ -73,7 +78,8 @@ def generate(
             _Row(index, torch.Generator().manual_seed(seeds[index]))
             for index in order[start : start + ROWS_AT_ONCE]
         ]
-        _write(model, prefixes, prompts, list(rows), decode, ends, sampling, watch, on_text)
+        told = (decode, ends, sampling, watch, on_text)
+        _write(model, prefixes, prompts, list(rows), *told, GUESSES if guessing else 0)
         for row in rows:
             drafts[row.index] = Draft(row.text, len(row.tokens), row.finished)
     return [draft for draft in drafts if draft is not None]
@@ -89,6 +95,7 @@ def _write(
     sampling: Sampling,
     watch: Watch,
     on_text: Callable[[int, str], None],
+    most: int,
 ) -> None:
     began = time.monotonic()
     total = len(rows) * sampling.max_tokens
@@ -136,7 +143,7 @@ def _write(
             cache.batch_select_indices(chosen)
             mask, position = mask[chosen], position[chosen]
             rows = [rows[place] for place in going]
-        count = min(GUESSES, PLACES // len(rows) - 1)
+        count = min(most, PLACES // len(rows) - 1)
         guesses = [
             lookup.guess(
                 [*prompts[row.index][-1:], *row.tokens],

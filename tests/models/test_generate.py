@@ -164,6 +164,19 @@ def test_what_was_said_before_is_guessed_and_read_in_fewer_steps(
     assert {draft.text for draft in guessed} <= set(told)
 
 
+def test_nothing_is_guessed_where_masks_of_our_own_are_not_honoured(
+    tiny_gpt2: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = causal(tiny_gpt2)
+    assert model.takes_trees
+    monkeypatch.setitem(model.__dict__, "takes_trees", False)
+    heard = Heard(model.model)
+
+    model.generate(PROMPTS, FREE, [1] * 5, SILENT)
+
+    assert {tokens for _, tokens in heard.shapes[2:]} == {1}
+
+
 @pytest.mark.parametrize("name", ["tiny_gpt2", "tiny_llama"])
 def test_no_guess_stands_beyond_the_window(request: pytest.FixtureRequest, name: str) -> None:
     """The prompt repeats itself, so there is always something to guess, to the last token."""
