@@ -135,7 +135,9 @@ class ValueReward:
         texts = [self.read(*pair) for pair in zip(asked, replies, strict=True)]
         worth: list[float] = []
         told = self.judged(asked, texts, [self.statement, *self.others])
-        for text, (own, *others), fit in zip(texts, told, self.fits(asked, replies), strict=True):
+        paid = self.config.fitting > 0.0
+        fits = self.fits(asked, replies) if paid else [0.0] * len(replies)
+        for text, (own, *others), fit in zip(texts, told, fits, strict=True):
             ahead = own - fmean(others) if others else 0.0
             more = self.config.ahead * ahead + self.config.fitting * fit
             worth.append(own + more if text else 0.0)

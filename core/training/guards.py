@@ -57,6 +57,7 @@ def guard(
 ) -> Guards:
     """Figures on one reply a prompt; `texts` are the replies as they are used, empty if not."""
     said = [text for text in texts if text]
+    own = base_chances(policy, prompts, replies)
     return Guards(
         reward=fmean(rewards),
         second=fmean(second([(text, statement) for text in said])) if said else 0.0,
@@ -64,8 +65,8 @@ def guard(
         length=fmean(len(words(text)) for text in said) if said else 0.0,
         distinct_2=distinct_2(said) if said else 0.0,
         apart=apart(said),
-        fluency=fluency(policy, prompts, replies),
-        fit=fmean(fits(policy, prompts, replies)),
+        fluency=sum(own) / sum(map(len, replies)),
+        fit=fmean(_fits(policy, prompts, replies, own)),
     )
 
 
@@ -75,20 +76,20 @@ def apart(texts: Sequence[str]) -> float:
     return fmean(distance(one, other) for one, other in pairs) if pairs else 0.0
 
 
-def fluency(policy: Policy, prompts: Sequence[Tokens], replies: Sequence[Tokens]) -> float:
-    """Mean log-probability of the reply tokens under the base model, nats."""
-    return sum(base_chances(policy, prompts, replies)) / sum(len(reply) for reply in replies)
-
-
 def fits(policy: Policy, prompts: Sequence[Tokens], replies: Sequence[Tokens]) -> list[float]:
     """How much likelier a token of each reply is after its own prompt than after the next other.
 
     Under the base model, in nats, -1 to 1; what could be said to anybody is near 0. It is pointwise
     mutual information, which Li et al. 2016 use against dull replies.
     """
+    return _fits(policy, prompts, replies, base_chances(policy, prompts, replies))
+
+
+def _fits(
+    policy: Policy, prompts: Sequence[Tokens], replies: Sequence[Tokens], own: Sequence[float]
+) -> list[float]:
     known = list(dict.fromkeys(prompts))
     other = dict(zip(known, [*known[1:], known[0]], strict=True))
-    own = base_chances(policy, prompts, replies)
     strange = base_chances(policy, [other[prompt] for prompt in prompts], replies)
     return [
         max(-1.0, min(1.0, (near - far) / len(reply)))
