@@ -115,21 +115,26 @@ def train_aggregator(
     config: ConfigFile = None,
     resume: Resume = False,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Bound the steps of an epoch.", show_default=False)
+        int | None,
+        typer.Option(
+            min=1, help="Bound the steps of an epoch, and the updates.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Train the aggregator: one answer from the profile and the moral agents' answers.
 
-    The agents of the profile answer first; their answers are kept beside the adapter.
+    The agents answer first; their answers are kept beside the adapter. It learns people's answers,
+    then by PPO what serves the profile.
     """
     needs("peft")
+    from core.models.load import load_judge
     from core.stages.advise import SAMPLING
     from core.training import aggregator
     from core.training.answering import answer_all
     from core.training.questions import read_questions
     from core.training.steps import Progress
 
-    settings = config_of(aggregator.AggregatorConfig, config)
+    settings = bounded(config_of(aggregator.AggregatorConfig, config), limit)
     chosen = library.load_profile(profile)
     learnt, _ = read_questions(data)
     folder = out or paths.agents() / AGGREGATOR
@@ -139,6 +144,7 @@ def train_aggregator(
         keep.unlink()
     with Meter() as meter:
         _, speakers = _speakers(chosen, meter)
+        judge, _ = load_judge()
 
         def answers(questions: Sequence[str]) -> Mapping[str, Sequence[str]]:
             return answer_all(
@@ -153,14 +159,16 @@ def train_aggregator(
             learnt,
             answers,
             chosen,
+            judge,
             catalog.locate(catalog.DEFAULT),
             folder,
             catalog.DEFAULT,
             resume=resume,
             progress=tell,
+            updated=update_teller(meter),
             limit=limit,
         )
-    give(f"held-out loss {card['held_out_loss']:.3f}: {folder}\n", None)
+    give(f"held-out loss {card['held_out_loss']:.3f}\n{ending(card, folder)}\n", None)
 
 
 def evaluate_agents(

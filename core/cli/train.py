@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from core.training.agents import AgentConfig
+    from core.training.aggregator import AggregatorConfig
     from core.training.ppo import Figures
     from core.training.refine import RefineConfig
     from core.training.steps import Progress, Report
     from core.training.texts import Scene
 
 Settings = TypeVar("Settings")
-Tuning = TypeVar("Tuning", "AgentConfig", "RefineConfig")
+Tuning = TypeVar("Tuning", "AgentConfig", "AggregatorConfig", "RefineConfig")
 
 CORPUS = Path(__file__).parent.parent / "training" / "corpus"
 

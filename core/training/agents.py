@@ -181,11 +181,11 @@ class AgentSampler(PromptSampler):
             replies_per_prompt=config.replies_per_prompt,
             max_tokens=config.max_tokens,
             ends=reward.ends,
+            writer=writer,
         )
         self.kept = kept
         self.second = second
         self.every = config.guard_every
-        self.writer = writer
 
     def sample(self, policy: Policy, step: int, generator: torch.Generator) -> list[Rollout]:
         """See `Sampler.sample`."""
@@ -193,13 +193,13 @@ class AgentSampler(PromptSampler):
         if step % self.every == 0:
             found = asdict(self.look(policy))
             self._extra = {f"guard_{name}": value for name, value in found.items()}
-        self.writer.renew(policy)
         return super().sample(policy, step, generator)
 
     def look(self, policy: Policy) -> Guards:
         """The guards now; the same random numbers each time."""
         asked = list(self.kept)
-        self.writer.renew(policy)
+        if self.writer:
+            self.writer.renew(policy)
         replies = policy.write(asked, self.max_tokens, self.ends, torch.Generator().manual_seed(5))
         texts = [self.reward.read(*pair) for pair in zip(asked, replies, strict=True)]
         worth = self.reward.worth(asked, texts)

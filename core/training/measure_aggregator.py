@@ -18,7 +18,7 @@ from core.stages import prompts
 from core.stages.advise import SAMPLING
 from core.stages.propose import alike
 from core.training.agents import Scorer
-from core.training.aggregator import profile_of
+from core.training.aggregator import profile_of, turned
 from core.training.answering import BATCH, Told, Write, answer_all, text_of
 from core.training.measure import Figure, Floats, mean, ranks
 from core.training.measure_agents import judged
@@ -86,18 +86,6 @@ def cases_of(
     many = list(turned(profile))
     made += [Case(one, many[place % len(many)]) for place, one in enumerate(own)]
     return made
-
-
-def turned(profile: Profile) -> list[Profile]:
-    """The profile with each value alone, all alike, and falling weights from each value on."""
-    ids = [value.id for value in profile.values]
-    alone = [{one: float(one == name) for one in ids} for name in ids]
-    alike_ = [dict.fromkeys(ids, 1.0)]
-    falling = [
-        {one: round(1 - (place - first) % len(ids) / len(ids), 2) for place, one in enumerate(ids)}
-        for first in range(len(ids))
-    ]
-    return [profile.with_weights(weights) for weights in (*alone, *alike_, *falling)]
 
 
 def shown_how(question: str, profile: Profile) -> Prompt:

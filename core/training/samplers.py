@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 
 from core.training.rollouts import Policy, Rollout, Tokens
+from core.training.writer import Writer
 
 
 class Sampler(Protocol):
@@ -67,6 +68,7 @@ class PromptSampler(Memoryless):
         replies_per_prompt: int,
         max_tokens: int,
         ends: frozenset[int],
+        writer: Writer | None = None,
     ) -> None:
         super().__init__()
         self.prompts = prompts
@@ -75,9 +77,12 @@ class PromptSampler(Memoryless):
         self.replies_per_prompt = replies_per_prompt
         self.max_tokens = max_tokens
         self.ends = ends
+        self.writer = writer
 
     def sample(self, policy: Policy, step: int, generator: torch.Generator) -> list[Rollout]:
         """See `Sampler.sample`."""
+        if self.writer:
+            self.writer.renew(policy)
         order = torch.randperm(len(self.prompts), generator=generator).tolist()
         drawn = [self.prompts[place] for place in order[: self.prompts_per_step]]
         asked = [prompt for prompt in drawn for _ in range(self.replies_per_prompt)]

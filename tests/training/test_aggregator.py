@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file
+from transformers import AutoTokenizer
 
 from core.domain.values import Foundation, Profile, Value
 from core.errors import PlacetError
@@ -23,8 +25,11 @@ pytest.importorskip("peft")
 pytest.importorskip("rouge_score")
 
 from core.training import aggregator, answering, measure_agents, measure_aggregator, questions
+from core.training.ppo import PpoConfig
 from core.training.questions import Question
+from core.training.serving import ServingReward, Wanted
 from core.training.sft import SftConfig
+from core.training.wording import distance
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"  # peft calls it
@@ -126,7 +131,9 @@ def trained(base: Path, out: Path, **options: Any) -> dict[str, Any]:
         sft=SftConfig(
             rank=2, alpha=4, first_layer=1, epochs=2, evaluate_every=1, tokens_per_step=300,
             held_out=0.3, threads=1, warmup_steps=1,
-        )
+        ),
+        prompts_per_step=2, replies_per_prompt=2, max_tokens=4,
+        ppo=PpoConfig(steps=2, rank=2, alpha=4, first_layer=1, checkpoint_every=1, threads=1),
     )  # fmt: skip
     many = [replace(one, text=f"{n}. {one.text}") for n in range(4) for one in ASKED]
     return aggregator.train(
@@ -134,6 +141,7 @@ def trained(base: Path, out: Path, **options: Any) -> dict[str, Any]:
         many,
         lambda texts: {name: [SAYS[name]] * len(texts) for name in ("kind", "fair")},
         PROFILE,
+        Words(),
         base,
         out,
         "tiny",
@@ -152,6 +160,55 @@ def test_a_run_leaves_an_adapter_and_a_card(tmp_path: Path) -> None:
     assert math.isfinite(card["held_out_loss"])
     again = trained(base, tmp_path / "out", resume=True)
     assert again["held_out_loss"] == card["held_out_loss"]
+
+
+def test_it_is_taught_before_it_is_rewarded(tmp_path: Path) -> None:
+    base = tiny.llama(tmp_path / "base")
+
+    card = trained(base, tmp_path / "out")
+
+    assert card["steps"] == 2 and not card["ran_away"]
+    taught, rewarded = (
+        load_file(folder / ADAPTER_WEIGHTS)
+        for folder in (tmp_path / "out" / aggregator.TAUGHT, tmp_path / "out")
+    )
+    assert taught.keys() == rewarded.keys()
+    assert any(not taught[name].equal(rewarded[name]) for name in taught)
+
+
+def test_it_is_asked_under_the_profile_of_the_answer_and_under_another(tmp_path: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny.llama(tmp_path / "base"))
+    said = {name: [SAYS[name]] * len(ASKED) for name in ("kind", "fair")}
+
+    found = list(aggregator.wanted(tokenizer, ASKED, said, PROFILE).values())
+
+    assert {one.question.text for one in found} == {one.text for one in ASKED}
+    assert len({tuple(one.profile.weights.values()) for one in found}) > 2
+
+
+def test_a_synthesis_is_worth_what_serves_its_profile_and_stands_near_a_person_s(
+    tmp_path: Path,
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny.llama(tmp_path / "base"))
+    end = tokenizer.eos_token_id
+
+    def tokens(text: str) -> tuple[int, ...]:
+        return (*tokenizer(text, add_special_tokens=False)["input_ids"], end)
+
+    asked = {
+        (1,): Wanted(ASKED[0], PROFILE.with_weights({"kind": 1.0, "fair": 0.0})),
+        (2,): Wanted(ASKED[0], PROFILE.with_weights({"kind": 1.0, "fair": 3.0})),
+    }
+    reward = ServingReward(Words(), 0.5, tokenizer, asked, frozenset({end}))
+    kind, person = tokens("Say kind words to all of them."), tokens(ASKED[0].answer)
+
+    alone, weighed, near, cut = reward([(1,), (2,), (1,), (1,)], [kind, kind, person, kind[:3]])
+
+    far = 0.5 * (1 - distance("Say kind words to all of them.", ASKED[0].answer))
+    assert alone == pytest.approx(0.9 + far)
+    assert weighed == pytest.approx((0.9 + 3 * 0.2) / 4 + far)
+    assert near == pytest.approx(0.2 + 0.5)
+    assert cut == 0.0
 
 
 def test_an_agent_s_gain_is_paired_by_question_and_the_second_judge_stands_beside_it() -> None:
