@@ -15,17 +15,22 @@ from core.training.measure_aggregator import FIGURES, Method
 
 
 def agents_picture(path: Path, found: Mapping[str, Conformity]) -> None:
-    """Base and agent by value, as both judges see them; SVG or PNG by its name.
+    """Base and agent by value, as both judges see them, the first in two ways; SVG or PNG.
 
     Raises `PlacetError` where it cannot be written.
     """
-    drawn = Drawing(figsize=(10, 4), layout="constrained")
-    sides = drawn.subplots(1, 2, sharey=True)
+    drawn = Drawing(figsize=(12, 3.6), layout="constrained")
+    sides = drawn.subplots(1, 3, sharey=True)
     values = list(found)
     for axes, title, pairs in (
-        (sides[0], "The judge that rewards", [(one.base, one.agent) for one in found.values()]),
+        (sides[0], "Respects the value", [(one.base, one.agent) for one in found.values()]),
         (
             sides[1],
+            "Does not go against it",
+            [(one.unbroken_base, one.unbroken_agent) for one in found.values()],
+        ),
+        (
+            sides[2],
             "The second judge, never a reward",
             [(one.second_base, one.second_agent) for one in found.values()],
         ),

@@ -75,10 +75,10 @@ class Scorer(Protocol):
         """See `TrainedJudge.measure`."""
 
 
-def scores(
+def measures(
     judge: Scorer, asked: Sequence[tuple[str, str]], statements: Sequence[str]
-) -> list[list[float]]:
-    """Questions and answers to them → for each the probabilities of respecting the statements.
+) -> list[Measure]:
+    """Questions and answers to them → what the judge reads of each under the statements.
 
     All answers to one question are read in one tree, all trees together.
     """
@@ -96,11 +96,18 @@ def scores(
         second=False,
     )
     told = {
-        (question, answer): list(measure.scores)
+        (question, answer): measure
         for (question, answers), row in zip(trees.items(), found, strict=True)
         for answer, measure in zip(answers, row, strict=True)
     }
     return [told[one] for one in asked]
+
+
+def scores(
+    judge: Scorer, asked: Sequence[tuple[str, str]], statements: Sequence[str]
+) -> list[list[float]]:
+    """Questions and answers to them → for each the probabilities of respecting the statements."""
+    return [list(one.scores) for one in measures(judge, asked, statements)]
 
 
 Fits = Callable[[Sequence[Tokens], Sequence[Tokens]], Sequence[float]]

@@ -15,10 +15,10 @@ import numpy as np
 from core.domain.values import Profile
 from core.models.voices import AdapterVoices
 from core.stages.advise import SAMPLING
-from core.training.agents import Scorer, scores
+from core.training.agents import Scorer, measures
 from core.training.answering import Told, Write, answer_all
 from core.training.guards import Second, apart
-from core.training.measure import Figure, mean
+from core.training.measure import Figure, Floats, mean
 from core.training.wording import distinct_2
 from core.watch import SILENT, Watch
 
@@ -32,6 +32,9 @@ class Conformity:
 
     base: Figure
     agent: Figure
+    unbroken_base: Figure
+    """Of not going against the value, as CMVA-GS counts: what is neutral conforms."""
+    unbroken_agent: Figure
     second_base: Figure
     second_agent: Figure
     gain: Figure
@@ -39,6 +42,8 @@ class Conformity:
     second_gain: Figure
     closed: float
     """Share of the gap between the base model and 1 that the agent closes."""
+    unbroken_closed: float
+    """The same of not going against the value."""
     words: tuple[float, float]
     """Words an answer, base and agent."""
     distinct_2: tuple[float, float]
@@ -51,20 +56,35 @@ def speaker(voices: AdapterVoices, folder: Path | None) -> Write:
     return partial(voices.speak_with, folder)
 
 
+Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
+
+
 def judged(
     judge: Scorer,
     asked: Sequence[tuple[str, str]],
     statements: Sequence[str],
     tell: Callable[[int, int], None] = lambda done, of: None,
-) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+) -> Matrix:
     """Questions and answers → probabilities of respecting [answers, statements]; empty ones 0."""
-    found = np.zeros((len(asked), len(statements)))
+    return both_ways(judge, asked, statements, tell)[0]
+
+
+def both_ways(
+    judge: Scorer,
+    asked: Sequence[tuple[str, str]],
+    statements: Sequence[str],
+    tell: Callable[[int, int], None] = lambda done, of: None,
+) -> tuple[Matrix, Matrix]:
+    """Probabilities of respecting, and of not going against [answers, statements]; empty ones 0."""
+    found = np.zeros((2, len(asked), len(statements)))
     rows = [place for place, (_, answer) in enumerate(asked) if answer]
     for start in range(0, len(rows), AT_ONCE):
         part = rows[start : start + AT_ONCE]
-        found[part] = scores(judge, [asked[row] for row in part], statements)
+        read = measures(judge, [asked[row] for row in part], statements)
+        found[0, part] = [one.scores for one in read]
+        found[1, part] = 1.0 - np.array([one.breaks for one in read])
         tell(min(len(rows), start + AT_ONCE), len(rows))
-    return found
+    return found[0], found[1]
 
 
 def measure_agents(
@@ -92,24 +112,33 @@ def measure_agents(
         watch.check()
         pairs = [list(zip(questions, said[one], strict=True)) for one in ("base", who)]
         heard = partial(tell, f"judging {who}")
-        plain, tuned = (judged(judge, part, [statement], heard)[:, 0] for part in pairs)
+        plain, tuned = (
+            [sides[:, 0] for sides in both_ways(judge, part, [statement], heard)] for part in pairs
+        )
         others = [
             np.array(second([(text or ".", statement) for _, text in part])) for part in pairs
         ]
         texts = [said["base"], said[who]]
         found[who] = Conformity(
-            base=mean(plain),
-            agent=mean(tuned),
+            base=mean(plain[0]),
+            agent=mean(tuned[0]),
+            unbroken_base=mean(plain[1]),
+            unbroken_agent=mean(tuned[1]),
             second_base=mean(others[0]),
             second_agent=mean(others[1]),
-            gain=mean(tuned - plain),
+            gain=mean(tuned[0] - plain[0]),
             second_gain=mean(others[1] - others[0]),
-            closed=float((tuned.mean() - plain.mean()) / max(1e-9, 1 - plain.mean())),
+            closed=_closed(plain[0], tuned[0]),
+            unbroken_closed=_closed(plain[1], tuned[1]),
             words=(_words(texts[0]), _words(texts[1])),
             distinct_2=(distinct_2(texts[0]), distinct_2(texts[1])),
             apart=(apart(texts[0]), apart(texts[1])),
         )
     return found
+
+
+def _closed(plain: Floats, tuned: Floats) -> float:
+    return float((tuned.mean() - plain.mean()) / max(1e-9, 1 - plain.mean()))
 
 
 def _words(texts: Sequence[str]) -> float:
@@ -122,6 +151,8 @@ def as_json(found: Mapping[str, Conformity]) -> dict[str, dict[str, object]]:
         who: {
             "base": round(one.base.value, 4),
             "agent": round(one.agent.value, 4),
+            "unbroken_base": round(one.unbroken_base.value, 4),
+            "unbroken_agent": round(one.unbroken_agent.value, 4),
             "second_judge_base": round(one.second_base.value, 4),
             "second_judge_agent": round(one.second_agent.value, 4),
             "n": one.base.n,
@@ -130,6 +161,8 @@ def as_json(found: Mapping[str, Conformity]) -> dict[str, dict[str, object]]:
                 for name, figure in (
                     ("base", one.base),
                     ("agent", one.agent),
+                    ("unbroken_base", one.unbroken_base),
+                    ("unbroken_agent", one.unbroken_agent),
                     ("second_judge_base", one.second_base),
                     ("second_judge_agent", one.second_agent),
                     ("gain", one.gain),
@@ -137,6 +170,7 @@ def as_json(found: Mapping[str, Conformity]) -> dict[str, dict[str, object]]:
                 )
             },
             "gap_closed": round(one.closed, 4),
+            "unbroken_gap_closed": round(one.unbroken_closed, 4),
             "words": [round(value, 1) for value in one.words],
             "distinct_2": [round(value, 4) for value in one.distinct_2],
             "apart": [round(value, 4) for value in one.apart],
@@ -148,13 +182,16 @@ def as_json(found: Mapping[str, Conformity]) -> dict[str, dict[str, object]]:
 def as_table(found: Mapping[str, Conformity]) -> str:
     """For a person: a line a value."""
     lines = [
-        f"{'':<12} {'base':>20} {'agent':>20} {'gap closed':>10}   second judge: "
-        f"{'base':>5} {'agent':>5} {'gain':>21}   {'words':>11}  {'apart':>9}"
+        f"{'':<12} {'base':>20} {'agent':>20} {'gap closed':>10}   "
+        f"{'not broken:':<11} {'gap closed':>10}   "
+        f"second judge: {'base':>5} {'agent':>5} {'gain':>21}   {'words':>11}  {'apart':>9}"
     ]
     for who, one in found.items():
         second = one.second_gain
         lines.append(
             f"{who:<12} {_shown(one.base):>20} {_shown(one.agent):>20} {one.closed:>10.0%}   "
+            f"{one.unbroken_base.value:.3f} {one.unbroken_agent.value:.3f} "
+            f"{one.unbroken_closed:>10.0%}   "
             f"{'':<13} {one.second_base.value:>6.3f} {one.second_agent.value:>5.3f} "
             f"{second.value:>+6.3f} [{second.low:+.3f}, {second.high:+.3f}]   "
             f"{one.words[0]:>4.1f} → {one.words[1]:>4.1f}  "

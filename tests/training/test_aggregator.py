@@ -59,7 +59,7 @@ class Words:
             [
                 Measure(
                     [0.9 if s.split()[1].rstrip(".") in answer else 0.2 for s in statements],
-                    [0.0] * len(statements),
+                    [0.0 if s.split()[1].rstrip(".") in answer else 0.4 for s in statements],
                     0.0,
                 )
                 for answer, statements in answers
@@ -225,6 +225,8 @@ def test_an_agent_s_gain_is_paired_by_question_and_the_second_judge_stands_besid
     plain = ("base", "agent", "second_judge_base", "second_judge_agent", "n")
     assert [told[name] for name in plain] == [0.2, 0.9, 0.4, 0.7, 3]
     assert told["gap_closed"] == pytest.approx(0.875)
+    assert (told["unbroken_base"], told["unbroken_agent"]) == pytest.approx((0.6, 1.0))
+    assert told["unbroken_gap_closed"] == pytest.approx(1.0)
     assert told["intervals"]["gain"] == pytest.approx([0.7, 0.7])
     assert "kind" in measure_agents.as_table(found)
 
