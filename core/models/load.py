@@ -20,6 +20,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+import core.models.kept
 import core.models.quiet  # noqa: F401
 from core.errors import ModelProblem, reason
 from core.models import catalog

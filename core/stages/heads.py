@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 FIRST_TOKENS = 256
 """Tokens of actions and values that are read before the first verdicts: an action or two."""
 
-GROWTH, BATCH_TOKENS = 4, 4096
-"""Each batch may be so many times as large as the one before, up to so many tokens: large ones are
-read a quarter faster."""
+BATCH_TOKENS = 4096
+"""Tokens of each batch after the first: large ones are read a quarter faster."""
 
 TREE_TOKENS = 256
 """Tokens in one tree, without its context. Attention grows with their square."""
@@ -118,7 +117,7 @@ class HeadsJudge:
             more = self.model.tokens(text, statements)
             if place > start and tokens + more > bound:
                 yield rows[start:place]
-                start, tokens, bound = place, 0, min(GROWTH * bound, BATCH_TOKENS)
+                start, tokens, bound = place, 0, BATCH_TOKENS
             tokens += more
         if rows:
             yield rows[start:]
