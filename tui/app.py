@@ -67,7 +67,8 @@ class PlacetApp(App[int]):
         self._file = opened if isinstance(opened, Path) else None
         self._looking = looking
         self._asked_to_leave = False
-        self.work.first = (policy or defaults.policy, judge or defaults.judge, device, dtype)
+        self.work.wanted = (policy or defaults.policy, judge or defaults.judge)
+        self.work.place, self.work.unasked = (device, dtype), True
         self.set_keymap(keymap(self.config.keys))
         for theme in THEMES:
             self.register_theme(theme)

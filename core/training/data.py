@@ -100,7 +100,6 @@ class Proposal:
     text: str
     labels: dict[str, Label]
     harm: Harm
-    tags: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +229,6 @@ def read_situations(path: Path) -> list[Situation]:
                 action["text"],
                 {key: Label[label.upper()] for key, label in action["labels"].items()},
                 Harm(action["harm"]),
-                tuple(action["tags"]),
             )
             for action in table["actions"]
         )

@@ -56,7 +56,7 @@ class RefineConfig:
     """Share of the prompts that ask for a rewrite, 0 to 1."""
     values: Count = 4
     """Statements that a text is judged under, at least: the scenario's own, then others."""
-    judged: Rate = 1.5
+    judged: Positive = 1.5
     """Weight of the judge's word in what a reply is worth; so for the three below."""
     fitting: Rate = 1.0
     apart: Rate = 0.5

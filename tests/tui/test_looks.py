@@ -218,6 +218,13 @@ async def test_another_policy_leaves_the_judge_as_it_was_asked_for() -> None:
         assert (kept.policy, kept.judge) == (catalog.ECHO, "")
 
 
+async def test_another_model_comes_to_the_device_and_the_format_that_were_asked_for() -> None:
+    async with desk(auto=False) as on:
+        on.review.work.place = ("cpu", "float32")
+        asked = await use(on, catalog.ECHO, "policy")
+        assert (asked.device, asked.dtype) == ("cpu", "float32")
+
+
 async def test_only_the_model_that_was_chosen_is_kept_for_the_next_start() -> None:
     async with desk(auto=False) as on:
         asked = await use(on, catalog.PROMPTED, "judge")

@@ -47,10 +47,11 @@ class Work:
         self.models: dict[str, ModelUsed] = {}
         self.wanted = ("", "")
         """The policy and the judge last asked for."""
-        self.first: tuple[str, str, str, str] | None = None
-        """Policy, judge, device and format to ask for before anything else: at the start, and
-        again after they could not be had."""
-        self._asked = ("", "", "auto", "auto")
+        self.place = ("auto", "auto")
+        """The device and the format that they are asked for in."""
+        self.unasked = False
+        """Whether they have to be asked for before anything else: at the start, and again after
+        they could not be had."""
         self.vitals: Vitals | None = None
         self.trouble = ""
         """Why the worker or the models are not there."""
@@ -71,11 +72,11 @@ class Work:
         if self.engine:
             await self.engine.stop()
 
-    def load(self, policy: str, judge: str, device: str = "auto", dtype: str = "auto") -> None:
+    def load(self, policy: str, judge: str) -> None:
         """Asks for models."""
-        self.first = None
+        self.unasked = False
         self.wanted = (policy, judge)
-        self._asked = (policy, judge, device, dtype)
+        device, dtype = self.place
         job = self._job(Kind.LOAD)
         self._submit(job, Load(job=job.id, policy=policy, judge=judge, device=device, dtype=dtype))
 
@@ -348,7 +349,7 @@ class Work:
         if job is None or job.kind is Kind.LOAD or reply.gone:
             self.trouble = told
         if job and job.kind is Kind.LOAD and not self.models:
-            self.first = self._asked
+            self.unasked = True
         if job and self.session and job.kind is not Kind.PULL:
             for name in job.candidates:
                 if name in self.session.candidates:
@@ -372,8 +373,8 @@ class Work:
         )
 
     def _load_first(self) -> None:
-        if self.first:
-            self.load(*self.first)
+        if self.unasked:
+            self.load(*self.wanted)
 
     def _submit(self, job: Job, task: Task) -> None:
         if job.kind not in _MODELS:
