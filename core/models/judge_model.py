@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import core.models.quiet  # noqa: F401
+from core.errors import BadInput
 from core.models.cache import Layers, Prefixes, rows_upon
 from core.models.fused import fuse, is_fused
 from core.models.merged import load_merged
@@ -30,10 +31,20 @@ CARD = "judge.toml"
 
 
 def load_trunk(base: Path, depth: int, dtype: torch.dtype, attention: str = "sdpa") -> Any:
-    """The causal model in `base`, cut after `depth` layers and without its last norm."""
+    """The causal model in `base`, cut after `depth` layers and without its last norm.
+
+    Raises:
+        BadInput: it has not so many.
+    """
     model: Any = AutoModelForCausalLM.from_pretrained(
         base, dtype=dtype, attn_implementation=attention
     )
+    if depth > len(model.model.layers):
+        raise BadInput(
+            f"the model has no {depth} layers to read the state after",
+            where="depth",
+            mend=f"Set it to {len(model.model.layers)} or less.",
+        )
     model.model.layers = model.model.layers[:depth]
     model.model.norm = nn.Identity()
     model.config.num_hidden_layers = depth

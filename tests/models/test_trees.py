@@ -1,5 +1,6 @@
 """A packed tree is read exactly as if each of its paths had been a text of its own."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.errors import BadInput
 from core.models.judge_model import load_trunk, states
 from core.models.readout import Order, ask
 from core.models.trees import Node, Tree, pack, size
@@ -102,3 +104,9 @@ def test_without_a_context_the_actions_are_roots() -> None:
 def test_in_the_other_order_harm_is_read_after_the_context() -> None:
     asked = ask(letters, "A bank.", ["Ring."], [["Be kind."]], Order.ACTION_FIRST)
     assert said(asked.tree, asked.actions[0]) == "Action: Ring.\nContext: A bank.\n"
+
+
+def test_more_layers_than_there_are_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no 9 layers") as caught:
+        load_trunk(tiny.llama(tmp_path), 9, torch.float32)
+    assert caught.value.where == "depth"
