@@ -35,7 +35,7 @@ from core.session.events import (
     WeightsSet,
     seal,
 )
-from core.session.state import State, fold
+from core.session.state import State, fold, undone
 
 Clock = Callable[[], datetime]
 
@@ -275,7 +275,7 @@ class Session:
 
     def undo(self) -> Record:
         """Takes back the operator's last action that still counts, and gives its record."""
-        gone = {record.event.of for record in self.records if isinstance(record.event, Undone)}
+        gone = undone(self.records)
         for record in reversed(self.records):
             if record.event.undoable and record.seq not in gone:
                 self._post(Undone(of=record.seq))

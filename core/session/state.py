@@ -90,6 +90,8 @@ class State:
                 raise KeyError(event.candidate)
             self.plan = event
         elif isinstance(event, Proposed):
+            if event.candidate in self.candidates:
+                raise ValueError(f"{event.candidate} is proposed twice")
             revision = Revision(text=event.text, origin=event.origin, at=record.at)
             self.candidates[event.candidate] = Candidate(id=event.candidate, revisions=(revision,))
             self._bears(event.candidate, revision)
@@ -231,9 +233,25 @@ def fold(records: Iterable[Record]) -> State:
     start = records[0].event if records else None
     if not isinstance(start, Started):
         raise ValueError("a session begins with its start")
-    gone = {record.event.of for record in records if isinstance(record.event, Undone)}
+    gone = undone(records)
     state = State(start.profile, start.scenario, start.models, start.settings)
     for record in records[1:]:
         if record.seq not in gone:
             state.apply(record)
     return state
+
+
+def undone(records: Iterable[Record]) -> set[int]:
+    """The numbers of the records that later ones take back.
+
+    Raises `ValueError` where one takes back what nobody can, what came after it, or the same again.
+    """
+    undoable, gone = set[int](), set[int]()
+    for record in records:
+        if isinstance(record.event, Undone):
+            if record.event.of not in undoable - gone:
+                raise ValueError(f"event {record.event.of} cannot be taken back")
+            gone.add(record.event.of)
+        elif record.event.undoable:
+            undoable.add(record.seq)
+    return gone

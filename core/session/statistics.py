@@ -6,7 +6,8 @@ from statistics import median
 from msgspec import Struct, field
 
 from core.domain.verdict import Risk
-from core.session.events import Approved, Record, Rejected, Undone
+from core.session.events import Approved, Record, Rejected
+from core.session.state import undone
 
 
 class Agreement(Struct, frozen=True, kw_only=True):
@@ -60,7 +61,7 @@ class Statistics(Struct, frozen=True, kw_only=True):
 def statistics(records: Iterable[Record]) -> Statistics:
     """The statistics of a log of events; decisions that were undone count only as undone."""
     records = list(records)
-    gone = {record.event.of for record in records if isinstance(record.event, Undone)}
+    gone = undone(records)
     made = [
         (record.seq, record.event)
         for record in records

@@ -19,6 +19,7 @@ from core.session.events import (
     Failed,
     Judged,
     Kept,
+    Proposed,
     Record,
     Rejected,
     Undone,
@@ -168,6 +169,32 @@ def chained(session: Session, event: AnyEvent) -> list[Record]:
     """The session's records and `event`, which the chain fits, whatever a guard would say."""
     at = "2026-01-02T04:00:00Z"
     return [*session.records, seal(len(session.records) + 1, at, "eve", event, session.head)]
+
+
+@pytest.mark.parametrize("of", [1, 2, 3, 9], ids=["start", "proposal", "judgement", "none"])
+def test_a_chained_log_takes_back_only_what_an_operator_can(of: int) -> None:
+    session = started(LETTER)
+    judge_current(session, "c1", Risk.LOW, Recommendation.APPROVE)
+
+    with pytest.raises(ValueError, match=f"event {of} cannot be taken back"):
+        Session(chained(session, Undone(of=of)))
+
+
+def test_a_chained_log_takes_nothing_back_twice() -> None:
+    session = started(LETTER)
+    session.defer("c1")
+    session.undo()
+
+    with pytest.raises(ValueError, match="event 3 cannot be taken back"):
+        Session(chained(session, Undone(of=3)))
+
+
+def test_a_chained_log_proposes_a_candidate_once() -> None:
+    session = started(LETTER)
+    again = next(r.event for r in session.records if isinstance(r.event, Proposed))
+
+    with pytest.raises(ValueError, match="c1 is proposed twice"):
+        Session(chained(session, again))
 
 
 @pytest.mark.parametrize("text", [CALL, LETTER], ids=["of another candidate", "before the edit"])
