@@ -50,7 +50,7 @@ class CalibrationConfig:
     """Weight of the corpus against Moral Stories when fitting temperature and bias."""
     stories: int = 200
     """How many of the stories kept for calibration are read."""
-    neutral_grid: tuple[float, float] = (0.65, 0.8)
+    neutral_grid: tuple[float, float] = (0.6, 0.8)
     """Bounds of the credit that an unrelated value gets."""
 
 

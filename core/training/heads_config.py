@@ -12,6 +12,8 @@ SETTINGS = "contexts", "drafts", "opposites", "ops", "proposals", "rightly", "su
 PEOPLE = "people", "oversight", "advice"
 CODES = "codes", "service", "nature", "records"
 EARLIER = "plain", "misuse", "policy", "unusual", "words", "short"
+FIELDS = "classroom", "court", "desk", "lab", "plant", "press", "rescue", "stack"
+SECTORS = "clinic", "cloud", "counter", "crew"
 """Files of the corpus that some stages go through, by how their names begin."""
 
 
@@ -199,6 +201,28 @@ class HeadsConfig:
                 corpus_files=(*CODES, *PEOPLE, *EARLIER),
                 stop_after=430,
                 fall_over=430,
+                seed=12_000,
+            ),
+            Stage(
+                "fields",
+                peak_rate=4e-4,
+                end_rate=2.5e-4,
+                stories=2_500,
+                chemistry=1_000,
+                others=0.2,
+                corpus_rounds=1,
+                corpus_files=FIELDS,
+                seed=7_001,
+            ),
+            Stage(
+                "fields-again",
+                peak_rate=3e-4,
+                end_rate=0.0,
+                stories=1_500,
+                chemistry=300,
+                others=0.1,
+                corpus_rounds=1,
+                corpus_files=(*SECTORS, *FIELDS, *SETTINGS),
                 seed=12_000,
             ),
         )
