@@ -40,7 +40,7 @@ def agents_picture(path: Path, found: Mapping[str, Conformity]) -> None:
         axes.set_xticks(np.arange(len(values)), values, rotation=20)
         axes.set(title=title, ylim=(0, 1))
     sides[0].set_ylabel("probability of conforming")
-    sides[0].legend(loc="lower right", fontsize="small")
+    drawn.legend(*sides[0].get_legend_handles_labels(), loc="outside right upper")
     with writing(path):
         drawn.savefig(path)
 
