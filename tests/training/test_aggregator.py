@@ -195,7 +195,7 @@ def test_a_synthesis_is_worth_what_serves_its_profile_and_stands_near_a_person_s
     def tokens(text: str) -> tuple[int, ...]:
         return (*tokenizer(text, add_special_tokens=False)["input_ids"], end)
 
-    asked = {
+    asked: dict[tuple[int, ...], Wanted] = {
         (1,): Wanted(ASKED[0], PROFILE.with_weights({"kind": 1.0, "fair": 0.0})),
         (2,): Wanted(ASKED[0], PROFILE.with_weights({"kind": 1.0, "fair": 3.0})),
     }
@@ -285,7 +285,7 @@ def test_turning_the_profile_changes_the_winner_where_agents_disagree() -> None:
 
 
 def test_profiles_are_turned_from_value_to_value() -> None:
-    found = [tuple(one.weights.values()) for one in measure_aggregator.turned(PROFILE)]
+    found = [tuple(one.weights.values()) for one in aggregator.turned(PROFILE)]
 
     assert found == [(1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (1.0, 0.5), (0.5, 1.0)]
 
