@@ -88,7 +88,7 @@ class TrainedJudge:
         self._check(trees)
         calibration = self.model.calibration
         contexts = {context.strip() for context, _ in trees}
-        shared = "" if second or len(contexts) > 1 else contexts.pop()
+        shared = contexts.pop() if len(contexts) == 1 and not second else ""
         above = context_segment(shared) if shared else ""
         asked = [
             ask(

@@ -79,6 +79,11 @@ def test_a_context_beyond_the_models_positions_is_refused(trained: TrainedJudge)
             trained.measure([tree], SILENT, second=second)
 
 
+@pytest.mark.parametrize("second", [False, True])
+def test_nothing_asked_is_nothing_read(trained: TrainedJudge, second: bool) -> None:
+    assert trained.measure([], SILENT, second=second) == []
+
+
 def test_an_action_whose_context_does_not_fit_is_unjudged_and_takes_no_other_with_it(
     trained: TrainedJudge,
 ) -> None:
