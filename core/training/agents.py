@@ -106,8 +106,12 @@ def measures(
 def scores(
     judge: Scorer, asked: Sequence[tuple[str, str]], statements: Sequence[str]
 ) -> list[list[float]]:
-    """Questions and answers to them → for each the probabilities of respecting the statements."""
-    return [list(one.scores) for one in measures(judge, asked, statements)]
+    """Questions and answers to them → for each the probabilities of respecting the statements.
+
+    An empty answer respects none.
+    """
+    found = iter(measures(judge, [one for one in asked if one[1]], statements))
+    return [list(next(found).scores) if text else [0.0] * len(statements) for _, text in asked]
 
 
 Fits = Callable[[Sequence[Tokens], Sequence[Tokens]], Sequence[float]]
@@ -163,8 +167,7 @@ class ValueReward:
     ) -> list[list[float]]:
         """For each answer how likely it respects each statement; an empty one respects none."""
         said = [(self.questions[prompt], text) for prompt, text in zip(asked, texts, strict=True)]
-        found = iter(scores(self.judge, [one for one in said if one[1]], statements))
-        return [next(found) if text else [0.0] * len(statements) for _, text in said]
+        return scores(self.judge, said, statements)
 
 
 class AgentSampler(PromptSampler):

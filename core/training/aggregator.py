@@ -108,6 +108,11 @@ def turned(profile: Profile) -> list[Profile]:
     return [profile.with_weights(weights) for weights in (*alone, *alike, *falling)]
 
 
+def _said(answers: Mapping[str, Sequence[str]], place: int) -> dict[str, str]:
+    """By value id what was answered to the question at that place, where anything was."""
+    return {who: texts[place] for who, texts in answers.items() if texts[place]}
+
+
 def samples(
     tokenizer: PreTrainedTokenizerBase,
     questions: Sequence[Question],
@@ -117,7 +122,7 @@ def samples(
     """Each question with profile and answers, and the reference to learn."""
     made = []
     for place, one in enumerate(questions):
-        said = {who: texts[place] for who, texts in answers.items() if texts[place]}
+        said = _said(answers, place)
         prompt = prompts.synthesis(one.text, profile_of(one, profile), said)
         made.append(sample(tokenizer, [(prompt, one.answer)]))
     return made
@@ -133,7 +138,7 @@ def wanted(
     many = turned(profile)
     made = {}
     for place, one in enumerate(questions):
-        said = {who: texts[place] for who, texts in answers.items() if texts[place]}
+        said = _said(answers, place)
         for turn in (profile_of(one, profile), many[place % len(many)]):
             prompt = prompts.synthesis(one.text, turn, said)
             made[tuple(prompt_tokens(tokenizer, prompt))] = Wanted(one, turn)

@@ -61,12 +61,10 @@ class ServingReward:
     def _served(self, wanted: Sequence[Wanted], texts: Sequence[str]) -> list[float]:
         """`r·c / Σc` of each text, 0 to 1; an empty one serves nothing."""
         values = wanted[0].profile.values
-        said = [(one.question.text, text) for one, text in zip(wanted, texts, strict=True) if text]
-        found = iter(scores(self.judge, said, [value.statement for value in values]))
+        said = [(one.question.text, text) for one, text in zip(wanted, texts, strict=True)]
+        found = scores(self.judge, said, [value.statement for value in values])
         ids = [value.id for value in values]
         return [
-            alignment(dict(zip(ids, next(found), strict=True)), one.profile.weights)
-            if text
-            else 0.0
-            for one, text in zip(wanted, texts, strict=True)
+            alignment(dict(zip(ids, row, strict=True)), one.profile.weights)
+            for one, row in zip(wanted, found, strict=True)
         ]
