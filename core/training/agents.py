@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from math import log10
 from pathlib import Path
 from random import Random
 from statistics import fmean
@@ -35,6 +36,9 @@ from core.training.settings import Count, Rate
 from core.training.writer import Writer
 from core.watch import SILENT, Watch
 
+SURE = 1e-4
+"""A lower chance of going against a value is worth no more."""
+
 
 @dataclass(frozen=True, slots=True)
 class AgentConfig:
@@ -43,6 +47,9 @@ class AgentConfig:
     prompts_per_step: Count = 8
     replies_per_prompt: Count = 4
     max_tokens: Count = 32
+    unbroken: Rate = 0.5
+    """Weight of not going against the value: half the tens by which P(breaks) lies below 1, so that
+    a chance of .1 is worth 0.5 and one of .01 is worth 1."""
     ahead: Rate = 1.0
     """Weight of being ahead: of the value's score less the mean of the profile's other values."""
     fitting: Rate = 0.3
@@ -143,15 +150,23 @@ class ValueReward:
 
     def __call__(self, asked: Sequence[Tokens], replies: Sequence[Tokens]) -> list[float]:
         """See `core.training.samplers.Reward`."""
+        config = self.config
         texts = [self.read(*pair) for pair in zip(asked, replies, strict=True)]
+        said = [(self.questions[one], text) for one, text in zip(asked, texts, strict=True) if text]
+        told = iter(measures(self.judge, said, [self.statement, *self.others]))
+        fits = self.fits(asked, replies) if config.fitting else [0.0] * len(replies)
         worth: list[float] = []
-        told = self.judged(asked, texts, [self.statement, *self.others])
-        paid = self.config.fitting > 0.0
-        fits = self.fits(asked, replies) if paid else [0.0] * len(replies)
-        for text, (own, *others), fit in zip(texts, told, fits, strict=True):
+        for text, fit in zip(texts, fits, strict=True):
+            if not text:
+                worth.append(0.0)
+                continue
+            read = next(told)
+            own, *others = read.scores
+            unbroken = -log10(max(read.breaks[0], SURE)) / 2
             ahead = own - fmean(others) if others else 0.0
-            more = self.config.ahead * ahead + self.config.fitting * fit
-            worth.append(own + more if text else 0.0)
+            worth.append(
+                own + config.unbroken * unbroken + config.ahead * ahead + config.fitting * fit
+            )
         return worth
 
     def read(self, prompt: Tokens, reply: Tokens) -> str:
@@ -160,14 +175,8 @@ class ValueReward:
 
     def worth(self, asked: Sequence[Tokens], texts: Sequence[str]) -> list[float]:
         """How likely each answer respects the value, 0 to 1, an empty one 0."""
-        return [own for (own,) in self.judged(asked, texts, [self.statement])]
-
-    def judged(
-        self, asked: Sequence[Tokens], texts: Sequence[str], statements: Sequence[str]
-    ) -> list[list[float]]:
-        """For each answer how likely it respects each statement; an empty one respects none."""
         said = [(self.questions[prompt], text) for prompt, text in zip(asked, texts, strict=True)]
-        return scores(self.judge, said, statements)
+        return [own for (own,) in scores(self.judge, said, [self.statement])]
 
 
 class AgentSampler(PromptSampler):

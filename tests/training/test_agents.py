@@ -70,6 +70,7 @@ def reward(
     base: Path,
     judge: agents.Scorer,
     others: Sequence[str] = (),
+    unbroken: float = 0.0,
     ahead: float = 0.0,
     fitting: float = 0.0,
     fits: agents.Fits = lambda asked, replies: [0.0] * len(replies),
@@ -78,7 +79,7 @@ def reward(
 
     tokenizer = AutoTokenizer.from_pretrained(base)
     ends = agents.sentence_ends(tokenizer)
-    config = agents.AgentConfig(ahead=ahead, fitting=fitting)
+    config = agents.AgentConfig(unbroken=unbroken, ahead=ahead, fitting=fitting)
     return agents.ValueReward(
         judge, CARE.statement, others, config, fits, tokenizer, {(5,): "Bread? Now?"}, ends
     )
@@ -127,12 +128,13 @@ def test_an_answer_that_could_not_be_used_is_worth_nothing(base: Path) -> None:
 class Likes:
     """A judge to whom each statement is worth a number, whatever the answer."""
 
-    def __init__(self, worth: dict[str, float]) -> None:
+    def __init__(self, worth: dict[str, float], breaks: float = 0.0) -> None:
         self.worth = worth
+        self.breaks = breaks
 
     def measure(self, trees: Sequence[Tree], watch: Watch, *, second: bool) -> list[list[Measure]]:
         return [
-            [Measure([self.worth[one] for one in told], [0.0], 0.0) for _, told in answers]
+            [Measure([self.worth[one] for one in told], [self.breaks], 0.0) for _, told in answers]
             for _, answers in trees
         ]
 
@@ -147,6 +149,19 @@ def test_a_reply_is_worth_more_where_its_value_is_ahead_of_the_others(base: Path
 
     assert pays([(5,)] * 2, [good, cut]) == [0.75 + 0.5 * (0.75 - 0.375), 0.0]
     assert pays.worth([(5,)], ["Ring them."]) == [0.75]
+
+
+@pytest.mark.parametrize(("breaks", "more"), [(1.0, 0.0), (0.1, 0.25), (0.01, 0.5), (0.0, 1.0)])
+def test_a_reply_is_worth_more_the_surer_it_is_not_to_break_its_value(
+    base: Path, breaks: float, more: float
+) -> None:
+    pays = reward(base, Likes({CARE.statement: 0.5}, breaks), unbroken=0.5)
+    good, cut = (
+        tuple(pays.tokenizer(text, add_special_tokens=False)["input_ids"])
+        for text in ("Ring all farmers before they sign!", "Ring all farmers")
+    )
+
+    assert pays([(5,)] * 2, [cut, good]) == pytest.approx([0.0, 0.5 + more])
 
 
 def test_a_usable_reply_is_worth_more_where_it_fits_its_question(base: Path) -> None:
