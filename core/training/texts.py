@@ -30,6 +30,9 @@ JUDGE = "judge"
 KEPT = 0.4
 """Share of an action's words that its better twin has too, at least."""
 
+NEW = 6
+"""Words of the twin that neither the action nor the context has, at most: none need be guessed."""
+
 TOLD = 0.3
 """Share of a proposal's long words that its context has too, at least: few are made up."""
 
@@ -133,7 +136,7 @@ def situation_scenes(corpus: Path) -> list[Scene]:
         wishes = [
             Wish(bad.text, tuple(one.values[value] for value in _broken(bad)), "", twin.text)
             for bad in one.actions
-            if _broken(bad) and (twin := _twin(bad, good))
+            if _broken(bad) and (twin := _twin(bad, good, one.context))
         ]
         proposed = [action.text for action in good if _follows(action, one)]
         if wishes or proposed:
@@ -150,9 +153,9 @@ def _good(action: Proposal) -> bool:
     return action.harm is Harm.NONE and not _broken(action)
 
 
-def _twin(bad: Proposal, good: Sequence[Proposal]) -> Proposal | None:
+def _twin(bad: Proposal, good: Sequence[Proposal], context: str) -> Proposal | None:
     """The good action most like this one that keeps what it breaks, call for call, if any."""
-    mine = set(words(bad.text))
+    mine, told = set(words(bad.text)), set(words(context))
 
     def kept(other: Proposal) -> float:
         return len(mine & set(words(other.text))) / max(1, len(mine))
@@ -162,9 +165,10 @@ def _twin(bad: Proposal, good: Sequence[Proposal]) -> Proposal | None:
         for other in good
         if all(other.labels[value] is Label.KEEPS for value in _broken(bad))
         and other.text.startswith("{") == bad.text.startswith("{")
+        and kept(other) >= KEPT
+        and len(set(words(other.text)) - mine - told) <= NEW
     ]
-    best = max(twins, key=kept, default=None)
-    return best if best and kept(best) >= KEPT else None
+    return max(twins, key=kept, default=None)
 
 
 def _follows(action: Proposal, one: Situation) -> bool:
