@@ -28,6 +28,7 @@ from core.files import writable_folder
 from core.models import agents as known
 from core.models import catalog
 from core.models.base import AGGREGATOR
+from core.stages.advise import SAMPLES
 
 if TYPE_CHECKING:
     from core.models.voices import AdapterVoices
@@ -174,6 +175,9 @@ def train_aggregator(
 def evaluate_agents(
     data: OptionalData = None,
     profile: ProfileName = FOUNDATIONS,
+    samples: Annotated[
+        int, typer.Option(min=1, max=64, help="Answers of each agent; the best is kept.")
+    ] = 1,
     as_json: AsJson = False,
     limit: Limit = None,
     seed: Seed = 0,
@@ -203,6 +207,7 @@ def evaluate_agents(
             second,
             questions,
             chosen,
+            samples=samples,
             seed=seed,
             keep=answers,
             tell=_teller(meter),
@@ -222,8 +227,9 @@ def evaluate_aggregator(
     data: OptionalData = None,
     profile: ProfileName = FOUNDATIONS,
     samples: Annotated[
-        int, typer.Option(min=1, max=64, help="Syntheses, of which the best is kept.")
-    ] = 8,
+        int,
+        typer.Option(min=1, max=64, help="Answers of each agent, and syntheses; the best is kept."),
+    ] = SAMPLES,
     as_json: AsJson = False,
     limit: Limit = None,
     seed: Seed = 0,

@@ -14,12 +14,10 @@ from core.domain.values import Profile
 from core.domain.verdict import Judgement, assess
 from core.models.base import AGGREGATOR, Voices
 from core.stages import prompts
-from core.stages.advise import SAMPLING
+from core.stages.advise import SAMPLES, SAMPLING
 from core.stages.judge import Judge, judge
 from core.stages.propose import usable
 from core.watch import SILENT, Growing, Watch
-
-SAMPLES = 8
 
 
 class Synthesis(Struct, frozen=True, kw_only=True):

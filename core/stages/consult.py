@@ -8,7 +8,7 @@ from core.domain.values import Profile
 from core.models.base import Voices
 from core.stages.advise import advise
 from core.stages.aggregate import aggregate
-from core.stages.judge import Judge, judge
+from core.stages.judge import Judge
 from core.watch import SILENT, Advised, Dropped, Measured, Watch
 
 
@@ -27,13 +27,11 @@ def consult(
     Gives what the operator should know. Raises `Cancelled`, and `ModelProblem` where no value that
     counts has an agent.
     """
-    speakers = voices.speakers(profile)
-    answers, notice = advise(voices, scenario, profile, seed=seed, avoid=avoid, watch=watch)
+    answers, notice = advise(
+        voices, reviewer, scenario, profile, seed=seed, avoid=avoid, watch=watch
+    )
     told = [notice] if notice else []
-    if answers:
-        places = [speakers.index(who) for who in answers]
-        judge(reviewer, scenario, profile, [*answers.values()], places=places, watch=watch)
-    row = len(speakers)
+    row = len(voices.speakers(profile))
     if not voices.aggregates:
         told.append("there is no aggregator yet: `placet train aggregator`")
     elif answers:

@@ -14,9 +14,9 @@ import numpy as np
 
 from core.domain.values import Profile
 from core.models.voices import AdapterVoices
-from core.stages.advise import SAMPLING
+from core.stages.advise import SAMPLING, best
 from core.training.agents import Scorer, measures
-from core.training.answering import Told, Write, answer_all
+from core.training.answering import Choose, Told, Write, answer_all
 from core.training.guards import Second, apart
 from core.training.measure import Figure, Floats, mean
 from core.training.wording import distinct_2
@@ -56,6 +56,23 @@ def speaker(voices: AdapterVoices, folder: Path | None) -> Write:
     return partial(voices.speak_with, folder)
 
 
+def chooser(judge: Scorer, profile: Profile) -> Choose:
+    """Keeps of an agent's answers the one that the product would; see `advise.best`."""
+    ids = [value.id for value in profile.values]
+    statements = [value.statement for value in profile.values]
+
+    def choose(who: str, rows: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
+        asked = [(question, text) for question, texts in rows for text in texts]
+        told = iter(judged(judge, asked, statements))
+        kept = []
+        for _, texts in rows:
+            scores = [dict(zip(ids, next(told), strict=True)) for _ in texts]
+            kept.append(texts[best(who, scores)])
+        return kept
+
+    return choose
+
+
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 
 
@@ -87,6 +104,34 @@ def both_ways(
     return found[0], found[1]
 
 
+def everybody(
+    speakers: Mapping[str, Write],
+    base: Write,
+    judge: Scorer,
+    questions: Sequence[str],
+    profile: Profile,
+    samples: int,
+    seed: int,
+    *,
+    keep: Path | None,
+    tell: Told,
+    watch: Watch,
+) -> dict[str, list[str]]:
+    """What the base model says to each question, and what each agent's best of `samples` is."""
+    plain = answer_all({"base": base}, questions, SAMPLING, seed, keep=keep, tell=tell, watch=watch)
+    return plain | answer_all(
+        speakers,
+        questions,
+        SAMPLING,
+        seed,
+        samples=samples,
+        choose=chooser(judge, profile),
+        keep=keep,
+        tell=tell,
+        watch=watch,
+    )
+
+
 def measure_agents(
     speakers: Mapping[str, Write],
     base: Write,
@@ -95,6 +140,7 @@ def measure_agents(
     questions: Sequence[str],
     profile: Profile,
     *,
+    samples: int = 1,
     seed: int = 0,
     keep: Path | None = None,
     tell: Told = lambda who, done, of: None,
@@ -102,10 +148,12 @@ def measure_agents(
 ) -> dict[str, Conformity]:
     """By value id; `speakers` are the agents. Answers are judged as they were written.
 
+    An agent's answer is chosen from so many `samples` (see `chooser`), the base model's is one.
     With `keep` the answers are kept in a file, and taken from there. Raises `Cancelled`.
     """
-    everyone = {"base": base, **speakers}
-    said = answer_all(everyone, questions, SAMPLING, seed, keep=keep, tell=tell, watch=watch)
+    said = everybody(
+        speakers, base, judge, questions, profile, samples, seed, keep=keep, tell=tell, watch=watch
+    )
     found: dict[str, Conformity] = {}
     for who in speakers:
         statement = profile.value(who).statement

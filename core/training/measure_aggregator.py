@@ -19,9 +19,9 @@ from core.stages.advise import SAMPLING
 from core.stages.propose import alike
 from core.training.agents import Scorer
 from core.training.aggregator import profile_of, turned
-from core.training.answering import BATCH, Told, Write, answer_all, text_of
+from core.training.answering import BATCH, Told, Write, text_of
 from core.training.measure import Figure, Floats, mean, ranks
-from core.training.measure_agents import judged
+from core.training.measure_agents import everybody, judged
 from core.training.questions import Question
 from core.watch import SILENT, Watch
 
@@ -112,10 +112,15 @@ def measure_aggregator(
     tell: Told = lambda who, done, of: None,
     watch: Watch = SILENT,
 ) -> tuple[dict[str, Method], Steering]:
-    """Every method on every case, and what turning the profile does. Raises `Cancelled`."""
+    """Every method on every case, and what turning the profile does. Raises `Cancelled`.
+
+    Agents and aggregator keep the best of so many `samples`, as in the product.
+    """
     questions = list(dict.fromkeys(case.question.text for case in cases))
-    everyone = {"base": base, **speakers}
-    said = answer_all(everyone, questions, SAMPLING, seed, keep=keep, tell=tell, watch=watch)
+    profile = cases[0].profile
+    said = everybody(
+        speakers, base, judge, questions, profile, samples, seed, keep=keep, tell=tell, watch=watch
+    )
     by_question = {
         text: {who: said[who][place] for who in speakers} for place, text in enumerate(questions)
     }
@@ -145,7 +150,7 @@ def measure_aggregator(
     methods: dict[str, Method] = {}
     for name, rows in options.items():
         methods[name] = _best(judge, cases, rows, partial(tell, f"judging {name}"))
-    return methods, _steering(judge, by_question, cases[0].profile)
+    return methods, _steering(judge, by_question, profile)
 
 
 def _written(

@@ -14,11 +14,11 @@ from core.errors import BadInput, Cancelled, ModelProblem
 from core.models.base import AGGREGATOR, Draft, Prompt, Sampling
 from core.models.echo import Echo, EchoVoices
 from core.session.events import ModelUsed
-from core.stages.advise import advise
+from core.stages.advise import SAMPLES, advise
+from core.stages.advise import best as best_answer
 from core.stages.aggregate import aggregate, best, provenance
 from core.stages.consult import consult
 from core.stages.judge import PromptedJudge, Row
-from core.stages.propose import ROUNDS
 from core.team import Team
 from core.watch import Advised, AnyNote, Measured, Watch
 from tests.fakes import USED, FakeJudge
@@ -59,7 +59,7 @@ class FakeVoices:
         for row, prompt in enumerate(prompts):
             watch.check()
             self.asked.append((who, prompt))
-            text = self.drafts[who].popleft()
+            text = self.drafts[who].popleft() if self.drafts[who] else ""
             on_text(row, text)
             found.append(Draft(text, len(text.split()), True))
         return found
@@ -87,29 +87,54 @@ def voices(**changes: Sequence[str]) -> FakeVoices:
 def test_each_value_that_counts_has_its_answer() -> None:
     speaking = voices()
 
-    found, notice = advise(speaking, SCENARIO, PROFILE, seed=3)
+    found, notice = advise(speaking, JUDGE, SCENARIO, PROFILE, seed=3)
 
     assert found == {CONSENT: ASK, HONESTY: FEES} and not notice
-    assert [who for who, _ in speaking.asked] == [CONSENT, HONESTY]
+    assert [who for who, _ in speaking.asked] == [CONSENT] * SAMPLES + [HONESTY] * SAMPLES
     assert SCENARIO.goal in speaking.asked[0][1].user
     off = PROFILE.with_weights({CONSENT: 0.0})
-    assert list(advise(voices(), SCENARIO, off, seed=3)[0]) == [HONESTY]
+    assert list(advise(voices(), JUDGE, SCENARIO, off, seed=3)[0]) == [HONESTY]
 
 
-def test_what_cannot_be_used_or_was_said_before_is_sampled_again() -> None:
+def test_what_cannot_be_used_or_was_said_before_is_left_out() -> None:
     speaking = voices(**{CONSENT: ["Sure!", LETTER, ASK], HONESTY: ["", "No.", "Sure!"]})
 
-    found, notice = advise(speaking, SCENARIO, PROFILE, seed=3, avoid=[LETTER])
+    found, notice = advise(speaking, JUDGE, SCENARIO, PROFILE, seed=3, avoid=[LETTER])
 
     assert found == {CONSENT: ASK}
     assert HONESTY in notice
+
+
+def test_an_agent_keeps_the_sample_that_puts_its_own_value_first() -> None:
+    """`BOTH` respects consent as much as `ASK`, but honesty too: others would say that as well."""
+    speaking = voices(**{CONSENT: [WORSE, BOTH, ASK], HONESTY: [BOTH, "Sure!", FEES]})
+
+    found, notice = advise(speaking, JUDGE, SCENARIO, PROFILE, seed=3)
+
+    assert found == {CONSENT: ASK, HONESTY: FEES} and not notice
+
+
+@pytest.mark.parametrize(
+    ("answers", "kept"),
+    [
+        ([{"own": 0.5}, {"own": 0.6}], 1),
+        ([{"own": 0.6}, {"own": 0.6}], 0),
+        ([{"own": 0.6, "a": 0.9, "b": 0.9}, {"own": 0.5, "a": 0.2, "b": 0.2}], 1),
+        ([{}, {"own": 0.0, "a": 1.0}], 1),
+        ([{}, {}], 0),
+    ],
+)
+def test_own_value_ahead_of_the_others_decides_and_what_was_not_judged_comes_last(
+    answers: list[dict[str, float]], kept: int
+) -> None:
+    assert best_answer("own", answers) == kept
 
 
 def test_a_value_that_nobody_speaks_for_is_named_with_the_mend() -> None:
     speaking = voices()
     del speaking.drafts[HONESTY]
 
-    found, notice = advise(speaking, SCENARIO, PROFILE, seed=3)
+    found, notice = advise(speaking, JUDGE, SCENARIO, PROFILE, seed=3)
 
     assert list(found) == [CONSENT]
     assert "nobody speaks for honesty" in notice and "placet train agent" in notice
@@ -172,7 +197,7 @@ def test_every_answer_is_told_with_its_origin_in_a_row_of_its_own() -> None:
     assert not notice
 
 
-def test_every_answer_is_judged_once_the_synthesis_with_its_samples() -> None:
+def test_every_sample_is_judged_once_and_what_is_kept_read_a_second_time() -> None:
     reviewer = FakeJudge(JUDGE.opinions)
     notes: list[AnyNote] = []
 
@@ -180,8 +205,8 @@ def test_every_answer_is_judged_once_the_synthesis_with_its_samples() -> None:
 
     measured = {note.row: note.judgement for note in notes if isinstance(note, Measured)}
     assert measured == {row: JUDGE.opinions[text] for row, text in enumerate((ASK, FEES, BOTH))}
-    assert reviewer.calls == [[ASK, FEES], [WORSE, BOTH]]
-    assert reviewer.doubted == [BOTH], "of the samples, the one that is kept is read a second time"
+    assert reviewer.calls == [[ASK], [FEES], [WORSE, BOTH]]
+    assert reviewer.doubted == [ASK, FEES, BOTH], "only what is kept is read a second time"
 
 
 def test_what_a_second_reading_turned_round_stays_with_the_synthesis() -> None:
@@ -205,7 +230,7 @@ def test_what_a_second_reading_turned_round_stays_with_the_synthesis() -> None:
 
 
 def test_an_agent_that_says_nothing_does_not_shift_the_verdicts() -> None:
-    speaking = voices(**{CONSENT: ["No."] * ROUNDS})
+    speaking = voices(**{CONSENT: ["No."]})
     notes: list[AnyNote] = []
 
     consult(speaking, JUDGE, SCENARIO, PROFILE, seed=1, watch=Watch(notes.append))
@@ -265,7 +290,9 @@ def test_a_decision_without_agents_asks_none() -> None:
 
 
 def test_echo_speaks_for_every_value_that_counts_each_time_the_same() -> None:
-    found = [advise(EchoVoices(), SCENARIO, PROFILE, seed=2)[0] for _ in range(2)]
+    found = [
+        advise(EchoVoices(), PromptedJudge(Echo()), SCENARIO, PROFILE, seed=2)[0] for _ in range(2)
+    ]
 
     assert found[0] == found[1] and set(found[0]) == {CONSENT, HONESTY}
 
