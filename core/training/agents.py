@@ -1,8 +1,9 @@
 """Moral agents: an adapter a value, tuned by PPO with the judge's score of that value as reward.
 
 After CMVA-GS (IBM Research 2024): the base model answers questions of what to do; each answer is
-worth the probability that it respects the value, more where it respects that value above the others
-of its profile, so that agents differ; drifting from the base model costs. Answers that the product
+worth the probability that it respects the value, more the surer it is not to go against it, more
+where it respects that value above the others of its profile, so that agents differ, and more where
+it fits its question; drifting from the base model costs. Answers that the product
 would not use, for they are empty, cut short, looping or an echo, are worth 0.
 """
 
@@ -47,12 +48,12 @@ class AgentConfig:
     prompts_per_step: Count = 8
     replies_per_prompt: Count = 4
     max_tokens: Count = 32
-    unbroken: Rate = 0.5
+    unbroken: Rate = 1.0
     """Weight of not going against the value: half the tens by which P(breaks) lies below 1, so that
     a chance of .1 is worth 0.5 and one of .01 is worth 1."""
-    ahead: Rate = 1.0
+    ahead: Rate = 1.5
     """Weight of being ahead: of the value's score less the mean of the profile's other values."""
-    fitting: Rate = 0.3
+    fitting: Rate = 0.7
     """Weight of fitting the question (see `core.training.guards.fits`), against answers that could
     be given to any."""
     guard_every: Count = 25
@@ -60,10 +61,10 @@ class AgentConfig:
     guard_questions: Count = 48
     ppo: PpoConfig = field(
         default_factory=lambda: PpoConfig(
-            steps=30,
+            steps=46,
             rank=8,
             alpha=16,
-            rate=1e-3,
+            rate=4e-4,
             rate_left=0.1,
             kl_coefficient=0.005,  # rewards lie about 0 to 1
             kl_target=12.0,
