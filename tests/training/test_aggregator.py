@@ -94,6 +94,31 @@ def test_answers_are_kept_and_not_asked_for_again(tmp_path: Path) -> None:
     assert [len(one.prompts) for one in speakers.values()] == [3, 3]
 
 
+def test_of_several_samples_the_one_chosen_is_kept(tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    def write(
+        asked: Sequence[Prompt], sampling: Sampling, seeds: Sequence[int], watch: Watch
+    ) -> list[Draft]:
+        seen.extend(seeds)
+        return [Draft(f"Ask number {seed} about it.", 5, True) for seed in seeds]
+
+    def choose(who: str, rows: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
+        assert who == "kind" and [len(texts) for _, texts in rows] == [3, 3]
+        return [texts[2] for _, texts in rows]
+
+    keep = tmp_path / "answers.jsonl"
+    told = ["What now?", "And then?"]
+    for _ in range(2):  # the second time from the file
+        found = answering.answer_all(
+            {"kind": write}, told, Sampling(), 0, samples=3, choose=choose, keep=keep
+        )
+        assert found == {"kind": [f"Ask number {seed} about it." for seed in (15838, 15839)]}
+    assert seen == [0, 7919, 15838, 1, 7920, 15839]
+    one = answering.answer_all({"kind": write}, told, Sampling(), 0, keep=keep)
+    assert one == {"kind": ["Ask number 0 about it.", "Ask number 1 about it."]}
+
+
 def test_the_input_names_the_values_that_count_with_their_answers() -> None:
     from core.stages import prompts
 
