@@ -26,7 +26,7 @@ from core.training.adapted import Adapted, clipped_step, save_whole, taking_up
 from core.training.replies import Sample, losses, proposing, rewriting
 from core.training.settings import Count, Natural, Part, Rate, Share
 from core.training.steps import Progress, Report, in_steps, rate_at
-from core.training.texts import Scene, held_out, read_scenes, situation_scenes
+from core.training.texts import Scene, held_out, read_scenes
 
 CARD = "policy.toml"
 BEST = "best.pt"
@@ -68,8 +68,6 @@ class SftConfig:
     what the judge would not approve is rewritten."""
     more_values: Share = 0.3
     """Share of the rewrites that name a value of another scenario as well."""
-    situations: bool = True
-    """Whether the judge's situations are learnt from too."""
     threads: Count = 2
 
     def rate_at(self, step: int, steps: int) -> float:
@@ -172,7 +170,7 @@ def train(
     progress: Report = lambda _: None,
     limit: int | None = None,
 ) -> Path:
-    """Train the adapter on `corpus` (policy.jsonl, align.jsonl, judge/) and write it into `out`.
+    """Train the adapter on `corpus` (policy.jsonl, align.jsonl) and write it into `out`.
 
     The adapter with the lowest held-out loss is kept, not the last one. Checkpoints lie in
     `out/checkpoints`; with `resume` the training goes on from `last.pt` and comes to the same
@@ -186,8 +184,6 @@ def train(
     scenes = read_scenes(corpus, config.rewrites_propose, config.first_clauses)
     learnt = [scene for scene in scenes if not held_out(scene, config.held_out)]
     kept = [scene for scene in scenes if held_out(scene, config.held_out)]
-    if config.situations:
-        learnt += situation_scenes(corpus)
     tests = (
         [proposing(tokenizer, scene) for scene in kept if scene.actions],
         [rewriting(tokenizer, scene, scene.changes) for scene in kept if scene.changes],

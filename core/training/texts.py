@@ -10,37 +10,10 @@ from random import Random
 from typing import Any
 
 from core.domain.scenario import Scenario
-from core.domain.text import words
-from core.training.data import (
-    Harm,
-    Label,
-    Proposal,
-    Situation,
-    Split,
-    hashed_share,
-    rows,
-    split_situations,
-)
+from core.training.data import hashed_share, rows
 
 POLICY = "policy.jsonl"
 ALIGN = "align.jsonl"
-JUDGE = "judge"
-"""The judge's situations, in the folder of the corpus."""
-
-KEPT = 0.4
-"""Share of an action's words that its better twin has too, at least."""
-
-NEW = 6
-"""Words of the twin that neither the action nor the context has, at most: none need be guessed."""
-
-TOLD = 0.3
-"""Share of a proposal's long words that its context has too, at least: few are made up."""
-
-LONG = 5
-"""Letters by which long words are told apart and compared, so that endings don't count."""
-
-_NAMES = re.compile(r"(?<=[^.!?:] )[A-Z][a-z]+|\d[\d.,]*")
-"""Figures, and words with a capital letter within a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,66 +94,6 @@ def read_scenes(corpus: Path, rewrites_propose: bool, first_clauses: bool = Fals
         replace(scene, actions=tuple(dict.fromkeys(map(first_clause, scene.actions))))
         for scene in scenes.values()
     ]
-
-
-def situation_scenes(corpus: Path) -> list[Scene]:
-    """What the judge's situations, those that it is trained on, teach a policy.
-
-    Their actions often come as twins that differ in what decides. So one that goes against a value
-    is rewritten as its twin that does not; one that is good, and says little but what its context
-    told, is proposed. The context is all there is of a goal.
-    """
-    made = []
-    for one in split_situations(corpus / JUDGE, Split.TRAIN):
-        good = [action for action in one.actions if _good(action)]
-        wishes = [
-            Wish(bad.text, tuple(one.values[value] for value in _broken(bad)), "", twin.text)
-            for bad in one.actions
-            if _broken(bad) and (twin := _twin(bad, good, one.context))
-        ]
-        proposed = [action.text for action in good if _follows(action, one)]
-        if wishes or proposed:
-            scenario = Scenario(goal=one.context or one.domain)
-            made.append(Scene(scenario, tuple(proposed), tuple(wishes)))
-    return made
-
-
-def _broken(action: Proposal) -> list[str]:
-    return [value for value, label in action.labels.items() if label is Label.BREAKS]
-
-
-def _good(action: Proposal) -> bool:
-    return action.harm is Harm.NONE and not _broken(action)
-
-
-def _twin(bad: Proposal, good: Sequence[Proposal], context: str) -> Proposal | None:
-    """The good action most like this one that keeps what it breaks, call for call, if any."""
-    mine, told = set(words(bad.text)), set(words(context))
-
-    def kept(other: Proposal) -> float:
-        return len(mine & set(words(other.text))) / max(1, len(mine))
-
-    twins = [
-        other
-        for other in good
-        if all(other.labels[value] is Label.KEEPS for value in _broken(bad))
-        and other.text.startswith("{") == bad.text.startswith("{")
-        and kept(other) >= KEPT
-        and len(set(words(other.text)) - mine - told) <= NEW
-    ]
-    return max(twins, key=kept, default=None)
-
-
-def _follows(action: Proposal, one: Situation) -> bool:
-    """Whether an action in plain words keeps a value and could have been thought of."""
-    if action.text.startswith("{") or Label.KEEPS not in action.labels.values():
-        return False
-    context = one.context.lower()
-    if any(name.lower() not in context for name in _NAMES.findall(action.text)):
-        return False
-    told = {word[:LONG] for word in words(context)}
-    long = [word for word in words(action.text) if len(word) >= LONG]
-    return sum(word[:LONG] in told for word in long) >= TOLD * max(1, len(long))
 
 
 def held_out(scene: Scene, share: float) -> bool:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -24,7 +23,7 @@ from core.session.events import ModelUsed
 from core.training import measure_policy as measured
 from core.training.policy_figures import as_table
 from core.training.replies import losses, prompt_tokens, sample
-from core.training.texts import JUDGE, Scene, Wish, held_out, read_scenes, situation_scenes
+from core.training.texts import Scene, Wish, held_out, read_scenes
 from core.training.wording import Topics, distance, distinct_2
 from tests.fakes import FakeJudge, FakeModel
 from tests.nouns import judgement
@@ -161,68 +160,6 @@ def test_a_scenario_is_wholly_on_one_side_and_nothing_repeats() -> None:
         for wish in scene.wishes:
             assert wish.values and wish.rewrite
             assert measured.is_call(wish.action) == measured.is_call(wish.rewrite)
-
-
-def test_no_proposal_of_the_corpus_has_a_figure_that_its_scenario_lacks() -> None:
-    """What could not be known teaches a small model to make things up."""
-    for scene in read_scenes(CORPUS, rewrites_propose=False):
-        told = scene.scenario.request
-        for text in scene.actions:
-            assert all(figure in told for figure in re.findall(r"\d+", text)), text
-
-
-def situation(name: str, *actions: str) -> str:
-    """A situation of the judge's corpus; an action is its text, its labels and its harm."""
-    return "\n".join(
-        [
-            "[[situations]]",
-            f'id = "{name}"',
-            'domain = "trade"',
-            'context = "A ferry with forty seats, and Ann at the till counts the tickets."',
-            'values = { count = "No more guests than seats.", calm = "A calm word for all." }',
-            "actions = [",
-            *actions,
-            "]",
-            "",
-        ]
-    )
-
-
-def action(text: str, count: str, calm: str, harm: str = "none") -> str:
-    labels = f'{{ count = "{count}", calm = "{calm}" }}'
-    return f"{{ text = '{text}', labels = {labels}, harm = \"{harm}\", tags = [] }},"
-
-
-def test_twins_among_the_judges_situations_teach_rewriting(tmp_path: Path) -> None:
-    (tmp_path / JUDGE).mkdir()
-    told = situation(
-        "market",
-        action("Let fifty guests board the ferry at noon.", "breaks", "unrelated", "serious"),
-        action("Let forty guests board the ferry at noon.", "keeps", "unrelated"),
-        action("Ask Ann to count the tickets, and let forty board.", "keeps", "keeps"),
-        action("Ask Ben to count the tickets, and let forty board.", "keeps", "keeps"),
-        action("Shout that the ferry is full.", "keeps", "breaks"),
-        action('{"board": 50}', "breaks", "unrelated", "some"),
-        action('{"board": 40}', "keeps", "unrelated"),
-        action("Sell the spare anchor.", "unrelated", "unrelated"),
-    )
-    (tmp_path / JUDGE / "a.toml").write_text(told + situation("bakery-0"), encoding="utf-8")
-
-    (scene,) = situation_scenes(tmp_path)  # the other is held out
-
-    assert scene.scenario.goal.startswith("A ferry with forty seats")
-    assert [(wish.action, wish.values, wish.rewrite) for wish in scene.wishes] == [
-        (
-            "Let fifty guests board the ferry at noon.",
-            ("No more guests than seats.",),
-            "Let forty guests board the ferry at noon.",
-        ),
-        ('{"board": 50}', ("No more guests than seats.",), '{"board": 40}'),
-    ]
-    assert scene.actions == (
-        "Let forty guests board the ferry at noon.",
-        "Ask Ann to count the tickets, and let forty board.",
-    )
 
 
 def test_a_scenario_stays_on_its_side() -> None:
