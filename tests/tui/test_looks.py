@@ -2,6 +2,8 @@
 
 import pytest
 from rich.cells import cell_len
+from textual.app import App, ComposeResult
+from textual.content import Content
 from textual.widgets import Input
 
 from core.config import Config, load_config
@@ -14,8 +16,10 @@ from tui.app import PlacetApp
 from tui.bars import KeyBar
 from tui.keymap import keymap
 from tui.keys import KEYS, Place
+from tui.panes.verdicts import VerdictPane, View
 from tui.screens.models import ModelList
 from tui.screens.review import ReviewScreen
+from tui.scroll import Told
 
 SIZES = ((80, 24), (140, 40), (200, 60))
 
@@ -42,6 +46,32 @@ async def test_no_line_is_longer_than_the_screen(size: tuple[int, int]) -> None:
     async with desk(size=size) as on:
         await on.propose()
         assert all(cell_len(line) <= size[0] for line in on.text().splitlines())
+
+
+async def test_a_verdict_is_drawn_anew_for_the_width_that_its_pane_comes_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Under a dialog the screen is drawn before the pane has its last width."""
+    views: list[View] = []
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(VerdictPane, "show", lambda pane, view, empty: views.append(view))
+        async with desk() as on:
+            await on.propose()
+
+    class Alone(App[None]):
+        def compose(self) -> ComposeResult:
+            yield VerdictPane()
+
+    async with Alone().run_test(size=(80, 24)) as pilot:
+        pane = pilot.app.query_one(VerdictPane)
+        pane.show(views[-1], Content())
+        longest = []
+        for width in (80, 60, 100):
+            await pilot.resize_terminal(width, 24)
+            await pilot.pause()
+            told = pane.query_one("#verdict-text", Told).render().plain  # type: ignore[union-attr]
+            longest.append(max(cell_len(line) for line in told.splitlines() if "×" in line))
+    assert longest[1] < longest[0] < longest[2]
 
 
 async def test_every_key_has_a_name_a_tooltip_and_a_place_in_help_and_palette() -> None:

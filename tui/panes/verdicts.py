@@ -48,21 +48,36 @@ class View(NamedTuple):
 class VerdictPane(TextScroll):
     """One candidate in full."""
 
+    _view: View | None = None
+    _drawn = 0
+    """Columns that it was drawn for."""
+
     def compose(self) -> ComposeResult:
         """One text."""
         yield Told(id="verdict-text", markup=False)
 
     def show(self, view: View | None, empty: Content) -> None:
         """Draws it."""
-        body = self.query_one("#verdict-text", Told)
+        self._view = view
         if view is None:
             entitle(self, Content("4 Verdict"), Content(""))
-            body.tell(empty)
+            self.query_one("#verdict-text", Told).tell(empty)
             return
         about = literal(_about(view), one_line=True)
         entitle(self, Content("4 Verdict · ") + about, Content(_standing(view)))
-        width = max(20, self.scrollable_content_region.width - 2)
-        body.tell(lines(*draw(view, width)))
+        self._draw(view)
+
+    def on_resize(self) -> None:
+        """Under a dialog the last width comes after the screen was drawn."""
+        if self._view is not None and self._drawn != self._columns():
+            self._draw(self._view)
+
+    def _draw(self, view: View) -> None:
+        self._drawn = self._columns()
+        self.query_one("#verdict-text", Told).tell(lines(*draw(view, self._drawn)))
+
+    def _columns(self) -> int:
+        return max(20, self.scrollable_content_region.width - 2)
 
 
 def draw(view: View, width: int) -> list[Content]:
