@@ -25,10 +25,6 @@ Told = Callable[[str, int, int], None]
 """Who is speaking, how many answers there are, and how many there will be."""
 
 
-def _first(who: str, rows: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
-    return [texts[0] for _, texts in rows]
-
-
 def answer_all(
     speakers: Mapping[str, Write],
     questions: Sequence[str],
@@ -36,16 +32,16 @@ def answer_all(
     seed: int,
     *,
     samples: int = 1,
-    choose: Choose = _first,
+    choose: Choose | None = None,
     keep: Path | None = None,
     tell: Told = lambda who, done, of: None,
     watch: Watch = SILENT,
 ) -> dict[str, list[str]]:
     """An answer a question by each speaker, in order; empty where one said nothing.
 
-    It is chosen from so many `samples`. With `keep` the answers are kept in a file as they come,
-    and those that it holds for the same speaker, question and samples are not asked for again.
-    Raises `Cancelled`.
+    It is chosen from so many `samples`, or the first of them. With `keep` the answers are kept in
+    a file as they come, and those that it holds for the same speaker, question and samples are not
+    asked for again. Raises `Cancelled`.
     """
     known = _read(keep) if keep else {}
     found: dict[str, list[str]] = {}
@@ -65,7 +61,8 @@ def answer_all(
             rows = [
                 (one, said[row * samples : (row + 1) * samples]) for row, one in enumerate(batch)
             ]
-            for question, text in zip(batch, choose(who, rows), strict=True):
+            chosen = choose(who, rows) if choose and samples > 1 else [row[0] for _, row in rows]
+            for question, text in zip(batch, chosen, strict=True):
                 known[who, question, samples] = text
             tell(who, start + len(batch), len(missing))
             if keep:
