@@ -88,13 +88,13 @@ def measures(
 ) -> list[Measure]:
     """Questions and answers to them → what the judge reads of each under the statements.
 
-    All answers to one question are read in one tree, all trees together.
+    All answers to one question are read in one tree, all trees together. An empty answer is not
+    read: it respects nothing.
     """
     trees: dict[str, list[str]] = {}
     for question, answer in asked:
-        answers = trees.setdefault(question, [])
-        if answer not in answers:
-            answers.append(answer)
+        if answer and answer not in trees.setdefault(question, []):
+            trees[question].append(answer)
     found = judge.measure(
         [
             (question, [(answer, tuple(statements)) for answer in answers])
@@ -108,18 +108,15 @@ def measures(
         for (question, answers), row in zip(trees.items(), found, strict=True)
         for answer, measure in zip(answers, row, strict=True)
     }
-    return [told[one] for one in asked]
+    nothing = Measure([0.0] * len(statements), [1.0] * len(statements), 1.0)
+    return [told[one] if one[1] else nothing for one in asked]
 
 
 def scores(
     judge: Scorer, asked: Sequence[tuple[str, str]], statements: Sequence[str]
 ) -> list[list[float]]:
-    """Questions and answers to them → for each the probabilities of respecting the statements.
-
-    An empty answer respects none.
-    """
-    found = iter(measures(judge, [one for one in asked if one[1]], statements))
-    return [list(next(found).scores) if text else [0.0] * len(statements) for _, text in asked]
+    """Questions and answers to them → for each the probabilities of respecting the statements."""
+    return [list(one.scores) for one in measures(judge, asked, statements)]
 
 
 Fits = Callable[[Sequence[Tokens], Sequence[Tokens]], Sequence[float]]
@@ -153,21 +150,16 @@ class ValueReward:
         """See `core.training.samplers.Reward`."""
         config = self.config
         texts = [self.read(*pair) for pair in zip(asked, replies, strict=True)]
-        said = [(self.questions[one], text) for one, text in zip(asked, texts, strict=True) if text]
-        told = iter(measures(self.judge, said, [self.statement, *self.others]))
+        said = [(self.questions[one], text) for one, text in zip(asked, texts, strict=True)]
+        told = measures(self.judge, said, [self.statement, *self.others])
         fits = self.fits(asked, replies) if config.fitting else [0.0] * len(replies)
         worth: list[float] = []
-        for text, fit in zip(texts, fits, strict=True):
-            if not text:
-                worth.append(0.0)
-                continue
-            read = next(told)
+        for text, read, fit in zip(texts, told, fits, strict=True):
             own, *others = read.scores
             unbroken = -log10(max(read.breaks[0], SURE)) / 2
             ahead = own - fmean(others) if others else 0.0
-            worth.append(
-                own + config.unbroken * unbroken + config.ahead * ahead + config.fitting * fit
-            )
+            whole = own + config.unbroken * unbroken + config.ahead * ahead + config.fitting * fit
+            worth.append(whole if text else 0.0)
         return worth
 
     def read(self, prompt: Tokens, reply: Tokens) -> str:

@@ -94,13 +94,12 @@ def both_ways(
 ) -> tuple[Matrix, Matrix]:
     """Probabilities of respecting, and of not going against [answers, statements]; empty ones 0."""
     found = np.zeros((2, len(asked), len(statements)))
-    rows = [place for place, (_, answer) in enumerate(asked) if answer]
-    for start in range(0, len(rows), AT_ONCE):
-        part = rows[start : start + AT_ONCE]
-        read = measures(judge, [asked[row] for row in part], statements)
+    for start in range(0, len(asked), AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        read = measures(judge, asked[part], statements)
         found[0, part] = [one.scores for one in read]
         found[1, part] = 1.0 - np.array([one.breaks for one in read])
-        tell(min(len(rows), start + AT_ONCE), len(rows))
+        tell(min(len(asked), start + AT_ONCE), len(asked))
     return found[0], found[1]
 
 
