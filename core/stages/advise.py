@@ -12,7 +12,7 @@ from core.domain.candidate import Origin, Source
 from core.domain.scenario import Scenario
 from core.domain.values import Profile
 from core.domain.verdict import Judgement
-from core.models.base import Sampling, Voices
+from core.models.base import Prompt, Sampling, Voices
 from core.stages import prompts
 from core.stages.judge import Judge, judge
 from core.stages.propose import usable
@@ -43,20 +43,9 @@ def advise(
     found: dict[str, str] = {}
     why: dict[str, str] = {}
     for row, who in enumerate(speakers):
-        drafts = voices.speak(
-            profile,
-            who,
-            [prompt] * SAMPLES,
-            SAMPLING,
-            [seed * 1_000_003 + place * 1009 + row for place in range(SAMPLES)],
-            watch,
-            lambda place, text, row=row: None if place else watch.say(Growing(row=row, text=text)),  # type: ignore[misc]
-        )
-        texts: list[str] = []
-        for draft in drafts:
-            text, problem = usable(draft, scenario.request, [*texts, *found.values(), *avoid])
-            texts += [text] if text else []
-            why[who] = problem or why.get(who, "")
+        seeds = [seed * 1_000_003 + place * 1009 + row for place in range(SAMPLES)]
+        said = [*found.values(), *avoid]
+        texts, why[who] = sampled(voices, scenario, profile, who, prompt, seeds, row, said, watch)
         if texts:
             text, judgement = _chosen(reviewer, scenario, profile, who, texts, watch.quiet())
             found[who] = text
@@ -70,6 +59,40 @@ def advise(
     told = [f"nobody speaks for {', '.join(silent)} yet: `placet train agent`"] if silent else []
     told += [f"the agent of {who}: {why[who]}" for who in speakers if who not in found]
     return found, "; ".join(told)
+
+
+def sampled(
+    voices: Voices,
+    scenario: Scenario,
+    profile: Profile,
+    who: str,
+    prompt: Prompt,
+    seeds: Sequence[int],
+    row: int,
+    avoid: Sequence[str],
+    watch: Watch,
+) -> tuple[list[str], str]:
+    """What `who` says with each of the seeds, if it can be used, and why the last could not.
+
+    The first text is told of as it grows, in `row`. Raises `Cancelled`.
+    """
+    drafts = voices.speak(
+        profile,
+        who,
+        [prompt] * len(seeds),
+        SAMPLING,
+        seeds,
+        watch,
+        lambda place, text: None if place else watch.say(Growing(row=row, text=text)),
+    )
+    texts: list[str] = []
+    why = ""
+    for draft in drafts:
+        text, problem = usable(draft, scenario.request, [*texts, *avoid])
+        if text:
+            texts.append(text)
+        why = problem or why
+    return texts, why
 
 
 def _chosen(

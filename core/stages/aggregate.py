@@ -14,10 +14,9 @@ from core.domain.values import Profile
 from core.domain.verdict import Judgement, assess
 from core.models.base import AGGREGATOR, Voices
 from core.stages import prompts
-from core.stages.advise import SAMPLES, SAMPLING
+from core.stages.advise import SAMPLES, sampled
 from core.stages.judge import Judge, judge
-from core.stages.propose import usable
-from core.watch import SILENT, Growing, Watch
+from core.watch import SILENT, Watch
 
 
 class Synthesis(Struct, frozen=True, kw_only=True):
@@ -57,22 +56,8 @@ def aggregate(
     `row` is the place that its growing text is told of.
     """
     prompt = prompts.synthesis(prompts.question(scenario), profile, answers)
-    drafts = voices.speak(
-        profile,
-        AGGREGATOR,
-        [prompt] * samples,
-        SAMPLING,
-        [seed * 1_000_003 + 500_009 + place for place in range(samples)],
-        watch,
-        lambda place, text: None if place else watch.say(Growing(row=row, text=text)),
-    )
-    texts: list[str] = []
-    why = ""
-    for draft in drafts:
-        text, problem = usable(draft, scenario.request, texts)
-        if text:
-            texts.append(text)
-        why = problem or why
+    seeds = [seed * 1_000_003 + 500_009 + place for place in range(samples)]
+    texts, why = sampled(voices, scenario, profile, AGGREGATOR, prompt, seeds, row, (), watch)
     if not texts:
         return Synthesis(problem=f"no synthesis could be used: {why}")
     quiet = watch.quiet()
