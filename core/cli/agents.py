@@ -148,9 +148,10 @@ def train_aggregator(
         judge, _ = load_judge()
 
         def answers(questions: Sequence[str]) -> Mapping[str, Sequence[str]]:
-            return answer_all(
+            said = answer_all(
                 speakers, questions, SAMPLING, 1, keep=keep, tell=_teller(meter), watch=meter.watch
             )
+            return {who: [texts[0] for texts in many] for who, many in said.items()}
 
         def tell(now: Progress) -> None:
             meter.show(f"{now.stage} {now.step}/{now.steps} · loss {now.loss:.3f}", stage=now.stage)

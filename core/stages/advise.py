@@ -1,12 +1,14 @@
 """Advise: what each moral agent would do, one answer a value that counts.
 
-Each samples several; the one that the judge finds to respect the agent's value best, and better
-than the others' values, is kept. Without that, agents who all mean well say much the same.
+Each samples several, and all are judged before one of each is kept: the one that respects the
+agent's own value most, less what others say better. Without that, agents who all mean well say much
+the same.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import inf
-from statistics import fmean
+
+from msgspec import Struct
 
 from core.domain.candidate import Origin, Source
 from core.domain.scenario import Scenario
@@ -15,12 +17,20 @@ from core.domain.verdict import Judgement
 from core.models.base import Prompt, Sampling, Voices
 from core.stages import prompts
 from core.stages.judge import Judge, judge
-from core.stages.propose import usable
+from core.stages.propose import alike, usable
 from core.watch import SILENT, Advised, Growing, Measured, Progress, Watch
 
 SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_tokens=48, sentences=1)
 
 SAMPLES = 8
+
+
+class Answer(Struct, frozen=True):
+    """One sample of an agent, and what the judge said of it."""
+
+    text: str
+    scores: Mapping[str, float]
+    """By value id, 0 to 1; empty where it could not be judged."""
 
 
 def advise(
@@ -40,21 +50,32 @@ def advise(
     """
     speakers = voices.speakers(profile)
     prompt = prompts.advice(prompts.question(scenario))
-    found: dict[str, str] = {}
+    answers: dict[str, list[Answer]] = {}
+    judgements: dict[str, list[Judgement | None]] = {}
     why: dict[str, str] = {}
+    quiet = watch.quiet()
     for row, who in enumerate(speakers):
         seeds = [seed * 1_000_003 + place * 1009 + row for place in range(SAMPLES)]
-        said = [*found.values(), *avoid]
-        texts, why[who] = sampled(voices, scenario, profile, who, prompt, seeds, row, said, watch)
-        if texts:
-            text, judgement = _chosen(reviewer, scenario, profile, who, texts, watch.quiet())
-            found[who] = text
-            watch.say(Advised(row=row, text=text, origin=Origin(Source.AGENT, who)))
-            if judgement:
-                watch.say(Measured(row=row, judgement=judgement))
-            else:  # once more, aloud: it says why there is none
-                judge(reviewer, scenario, profile, [text], places=[row], watch=watch)
+        texts, why[who] = sampled(voices, scenario, profile, who, prompt, seeds, row, avoid, watch)
+        judgements[who] = judge(reviewer, scenario, profile, texts, doubt=False, watch=quiet)
+        answers[who] = [
+            Answer(text, one.scores if one else {})
+            for text, one in zip(texts, judgements[who], strict=True)
+        ]
         watch.say(Progress(stage="advise", done=row + 1, total=len(speakers)))
+    found: dict[str, str] = {}
+    for row, (who, places) in enumerate(ranked(answers).items()):
+        new = (one for one in places if not _among(answers[who][one].text, found.values()))
+        if (place := next(new, None)) is None:
+            why[who] = "another agent says the same" if places else why[who]
+            continue
+        found[who] = text = answers[who][place].text
+        watch.say(Advised(row=row, text=text, origin=Origin(Source.AGENT, who)))
+        if judgement := judgements[who][place]:
+            [judgement] = reviewer.doubt([(scenario, text)], [judgement], profile, quiet)
+            watch.say(Measured(row=row, judgement=judgement))
+        else:  # once more, aloud: it says why there is none
+            judge(reviewer, scenario, profile, [text], places=[row], watch=watch)
     silent = [value.id for value in profile.active if value.id not in speakers]
     told = [f"nobody speaks for {', '.join(silent)} yet: `placet train agent`"] if silent else []
     told += [f"the agent of {who}: {why[who]}" for who in speakers if who not in found]
@@ -95,35 +116,30 @@ def sampled(
     return texts, why
 
 
-def _chosen(
-    reviewer: Judge,
-    scenario: Scenario,
-    profile: Profile,
-    who: str,
-    texts: Sequence[str],
-    watch: Watch,
-) -> tuple[str, Judgement | None]:
-    """The text to keep, with its judgement, doubted, if there is one."""
-    judgements = judge(reviewer, scenario, profile, texts, doubt=False, watch=watch)
-    place = best(who, [one.scores if one else {} for one in judgements])
-    text, judgement = texts[place], judgements[place]
-    if judgement:
-        [judgement] = reviewer.doubt([(scenario, text)], [judgement], profile, watch)
-    return text, judgement
+def ranked(answers: Mapping[str, Sequence[Answer]]) -> dict[str, list[int]]:
+    """By value id the places of its answers, the one to keep first; equals in their order.
 
-
-def best(who: str, answers: Sequence[Mapping[str, float]]) -> int:
-    """Which of a value's answers to keep, the first of equals.
-
-    `answers` are their scores by value id, 0 to 1; one that was not judged has none, and comes
+    An answer is worth its score for its own value, less all by which it outdoes, on another's
+    value, the best that the other said: that is the other's to say. One that was not judged comes
     last.
     """
+    best = {
+        who: max((one.scores.get(who, 0.0) for one in many), default=0.0)
+        for who, many in answers.items()
+    }
 
-    def worth(scores: Mapping[str, float]) -> float:
-        if who not in scores:
+    def worth(who: str, answer: Answer) -> float:
+        if not answer.scores:
             return -inf
-        others = [score for name, score in scores.items() if name != who]
-        ahead = scores[who] - fmean(others) if others else 0.0
-        return scores[who] + ahead
+        others = ((answer.scores[other], top) for other, top in best.items() if other != who)
+        return answer.scores[who] - sum(max(0.0, score - top) for score, top in others)
 
-    return max(range(len(answers)), key=lambda place: worth(answers[place]))
+    found: dict[str, list[int]] = {}
+    for who, many in answers.items():
+        worths = [worth(who, one) for one in many]
+        found[who] = sorted(range(len(many)), key=worths.__getitem__, reverse=True)
+    return found
+
+
+def _among(text: str, others: Iterable[str]) -> bool:
+    return any(alike(text, other) for other in others)

@@ -14,9 +14,9 @@ import numpy as np
 
 from core.domain.values import Profile
 from core.models.voices import AdapterVoices
-from core.stages.advise import SAMPLING, best
+from core.stages.advise import SAMPLING, Answer, ranked
 from core.training.agents import Scorer, measures
-from core.training.answering import Choose, Told, Write, answer_all
+from core.training.answering import Told, Write, answer_all
 from core.training.guards import Second, apart
 from core.training.measure import Figure, Floats, mean
 from core.training.wording import distinct_2
@@ -56,21 +56,34 @@ def speaker(voices: AdapterVoices, folder: Path | None) -> Write:
     return partial(voices.speak_with, folder)
 
 
-def chooser(judge: Scorer, profile: Profile) -> Choose:
-    """Keeps of an agent's answers the one that the product would; see `advise.best`."""
+def kept(
+    judge: Scorer,
+    profile: Profile,
+    questions: Sequence[str],
+    samples: Mapping[str, Sequence[Sequence[str]]],
+) -> dict[str, list[str]]:
+    """By value id, of the samples to each question the one that the product keeps first."""
     ids = [value.id for value in profile.values]
-    statements = [value.statement for value in profile.values]
-
-    def choose(who: str, rows: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
-        asked = [(question, text) for question, texts in rows for text in texts]
-        told = iter(judged(judge, asked, statements))
-        kept = []
-        for _, texts in rows:
-            scores = [dict(zip(ids, next(told), strict=True)) for _ in texts]
-            kept.append(texts[best(who, scores)])
-        return kept
-
-    return choose
+    asked = [
+        (question, text)
+        for many in samples.values()
+        for question, texts in zip(questions, many, strict=True)
+        for text in texts
+    ]
+    told = iter(judged(judge, asked, [value.statement for value in profile.values]))
+    answers = {
+        who: [
+            [Answer(text, dict(zip(ids, next(told), strict=True))) for text in texts]
+            for texts in many
+        ]
+        for who, many in samples.items()
+    }
+    found: dict[str, list[str]] = {who: [] for who in samples}
+    for place in range(len(questions)):
+        here = {who: many[place] for who, many in answers.items()}
+        for who, places in ranked(here).items():
+            found[who].append(here[who][places[0]].text)
+    return found
 
 
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
@@ -116,19 +129,16 @@ def everybody(
     tell: Told,
     watch: Watch,
 ) -> dict[str, list[str]]:
-    """What the base model says to each question, and what each agent's best of `samples` is."""
-    plain = answer_all({"base": base}, questions, SAMPLING, seed, keep=keep, tell=tell, watch=watch)
-    return plain | answer_all(
-        speakers,
-        questions,
-        SAMPLING,
-        seed,
-        samples=samples,
-        choose=chooser(judge, profile),
-        keep=keep,
-        tell=tell,
-        watch=watch,
-    )
+    """What the base model says to each question, and what each agent keeps of its `samples`."""
+    ask = partial(answer_all, sampling=SAMPLING, seed=seed, keep=keep, tell=tell, watch=watch)
+    plain = ask({"base": base}, questions)
+    said = ask(speakers, questions, samples=samples)
+    chosen = kept(judge, profile, questions, said) if samples > 1 else _first(said)
+    return _first(plain) | chosen
+
+
+def _first(samples: Mapping[str, Sequence[Sequence[str]]]) -> dict[str, list[str]]:
+    return {who: [texts[0] for texts in many] for who, many in samples.items()}
 
 
 def measure_agents(
@@ -147,7 +157,7 @@ def measure_agents(
 ) -> dict[str, Conformity]:
     """By value id; `speakers` are the agents. Answers are judged as they were written.
 
-    An agent's answer is chosen from so many `samples` (see `chooser`), the base model's is one.
+    An agent's answer is chosen from so many `samples` (see `kept`), the base model's is one.
     With `keep` the answers are kept in a file, and taken from there. Raises `Cancelled`.
     """
     said = everybody(

@@ -14,8 +14,7 @@ from core.errors import BadInput, Cancelled, ModelProblem
 from core.models.base import AGGREGATOR, Draft, Prompt, Sampling
 from core.models.echo import Echo, EchoVoices
 from core.session.events import ModelUsed
-from core.stages.advise import SAMPLES, advise
-from core.stages.advise import best as best_answer
+from core.stages.advise import SAMPLES, Answer, advise, ranked
 from core.stages.aggregate import aggregate, best, provenance
 from core.stages.consult import consult
 from core.stages.judge import PromptedJudge, Row
@@ -105,29 +104,48 @@ def test_what_cannot_be_used_or_was_said_before_is_left_out() -> None:
     assert HONESTY in notice
 
 
-def test_an_agent_keeps_the_sample_that_puts_its_own_value_first() -> None:
-    """`BOTH` respects consent as much as `ASK`, but honesty too: others would say that as well."""
-    speaking = voices(**{CONSENT: [WORSE, BOTH, ASK], HONESTY: [BOTH, "Sure!", FEES]})
+def test_an_agent_leaves_to_another_what_that_one_is_there_to_say() -> None:
+    """`BOTH` respects consent as much as `ASK`, but honesty more than `FEES` does."""
+    known = {ASK: scored(ASK, 0.9, 0.3), FEES: scored(FEES, 0.3, 0.9), BOTH: scored(BOTH, 0.9, 1.0)}
+    speaking = voices(**{CONSENT: [BOTH, ASK], HONESTY: ["Sure!", FEES]})
 
-    found, notice = advise(speaking, JUDGE, SCENARIO, PROFILE, seed=3)
+    found, notice = advise(speaking, FakeJudge(known), SCENARIO, PROFILE, seed=3)
 
     assert found == {CONSENT: ASK, HONESTY: FEES} and not notice
 
 
 @pytest.mark.parametrize(
-    ("answers", "kept"),
+    ("own", "kept"),
     [
-        ([{"own": 0.5}, {"own": 0.6}], 1),
-        ([{"own": 0.6}, {"own": 0.6}], 0),
-        ([{"own": 0.6, "a": 0.9, "b": 0.9}, {"own": 0.5, "a": 0.2, "b": 0.2}], 1),
+        ([{"own": 0.5, "a": 0.5}, {"own": 0.6, "a": 0.5}], 1),
+        ([{"own": 0.6, "a": 0.5}, {"own": 0.6, "a": 0.2}], 0),
+        ([{"own": 0.6, "a": 0.9}, {"own": 0.5, "a": 0.7}], 1),
+        ([{"own": 0.6, "a": 0.75}, {"own": 0.5, "a": 0.7}], 0),
         ([{}, {"own": 0.0, "a": 1.0}], 1),
         ([{}, {}], 0),
     ],
 )
-def test_own_value_ahead_of_the_others_decides_and_what_was_not_judged_comes_last(
-    answers: list[dict[str, float]], kept: int
+def test_what_another_says_better_is_left_to_it_and_what_was_not_judged_comes_last(
+    own: list[dict[str, float]], kept: int
 ) -> None:
-    assert best_answer("own", answers) == kept
+    """The other's best answer respects its own value by 0.7."""
+    other = [{"own": 0.1, "a": 0.6}, {"own": 0.1, "a": 0.7}]
+    answers = {"own": [Answer("x", one) for one in own], "a": [Answer("y", one) for one in other]}
+
+    assert ranked(answers) == {"own": [kept, 1 - kept], "a": [1, 0]}
+    assert ranked({"own": []}) == {"own": []}
+
+
+def test_what_one_agent_is_to_say_another_does_not_repeat() -> None:
+    speaking = voices(**{CONSENT: [ASK], HONESTY: [ASK, FEES]})
+
+    assert advise(speaking, JUDGE, SCENARIO, PROFILE, seed=3)[0] == {CONSENT: ASK, HONESTY: FEES}
+
+    found, notice = advise(
+        voices(**{CONSENT: [ASK], HONESTY: [ASK] * SAMPLES}), JUDGE, SCENARIO, PROFILE, seed=3
+    )
+
+    assert found == {CONSENT: ASK} and "honesty" in notice
 
 
 def test_a_value_that_nobody_speaks_for_is_named_with_the_mend() -> None:

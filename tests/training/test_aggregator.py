@@ -90,11 +90,11 @@ def test_answers_are_kept_and_not_asked_for_again(tmp_path: Path) -> None:
     first = answering.answer_all(speakers, texts[:2], Sampling(), 0, keep=keep)
     again = answering.answer_all(speakers, texts, Sampling(), 0, keep=keep)
 
-    assert first["kind"] == [SAYS["kind"]] * 2 and again["fair"] == [SAYS["fair"]] * 3
+    assert first["kind"] == [[SAYS["kind"]]] * 2 and again["fair"] == [[SAYS["fair"]]] * 3
     assert [len(one.prompts) for one in speakers.values()] == [3, 3]
 
 
-def test_of_several_samples_the_one_chosen_is_kept(tmp_path: Path) -> None:
+def test_samples_are_kept_and_only_more_of_them_are_asked_for_again(tmp_path: Path) -> None:
     seen: list[int] = []
 
     def write(
@@ -103,20 +103,26 @@ def test_of_several_samples_the_one_chosen_is_kept(tmp_path: Path) -> None:
         seen.extend(seeds)
         return [Draft(f"Ask number {seed} about it.", 5, True) for seed in seeds]
 
-    def choose(who: str, rows: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
-        assert who == "kind" and [len(texts) for _, texts in rows] == [3, 3]
-        return [texts[2] for _, texts in rows]
+    def ask(samples: int) -> list[list[str]]:
+        return answering.answer_all(
+            {"kind": write}, ["What now?", "And then?"], Sampling(), 0, samples=samples, keep=keep
+        )["kind"]
 
     keep = tmp_path / "answers.jsonl"
-    told = ["What now?", "And then?"]
-    for _ in range(2):  # the second time from the file
-        found = answering.answer_all(
-            {"kind": write}, told, Sampling(), 0, samples=3, choose=choose, keep=keep
-        )
-        assert found == {"kind": [f"Ask number {seed} about it." for seed in (15838, 15839)]}
+    three = [[f"Ask number {seed + n} about it." for seed in (0, 7919, 15838)] for n in (0, 1)]
+
+    assert ask(3) == three and ask(2) == [row[:2] for row in three] and ask(3) == three
     assert seen == [0, 7919, 15838, 1, 7920, 15839]
-    one = answering.answer_all({"kind": write}, told, Sampling(), 0, keep=keep)
-    assert one == {"kind": ["Ask number 0 about it.", "Ask number 1 about it."]}
+    assert [len(row) for row in ask(4)] == [4, 4]
+
+
+def test_of_the_samples_the_one_that_the_product_keeps_is_measured() -> None:
+    """To be fair is for the fair agent to say, who has not said it here."""
+    said = {"kind": [["Be kind and fair.", "Be kind."]], "fair": [["Share it.", "Split it."]]}
+
+    found = measure_agents.kept(Words(), PROFILE, ["What now?"], said)
+
+    assert found == {"kind": ["Be kind."], "fair": ["Share it."]}
 
 
 def test_the_input_names_the_values_that_count_with_their_answers() -> None:
