@@ -25,6 +25,14 @@ class PlacetError(Exception):
         stop = "" if not self.mend or self.problem.endswith((".", "?", "!")) else "."
         return " ".join(f"{place}{self.problem}{stop} {self.mend}".split())
 
+    @property
+    def sentence(self) -> str:
+        """All of it on one line, with a capital and a stop."""
+        told = self.line if self.line.endswith((".", "?", "!")) else f"{self.line}."
+        if self.where or told[1:2].isdigit():  # a file, or a candidate's id, stands as it is
+            return told
+        return told[:1].upper() + told[1:]
+
 
 def reason(error: BaseException) -> str:
     """The first line of what a library's error says, cut at 200 characters, or else its kind."""

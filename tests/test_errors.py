@@ -33,3 +33,17 @@ def test_an_error_is_told_in_a_line_even_if_it_says_nothing(error: Exception, to
 )
 def test_all_of_an_error_fits_on_one_line(error: BadInput, told: str) -> None:
     assert error.line == told
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (BadInput("it is empty"), "It is empty."),
+        (BadInput("is it empty?"), "Is it empty?"),
+        (BadInput("it is empty", where="a.toml"), "a.toml: it is empty."),
+        (BadInput("it is empty", mend="Fill it."), "It is empty. Fill it."),
+        (BadInput("c3 is approved already"), "c3 is approved already."),
+    ],
+)
+def test_an_error_is_a_sentence_but_names_stand_as_they_are(error: BadInput, told: str) -> None:
+    assert error.sentence == told

@@ -13,6 +13,7 @@ from msgspec import Struct
 from core.domain.candidate import Case
 from core.domain.scenario import Scenario
 from core.domain.values import Profile
+from core.errors import PlacetError
 from core.session.events import ModelUsed
 from core.watch import AnyNote
 
@@ -154,6 +155,11 @@ class Trouble(Message, frozen=True, kw_only=True, tag="trouble"):
     mend: str = ""
     gone: bool = False
     """Whether there is no worker any more. It is the client that says so."""
+
+    @property
+    def error(self) -> PlacetError:
+        """What the job raised."""
+        return PlacetError(self.problem, where=self.where, mend=self.mend)
 
 
 Reply = Hello | Ready | Said | Vitals | Finished | Trouble

@@ -57,7 +57,7 @@ def run(model: str, watch: Watch) -> None:
         case [protocol.Finished()]:
             return
         case [protocol.Trouble() as told]:
-            raise PlacetError(told.problem, where=told.where, mend=told.mend)
+            raise told.error
     raise PlacetError(
         f"fetching {model} ended before it was done ({process.ending(child.returncode)})",
         mend=f"Try again: it goes on where it stopped. The log is {process.log_path()}.",

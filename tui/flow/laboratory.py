@@ -273,8 +273,7 @@ class Laboratory:
         self.tuning = None
         if trouble := tuning.trouble:
             seen.problem = trouble
-            told = f"{trouble}".replace("\n ", ".")
-            self.say(f"{seen.folder.name}: {told}", Tone.ERROR)
+            self.say(f"{seen.folder.name}: {trouble.line}", Tone.ERROR)
         elif seen.outcome:
             self.say(f"{seen.folder.name} is through.")
         self._changed()

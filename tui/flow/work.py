@@ -343,9 +343,7 @@ class Work:
 
     def _troubled(self, reply: Trouble) -> None:
         job = self.jobs.pop(reply.job, None)
-        told = ". ".join(part.rstrip(".") for part in (reply.problem, reply.mend) if part)
-        if reply.where:
-            told = f"{reply.where}: {told}"
+        told = reply.error.line
         if job is None or job.kind is Kind.LOAD or reply.gone:
             self.trouble = told
         if job and job.kind is Kind.LOAD and not self.models:

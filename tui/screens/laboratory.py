@@ -220,10 +220,7 @@ class LaboratoryScreen(Screen[None]):
         try:
             await doing
         except PlacetError as error:
-            told = f"{error.problem}. {error.mend}".strip()
-            told = told[:1].upper() + told[1:]
-            where = f"{error.where}: " if error.where else ""
-            self.laboratory.say(f"{where}{told}", Tone.WARNING)
+            self.laboratory.say(error.sentence, Tone.WARNING)
             return
         if what == "start" and self.is_attached and self.has_class("-narrow"):
             self.action_pane("run")

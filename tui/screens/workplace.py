@@ -47,12 +47,7 @@ class Workplace(Layout):
 
     def refused(self, error: PlacetError) -> None:
         """Says what a guard, or a file, does not allow, and what can be done."""
-        told = " ".join(part for part in (f"{error.problem}.", error.mend) if part)
-        if error.where:
-            told = f"{error.where}: {told}"
-        elif not told[1:2].isdigit():  # a candidate's name is written as it is
-            told = told[:1].upper() + told[1:]
-        self.review.news.say(told, Tone.WARNING)
+        self.review.news.say(error.sentence, Tone.WARNING)
 
     def key_of(self, name: str) -> str:
         """The key that a binding has now, as it is shown."""
