@@ -9,21 +9,36 @@ from core.errors import ModelProblem, reason
 from core.models import manifest
 from core.models.disk import alone, disk_error, room_for
 from core.models.manifest import sha256
-from core.models.transfer import Say, ticking, unsaid
+from core.models.share import Share, part, unheard
+from core.models.transfer import Say, Transfer, ticking
 
 CONVERTED_PER_S = 5_000_000
 """Bytes of GGUF that are converted in a second, roughly."""
 
+_HASHED = 0.05
+"""When of the time that it takes its digest is known, about."""
 
-def converted(gguf: Path, say: Say = unsaid) -> Path:
-    """The folder with the safetensors made from a GGUF file, made on first use."""
+
+def converted(gguf: Path, share: Share = unheard) -> Path:
+    """The folder with the safetensors made from a GGUF file, made on first use.
+
+    `share` hears how far it is, by what converting usually takes.
+    """
     if gguf.suffix != ".gguf":
         raise ModelProblem("this is neither a model's folder nor a GGUF file", where=str(gguf))
-    digest = sha256([gguf], say)
+    hashed = part(share, 0.0, _HASHED)
+    digest = sha256([gguf], lambda at: hashed(at.done_bytes / at.total_bytes))
     target = paths.models() / f"{gguf.stem}-{digest[:12]}"
+    size = gguf.stat().st_size
+    rest = part(share, _HASHED, 1.0)
+
+    def say(at: Transfer) -> None:
+        if at.seconds_left and not at.total_bytes:
+            rest(1.0 - at.seconds_left * CONVERTED_PER_S / size)
+
     with alone(target, say):
         if not (target / "config.json").is_file():
-            room_for(gguf.stat().st_size * 7, target.parent)
+            room_for(size * 7, target.parent)
             convert(gguf, target, {"source": gguf.name, "gguf": digest}, say)
     return target
 

@@ -35,7 +35,7 @@ from core.models.manifest import weight_files, weights_digest
 from core.models.merged import complete, load_merged
 from core.models.plain import PlainModel
 from core.models.seq2seq import Seq2seqModel
-from core.models.share import HASHED, MERGED, Share, part, unheard
+from core.models.share import CONVERTED, HASHED, MERGED, Share, part, unheard
 from core.models.trained import TrainedJudge
 from core.session.events import ModelUsed
 
@@ -58,7 +58,8 @@ def load_text_model(
     if path.is_file():
         from core.models.convert import converted  # the one loader that may write to the disk
 
-        path = converted(path)
+        path = converted(path, part(share, 0.0, CONVERTED))
+        share = part(share, CONVERTED, 1.0)
     _check_files(path)
     config = _config(path)
     tokenizer = _tokenizer(path)

@@ -18,6 +18,9 @@ HASHED, MERGED = 0.2, 0.8
 """When of the time that a model takes its digest is known, and its weights are read, about; the
 rest goes into laying them out."""
 
+CONVERTED = 0.9
+"""When of the time that a GGUF file takes it is converted, about, the first time."""
+
 TELLING = 0.1
 """How much has to be done before the time left can be guessed from it."""
 

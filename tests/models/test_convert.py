@@ -14,9 +14,11 @@ from core.models.manifest import tokenizer_digest
 def test_a_gguf_file_of_ones_own_is_converted_once(
     gguf: Path, tokenizer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = converted(gguf)
+    shares: list[float] = []
+    folder = converted(gguf, shares.append)
     monkeypatch.setattr(convert, "convert", None)
 
+    assert shares == sorted(shares) and shares[0] > 0
     assert converted(gguf) == folder
     assert folder.parent == paths.models()
     assert tokenizer_digest(folder) == tokenizer
