@@ -1,8 +1,10 @@
 """How a stage tells what it is doing, and how it is told to stop."""
 
+import time
 from collections.abc import Callable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from core.domain.candidate import Origin
 from core.domain.verdict import Judgement
@@ -95,6 +97,37 @@ class Watch:
         return Watch(
             lambda note: self.say(note) if isinstance(note, Progress) else None, self.is_cancelled
         )
+
+    def part(self, begin: float, end: float) -> "Watch":
+        """For a part that takes the whole from `begin` to `end`: its progress is told as that.
+
+        Told in thousandths, without the time left, which only the whole can know; see `timed`.
+        """
+
+        def say(note: AnyNote) -> None:
+            if isinstance(note, Progress):
+                share = begin + (end - begin) * note.done / max(note.total, 1)
+                note = replace(note, done=round(1000 * share), total=1000, seconds_left=0.0)
+            self.say(note)
+
+        return Watch(say, self.is_cancelled)
+
+    def timed(self, stage: str) -> "Watch":
+        """Tells progress as that of `stage`, in hundredths, with the time left at its speed so far.
+
+        It begins now. Nothing is said of the time before a twentieth is done.
+        """
+        began = time.monotonic()
+
+        def say(note: AnyNote) -> None:
+            if isinstance(note, Progress):
+                share = note.done / max(note.total, 1)
+                left = (time.monotonic() - began) * (1 - share) / share if share >= 0.05 else 0.0
+                done = round(100 * share)
+                note = replace(note, stage=stage, done=done, total=100, seconds_left=left)
+            self.say(note)
+
+        return Watch(say, self.is_cancelled)
 
 
 SILENT = Watch()

@@ -18,11 +18,14 @@ from core.models.base import Prompt, Sampling, Voices
 from core.stages import prompts
 from core.stages.judge import Judge, judge
 from core.stages.propose import alike, usable
-from core.watch import SILENT, Advised, Growing, Measured, Progress, Watch
+from core.watch import SILENT, Advised, Growing, Measured, Watch
 
 SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_tokens=48, sentences=1)
 
 SAMPLES = 8
+
+WRITTEN = 0.85
+"""When of the time that samples take they are written, about; the rest goes into judging them."""
 
 
 class Answer(Struct, frozen=True):
@@ -53,17 +56,20 @@ def advise(
     answers: dict[str, list[Answer]] = {}
     judgements: dict[str, list[Judgement | None]] = {}
     why: dict[str, str] = {}
-    quiet = watch.quiet()
     for row, who in enumerate(speakers):
+        own = watch.part(row / len(speakers), (row + 1) / len(speakers))
+        writing, reading = own.part(0.0, WRITTEN), own.part(WRITTEN, 1.0).quiet()
         seeds = [seed * 1_000_003 + place * 1009 + row for place in range(SAMPLES)]
-        texts, why[who] = sampled(voices, scenario, profile, who, prompt, seeds, row, avoid, watch)
-        judgements[who] = judge(reviewer, scenario, profile, texts, doubt=False, watch=quiet)
+        texts, why[who] = sampled(
+            voices, scenario, profile, who, prompt, seeds, row, avoid, writing
+        )
+        judgements[who] = judge(reviewer, scenario, profile, texts, doubt=False, watch=reading)
         answers[who] = [
             Answer(text, one.scores if one else {})
             for text, one in zip(texts, judgements[who], strict=True)
         ]
-        watch.say(Progress(stage="advise", done=row + 1, total=len(speakers)))
     found: dict[str, str] = {}
+    closing = watch.part(1.0, 1.0)
     for row, (who, places) in enumerate(ranked(answers).items()):
         new = (one for one in places if not _among(answers[who][one].text, found.values()))
         if (place := next(new, None)) is None:
@@ -72,10 +78,10 @@ def advise(
         found[who] = text = answers[who][place].text
         watch.say(Advised(row=row, text=text, origin=Origin(Source.AGENT, who)))
         if judgement := judgements[who][place]:
-            [judgement] = reviewer.doubt([(scenario, text)], [judgement], profile, quiet)
+            [judgement] = reviewer.doubt([(scenario, text)], [judgement], profile, closing.quiet())
             watch.say(Measured(row=row, judgement=judgement))
         else:  # once more, aloud: it says why there is none
-            judge(reviewer, scenario, profile, [text], places=[row], watch=watch)
+            judge(reviewer, scenario, profile, [text], places=[row], watch=closing)
     silent = [value.id for value in profile.active if value.id not in speakers]
     told = [f"nobody speaks for {', '.join(silent)} yet: `placet train agent`"] if silent else []
     told += [f"the agent of {who}: {why[who]}" for who in speakers if who not in found]

@@ -14,7 +14,7 @@ from core.domain.values import Profile
 from core.domain.verdict import Judgement, assess
 from core.models.base import AGGREGATOR, Voices
 from core.stages import prompts
-from core.stages.advise import SAMPLES, sampled
+from core.stages.advise import SAMPLES, WRITTEN, sampled
 from core.stages.judge import Judge, judge
 from core.watch import SILENT, Watch
 
@@ -57,16 +57,16 @@ def aggregate(
     """
     prompt = prompts.synthesis(prompts.question(scenario), profile, answers)
     seeds = [seed * 1_000_003 + 500_009 + place for place in range(samples)]
-    texts, why = sampled(voices, scenario, profile, AGGREGATOR, prompt, seeds, row, (), watch)
+    writing, reading = watch.part(0.0, WRITTEN), watch.part(WRITTEN, 1.0).quiet()
+    texts, why = sampled(voices, scenario, profile, AGGREGATOR, prompt, seeds, row, (), writing)
     if not texts:
         return Synthesis(problem=f"no synthesis could be used: {why}")
-    quiet = watch.quiet()
-    judgements = judge(reviewer, scenario, profile, texts, doubt=False, watch=quiet)
+    judgements = judge(reviewer, scenario, profile, texts, doubt=False, watch=reading)
     found = best(texts, judgements, profile)
     if found is None:
         return Synthesis(problem="no synthesis could be judged")
     text, judgement = found
-    [judgement] = reviewer.doubt([(scenario, text)], [judgement], profile, quiet)
+    [judgement] = reviewer.doubt([(scenario, text)], [judgement], profile, reading)
     drew_on, own = provenance(text, answers)
     return Synthesis(text=text, judgement=judgement, drew_on=drew_on, own=own)
 

@@ -27,16 +27,19 @@ def consult(
     Gives what the operator should know. Raises `Cancelled`, and `ModelProblem` where no value that
     counts has an agent.
     """
+    watch = watch.timed("advise")
+    row = len(voices.speakers(profile))
+    end = row / (row + 1) if voices.aggregates else 1.0
     answers, notice = advise(
-        voices, reviewer, scenario, profile, seed=seed, avoid=avoid, watch=watch
+        voices, reviewer, scenario, profile, seed=seed, avoid=avoid, watch=watch.part(0.0, end)
     )
     told = [notice] if notice else []
-    row = len(voices.speakers(profile))
     if not voices.aggregates:
         told.append("there is no aggregator yet: `placet train aggregator`")
     elif answers:
+        rest = watch.part(end, 1.0)
         found = aggregate(
-            voices, reviewer, scenario, profile, answers, seed=seed, row=row, watch=watch
+            voices, reviewer, scenario, profile, answers, seed=seed, row=row, watch=rest
         )
         if found.problem:
             told.append(found.problem)

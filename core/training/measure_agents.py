@@ -61,6 +61,7 @@ def kept(
     profile: Profile,
     questions: Sequence[str],
     samples: Mapping[str, Sequence[Sequence[str]]],
+    tell: Told = lambda who, done, of: None,
 ) -> dict[str, list[str]]:
     """By value id, of the samples to each question the one that the product keeps first."""
     ids = [value.id for value in profile.values]
@@ -70,7 +71,8 @@ def kept(
         for question, texts in zip(questions, many, strict=True)
         for text in texts
     ]
-    told = iter(judged(judge, asked, [value.statement for value in profile.values]))
+    statements = [value.statement for value in profile.values]
+    told = iter(judged(judge, asked, statements, partial(tell, "choosing")))
     answers = {
         who: [
             [Answer(text, dict(zip(ids, next(told), strict=True))) for text in texts]
@@ -133,7 +135,7 @@ def everybody(
     ask = partial(answer_all, sampling=SAMPLING, seed=seed, keep=keep, tell=tell, watch=watch)
     plain = ask({"base": base}, questions)
     said = ask(speakers, questions, samples=samples)
-    chosen = kept(judge, profile, questions, said) if samples > 1 else _first(said)
+    chosen = kept(judge, profile, questions, said, tell) if samples > 1 else _first(said)
     return _first(plain) | chosen
 
 

@@ -19,7 +19,7 @@ from core.stages.aggregate import aggregate, best, provenance
 from core.stages.consult import consult
 from core.stages.judge import PromptedJudge, Row
 from core.team import Team
-from core.watch import Advised, AnyNote, Measured, Watch
+from core.watch import Advised, AnyNote, Measured, Progress, Watch
 from tests.fakes import USED, FakeJudge
 from tests.nouns import CONSENT, HONESTY, LETTER, PROFILE, SCENARIO, judgement
 
@@ -58,6 +58,7 @@ class FakeVoices:
         for row, prompt in enumerate(prompts):
             watch.check()
             self.asked.append((who, prompt))
+            watch.say(Progress(stage="write", done=row + 1, total=len(prompts), tokens_per_s=9.0))
             text = self.drafts[who].popleft() if self.drafts[who] else ""
             on_text(row, text)
             found.append(Draft(text, len(text.split()), True))
@@ -146,6 +147,17 @@ def test_what_one_agent_is_to_say_another_does_not_repeat() -> None:
     )
 
     assert found == {CONSENT: ASK} and "honesty" in notice
+
+
+def test_all_that_is_asked_for_is_one_way_with_one_end() -> None:
+    told: list[AnyNote] = []
+
+    consult(voices(), JUDGE, SCENARIO, PROFILE, seed=3, watch=Watch(told.append))
+
+    steps = [note for note in told if isinstance(note, Progress)]
+    shares = [note.done for note in steps]
+    assert {(note.stage, note.total, note.tokens_per_s) for note in steps} == {("advise", 100, 9.0)}
+    assert shares == sorted(shares) and shares[0] < 10 and shares[-1] == 95
 
 
 def test_a_value_that_nobody_speaks_for_is_named_with_the_mend() -> None:
