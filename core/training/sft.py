@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from core.errors import BadInput
 from core.files import dump_toml, write_whole
 from core.models.trees import size
 from core.training.adapted import Adapted, clipped_step, save_whole, taking_up
@@ -214,7 +215,8 @@ def learn(
     """Go through the epochs until the held-out loss no longer falls; the trainer ends at its best.
 
     `epoch_of` gives an epoch's samples in order, from what is drawn; `look` the held-out loss as it
-    is now. Checkpoints lie in `folder`. Returns the losses seen on the way.
+    is now. Checkpoints lie in `folder`. Returns the losses seen on the way. Raises `BadInput` where
+    there are no samples.
     """
     config = trainer.config
     epoch, first, looks = 0, 0, list[Held]()
@@ -223,6 +225,10 @@ def learn(
     while epoch < config.epochs and not _stale(looks, config.patience):
         steps = in_steps(epoch_of(Random(config.seed * 1000 + epoch)), config.tokens_per_step)
         steps = steps[:limit]
+        if not steps:
+            raise BadInput(
+                "there is nothing to learn from", mend="Bring more texts: some are kept apart."
+            )
         began, tokens, recent = time.monotonic(), 0, list[float]()
         for step in range(first, len(steps)):
             at = epoch * len(steps) + step

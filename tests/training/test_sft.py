@@ -15,6 +15,7 @@ from tokenizers.pre_tokenizers import Split
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from core.domain.scenario import Scenario
+from core.errors import BadInput
 from core.models import adapters
 from core.models.base import Draft, Prompt
 from core.models.catalog import ADAPTER_WEIGHTS, Kind
@@ -218,6 +219,14 @@ def test_the_same_seed_gives_the_same_adapter_and_a_resumed_one_too(
     assert all(torch.equal(once[name], again[name]) for name in once)
     with adapters.lent(LlamaForCausalLM.from_pretrained(base), tmp_path / "again"):
         pass  # it fits
+
+
+def test_where_there_is_nothing_to_learn_from_it_is_said(base: Path, tmp_path: Path) -> None:
+    (tmp_path / "policy.jsonl").touch()
+    (tmp_path / "align.jsonl").touch()
+
+    with pytest.raises(BadInput, match="nothing to learn from"):
+        sft.train(sft.SftConfig(first_layer=0), tmp_path, base, tmp_path / "out", "tiny")
 
 
 def test_proposals_are_counted_with_the_reason_where_one_cannot_be_used() -> None:
