@@ -244,12 +244,13 @@ def evaluate_aggregator(
     needs("rouge_score")
     from core.models.load import load_judge
     from core.training import measure_aggregator as measure
+    from core.training.data import evenly
     from core.training.measure_agents import speaker
 
     drawable(picture)
     chosen = library.load_profile(profile)
     kept, own = _questions(data)
-    cases = measure.cases_of(kept, own, chosen)[:limit]
+    cases = evenly(measure.cases_of(kept, own, chosen), limit)
     folder = known.aggregator()
     if folder is None:
         raise ModelProblem(

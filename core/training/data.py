@@ -15,11 +15,13 @@ from enum import Enum
 from hashlib import sha256
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from core.errors import BadInput
 from core.models.readout import Order
 from core.training import norms
+
+T = TypeVar("T")
 
 
 class Label(Enum):
@@ -128,6 +130,12 @@ def split_of(identity: str) -> Split:
     if number % 3 == 0:
         return Split.HELD_OUT
     return Split.CALIBRATION if number // 3 % 6 == 0 else Split.TRAIN
+
+
+def evenly(found: Sequence[T], limit: int | None) -> list[T]:
+    """At most `limit` of them, in their order, as far apart as can be."""
+    count = min(limit or len(found), len(found))
+    return [found[place * len(found) // count] for place in range(count)]
 
 
 def hashed_share(text: str) -> float:

@@ -16,6 +16,7 @@ from core.training.data import (
     Question,
     Split,
     corpus_case,
+    evenly,
     read_situations,
     split_situations,
 )
@@ -78,9 +79,7 @@ def read_labelled(path: Path, limit: int | None = None) -> list[Named]:
 
 def held_out(corpus: Path, limit: int | None = None) -> list[Named]:
     """The third of the corpus that is never trained on; of it `limit` situations, evenly spread."""
-    kept = split_situations(corpus, Split.HELD_OUT)
-    if limit and limit < len(kept):
-        kept = [kept[place * len(kept) // limit] for place in range(limit)]
+    kept = evenly(split_situations(corpus, Split.HELD_OUT), limit)
     return [(one.id, one.domain, corpus_case(one)) for one in kept]
 
 

@@ -22,7 +22,7 @@ from core.models.readout import Calibration, ask
 from core.models.trained import TrainedJudge
 from core.training import data as sets
 from core.training import labelled, people
-from core.training.data import Label, Situation, Split, split_of
+from core.training.data import Label, Situation, Split, evenly, split_of
 from core.training.heads_config import HeadsConfig, Stage
 from core.watch import SILENT
 from tests import tiny
@@ -435,3 +435,9 @@ def test_reasons_that_do_not_hold_have_the_opposite_labels(tmp_path: Path) -> No
         assert [q.value for q in good.questions] == [q.value for q in bad.questions]
         assert [q.label.turned for q in good.questions] == [q.label for q in bad.questions]
     assert cases[0].acts[0].text == "No, good Water the plants?"
+
+
+def test_a_few_are_taken_from_everywhere() -> None:
+    assert evenly("abcdefghij", 3) == ["a", "d", "g"]
+    assert evenly("abc", None) == evenly("abc", 3) == evenly("abc", 9) == ["a", "b", "c"]
+    assert evenly("", 3) == []
