@@ -1,7 +1,7 @@
 """The pipeline: propose → judge → align → judge again → choose."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from msgspec import Struct
@@ -51,11 +51,13 @@ def decide(
     options: Options,
     *,
     operator: str = "",
+    keep: Callable[[Session], None] = lambda session: None,
     watch: Watch = SILENT,
 ) -> Session:
     """A session in which the pipeline ran through. Its last event names the plan, or says none.
 
-    Raises `Cancelled`, and `BadInput` where goal and context do not fit into the model's window.
+    `keep` gets it after each stage, and with what came until then where one is stopped. Raises
+    `Cancelled`, and `BadInput` where goal and context do not fit into the model's window.
     """
     models = team.used
     if options.agents and team.voices:
@@ -63,21 +65,37 @@ def decide(
     session = Session.start(
         profile, scenario, models=models, settings=options.settings, operator=operator
     )
+    try:
+        _run(session, team, options, keep, watch)
+    except BaseException:
+        if session.candidates:
+            keep(session)
+        raise
+    keep(session)
+    return session
+
+
+def _run(
+    session: Session, team: Team, options: Options, keep: Callable[[Session], None], watch: Watch
+) -> None:
+    """All stages, one after the other."""
     timings: dict[str, float] = {}
     with _timed(timings, "judge_s"):
         _judge(session, team, list(session.candidates), watch)
     with _timed(timings, "propose_s"):
         _propose(session, team, options, timings, watch)
+    keep(session)
     if options.agents and team.voices:
         with _timed(timings, "advise_s"):
             _consult(session, team, team.voices, options, watch)
+        keep(session)
     with _timed(timings, "align_s"):
         for turn in range(options.rounds):
             if not _align(session, team, options, turn, watch):
                 break
+            keep(session)
     timings["total_s"] = sum(timings.values())
     _choose(session, {name: round(seconds, 3) for name, seconds in timings.items()})
-    return session
 
 
 def _propose(
@@ -198,8 +216,9 @@ def _choose(session: Session, timings: dict[str, float]) -> None:
         verdict = session.verdict(candidate)
         if verdict.acceptable:
             why = (
-                f"{verdict.risk} risk ({verdict.risk_probability:.0%}) and the highest alignment "
-                f"with the values, {verdict.alignment:.2f}, among what is acceptable"
+                f"{verdict.risk} risk ({verdict.risk_probability:.0%}), the lowest of what is "
+                f"acceptable, and of that the highest alignment with the values, "
+                f"{verdict.alignment:.2f}"
             )
             session.choose(candidate, why, timings)
             return

@@ -76,7 +76,7 @@ def check_schema(table: dict[str, Any], where: str) -> None:
     schema = table.get("schema")
     if type(schema) is not int:
         raise BadInput(
-            "the version is missing",
+            "the version is no whole number" if "schema" in table else "the version is missing",
             where=f"{where}: schema",
             mend=f"Begin the file with `schema = {SCHEMA}`.",
         )
@@ -142,10 +142,15 @@ def dump_toml(table: dict[str, Any]) -> str:
 def write_whole(path: Path, text: str) -> None:
     """Puts `text` at `path` so that a reader sees the old file or the new one, never a part.
 
-    Written beside it, flushed to the disk, then renamed. Raises `PlacetError` with the cause.
+    Written beside it, flushed to the disk, then renamed. A link stays one, and a pipe or a device
+    is written into. Raises `PlacetError` with the cause.
     """
     temporary = ""
     with writing(path):
+        path = Path(os.path.realpath(path))
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            path.write_text(text, encoding="utf-8")
+            return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, temporary = tempfile.mkstemp(

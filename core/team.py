@@ -58,28 +58,55 @@ def load_team(
     The judge `placet` is the trained one; `prompted` is the policy asked in words, and any other
     name is that model asked in words. Raises `ModelProblem` where one is missing or cannot be run.
     """
-    policy = policy or catalog.OWN
-    judge = judge or (catalog.ECHO if policy == catalog.ECHO else catalog.OWN)
-    asked_in_words = judge in (catalog.PROMPTED, policy) and judge != catalog.OWN
+    policy, judge, asked = _names(policy, judge)
+    shares_it = judge != catalog.OWN and asked == policy
     share = loading(watch)
     share(0.0)
-    begin = 0.0 if "core.models.load" in sys.modules else IMPORTED
-    _import({policy} if asked_in_words else {policy, judge}, part(share, 0.0, begin))
-    middle = 1.0 if asked_in_words else (begin + 1) / 2
+    begin = _import({policy, asked}, share)
+    middle = 1.0 if shares_it else (begin + 1) / 2
     proposer = _text_model(policy, device, dtype, part(share, begin, middle))
     share(middle)
     watch.check()
-    rest = part(share, middle, 1.0)
+    if shares_it:
+        reviewer: Judge = PromptedJudge(proposer)
+    else:
+        reviewer = _reviewer(judge, asked, device, dtype, part(share, middle, 1.0))
+    share(1.0)
+    return Team(proposer, reviewer)
+
+
+@_uncollected()
+def load_reviewer(
+    policy: str = "",
+    judge: str = "",
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    watch: Watch = SILENT,
+) -> Judge:
+    """The judge of `load_team` alone: of the policy no more is loaded than that judge asks."""
+    _, judge, asked = _names(policy, judge)
+    share = loading(watch)
+    share(0.0)
+    begin = _import({asked}, share)
+    reviewer = _reviewer(judge, asked, device, dtype, part(share, begin, 1.0))
+    share(1.0)
+    return reviewer
+
+
+def _names(policy: str, judge: str) -> tuple[str, str, str]:
+    """Policy, judge, and the model that the judge is, by what empty names stand for."""
+    policy = policy or catalog.OWN
+    judge = judge or (catalog.ECHO if policy == catalog.ECHO else catalog.OWN)
+    return policy, judge, policy if judge == catalog.PROMPTED else judge
+
+
+def _reviewer(judge: str, asked: str, device: str, dtype: str, share: Share) -> Judge:
     if judge == catalog.OWN:
         from core.models.load import load_judge
 
-        reviewer: Judge = HeadsJudge(*load_judge(device=device, dtype=dtype, share=rest))
-    elif asked_in_words:
-        reviewer = PromptedJudge(proposer)
-    else:
-        reviewer = PromptedJudge(_text_model(judge, device, dtype, rest))
-    share(1.0)
-    return Team(proposer, reviewer)
+        return HeadsJudge(*load_judge(device=device, dtype=dtype, share=share))
+    return PromptedJudge(_text_model(asked, device, dtype, share))
 
 
 def load_voices(policy: str = "", *, device: str = "auto", dtype: str = "auto") -> Voices:
@@ -95,17 +122,19 @@ def load_voices(policy: str = "", *, device: str = "auto", dtype: str = "auto") 
     return AdapterVoices(load(device=device, dtype=dtype))
 
 
-def _import(models: set[str], share: Share) -> None:
+def _import(models: set[str], share: Share) -> float:
     """Brings torch and transformers, where a model is named that cannot do without.
 
-    What is missing is said at once, not after seconds of imports.
+    What is missing is said at once, not after seconds of imports. Gives what of `share` is done.
     """
+    end = 0.0 if "core.models.load" in sys.modules else IMPORTED
     real = sorted(models - {catalog.ECHO})
     for name in real:
         catalog.locate(name)
     if real:
-        with importing(share):
+        with importing(part(share, 0.0, end)):
             import core.models.load  # noqa: F401
+    return end
 
 
 def _text_model(name: str, device: str, dtype: str, share: Share) -> TextModel:

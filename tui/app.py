@@ -67,6 +67,7 @@ class PlacetApp(App[int]):
         self._file = opened if isinstance(opened, Path) else None
         self._looking = looking
         self._asked_to_leave = False
+        self._leaving = False
         self.work.wanted = (policy or defaults.policy, judge or defaults.judge)
         self.work.place, self.work.unasked = (device, dtype), True
         self.set_keymap(keymap(self.config.keys))
@@ -74,6 +75,10 @@ class PlacetApp(App[int]):
             self.register_theme(theme)
         known = self.config.theme in self.available_themes
         self.theme = self.config.theme if known else DARK.name
+        if self.config.theme and not known:
+            self.work.news.warn(
+                [f"there is no theme {self.config.theme!r}; ^p lists those there are"]
+            )
         if isinstance(opened, Opened):
             self._take(opened)
 
@@ -183,8 +188,9 @@ class PlacetApp(App[int]):
     async def _leave(self, yes: bool | None) -> None:
         """Leaves: worker and run have stopped then."""
         self._asked_to_leave = False
-        if not yes:
+        if not yes or self._leaving:
             return
+        self._leaving = True
         if "laboratory" in vars(self) and self.laboratory.tuning:
             self.work.news.say("Stopping the laboratory's run with a checkpoint.")
             await self.laboratory.close()

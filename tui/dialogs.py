@@ -5,6 +5,7 @@ from typing import ClassVar, NamedTuple, TypeVar
 
 from textual import events, on
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
@@ -87,6 +88,7 @@ class Dialog(ModalScreen[T]):
         super().__init__()
         self.heading = title
         self._held = held
+        self._answered = False
 
     def compose(self) -> ComposeResult:
         """A frame; subclasses fill it."""
@@ -111,6 +113,13 @@ class Dialog(ModalScreen[T]):
     def closes(self) -> str:
         """The key that closes it."""
         return key_of(self.app, "close")
+
+    def dismiss(self, result: T | None = None) -> AwaitComplete:
+        """Answers, once: of two keys that came together the second is for nobody."""
+        if self._answered:
+            return AwaitComplete()
+        self._answered = True
+        return super().dismiss(result)
 
     def action_close(self) -> None:
         """Closes without an answer."""
@@ -363,7 +372,7 @@ class Confirm(Dialog[bool | None]):
         yield Static(literal(self._about), classes="about", markup=False)
         with Horizontal(classes="buttons"):
             yield Knob("Cancel", self.closes, id="close", classes="first")
-            yield Knob(self._do, "", id="do")
+            yield Knob(self._do, "tab enter", id="do")
 
     @on(Knob.Pressed, "#do")
     def _yes(self) -> None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
+from string import punctuation
 from typing import Any
 
 from textual.app import App, SystemCommand
 from textual.dom import DOMNode
-from textual.keys import _character_to_key
+from textual.keys import Keys, _character_to_key
 from textual.screen import Screen
 
 from core.errors import BadInput
@@ -105,7 +106,13 @@ def _problem(key: str) -> str:
         return "arrives from terminals as another key, or is taken"
     if key.startswith(("alt+", "ctrl+enter", "shift+enter")):
         return "is not told apart from other keys by many terminals"
+    if key not in _KNOWN and len(key.removeprefix("ctrl+").removeprefix("shift+")) != 1:
+        return "is not a key: write it like x, f5, pagedown, ctrl+x or shift+left"
     return ""
+
+
+_KNOWN = {key.value for key in Keys} | {_character_to_key(char) for char in punctuation}
+"""Keys of more than one letter, as Textual names them."""
 
 
 def _alike(one: str, other: str) -> float:

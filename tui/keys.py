@@ -90,7 +90,7 @@ KEYS = (
         "Decide first, then see the verdict: shows how far the judge sways you", Place.REVIEW,
         group="look"),
     Key("values", "1", "pane('values')", "values", "Go to the values", Place.REVIEW,
-        shown_as="1-4", group="go"),
+        group="go"),
     Key("scenario", "2", "pane('scenario')", "scenario", "Go to the scenario", Place.REVIEW,
         show=False),
     Key("candidates", "3", "pane('candidates')", "candidates", "Go to the candidates",

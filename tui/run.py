@@ -33,7 +33,7 @@ def run_review(
         seed=seed,
     )
     app.work.news.warn(strange)
-    status = app.run() or 0
+    app.run()
     if app.failed:
         raise app.failed
-    return status
+    return app.return_code or 0

@@ -24,7 +24,7 @@ def bench(
     """Time whole rounds beside the tutorial's loop on the same weights, alternating."""
     with Meter() as meter:
         team = load_team(policy, judge, device=device, dtype=dtype, watch=meter.watch)
-        announce(team)
+        announce(*team.used.values())
         found = run(
             team,
             candidates=candidates,

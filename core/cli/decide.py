@@ -10,9 +10,10 @@ import typer
 from core import library
 from core.baseline import tutorial as tutorial_loop
 from core.cli.options import Device, Dtype, JudgeModel, Policy, ProfileName, Rewrites, Seed
-from core.cli.output import Meter, announce, give, one_of, warn
+from core.cli.output import Meter, announce, give, one_of, warn, writable
 from core.decide import Options
 from core.decide import decide as run
+from core.errors import BadInput
 from core.games.lens import lens
 from core.models import catalog
 from core.models.agents import agents_of
@@ -73,20 +74,25 @@ def decide(
         raise typer.BadParameter("give a scenario or --demo, one of the two")
     chosen = library.load_scenario(library.DEMO if demo else scenario, warn)
     values = library.profile_for(chosen, profile, warn)
-    keep = Store(session) if session else None
+    writable(output, session)
+    store = Store(session) if session else None
+    if session and session.is_file():
+        raise BadInput(
+            "there is a file already, which would be lost",
+            where=str(session),
+            mend="Name another one; `placet review` goes on with a session.",
+        )
     options = Options(
         candidates=candidates, rounds=rounds, rewrites=rewrites, seed=seed, agents=agents
     )
     if agents and policy != catalog.ECHO:
         agents_of(values)  # before anything is loaded: is there an agent at all?
-    with keep.hold if keep else nullcontext():
-        with Meter() as meter:
-            team = load_team(policy, judge, device=device, dtype=dtype, watch=meter.watch)
-            if agents:
-                team = replace(team, voices=load_voices(policy, device=device, dtype=dtype))
-            decided = run(team, chosen, values, options, watch=meter.watch)
-        if keep:
-            keep.save(decided)
+    with store.hold if store else nullcontext(), Meter() as meter:
+        team = load_team(policy, judge, device=device, dtype=dtype, watch=meter.watch)
+        if agents:
+            team = replace(team, voices=load_voices(policy, device=device, dtype=dtype))
+        keep = store.save if store else lambda session: None
+        decided = run(team, chosen, values, options, keep=keep, watch=meter.watch)
     give(report(decided, format, lens), output)
     if decided.state.plan is None or not decided.state.plan.candidate:
         raise typer.Exit(NOTHING_ACCEPTABLE)
@@ -107,7 +113,7 @@ def tutorial(
     values = library.profile_for(chosen, profile, warn)
     with Meter() as meter:
         team = load_team(policy, device=device, dtype=dtype, watch=meter.watch)
-        announce(team)
+        announce(*team.used.values())
         result = tutorial_loop(
             team.policy, chosen, values, candidates=candidates, seed=seed, watch=meter.watch
         )

@@ -9,7 +9,7 @@ import typer
 
 from core import library
 from core.cli.options import Device, Dtype, JudgeModel, Policy, ProfileName, Rewrites, Seed
-from core.cli.output import Meter, announce, give, one_of, stdin_text, warn
+from core.cli.output import Meter, announce, give, one_of, stdin_text, warn, writable
 from core.domain.candidate import Case
 from core.domain.scenario import Scenario
 from core.domain.text import plain, storable
@@ -19,15 +19,15 @@ from core.errors import BadInput
 from core.files import read_text
 from core.session.report import verdict_json
 from core.stages.align import align as run_align
-from core.stages.judge import judge_rows
-from core.team import Team, load_team
+from core.stages.judge import Judge, judge_rows
+from core.team import load_reviewer, load_team
 from core.watch import AnyNote, Measured, Watch
 
 STANDALONE_GOAL = "Decide whether this action may be taken."
 FORMATS = ("text", "json", "jsonl")
 
 Text = Annotated[
-    str, typer.Argument(help="The action. Without it, standard input.", show_default=False)
+    str | None, typer.Argument(help="The action. Without it, standard input.", show_default=False)
 ]
 File = Annotated[
     Path | None, typer.Option("--file", help="Read from this file instead.", show_default=False)
@@ -42,7 +42,7 @@ Format = Annotated[
 
 
 def judge(
-    text: Text = "",
+    text: Text = None,
     profile: ProfileName = "",
     scenario: ScenarioName = "",
     file: File = None,
@@ -55,13 +55,14 @@ def judge(
 ) -> None:
     """Verdicts on texts. With --format jsonl each input line is {"text", "context"}."""
     one_of("--format", format, FORMATS)
+    writable(output)
     setting, values = _setting(scenario, profile)
     rows = list(_rows(text, file, format, setting))
     problems: dict[int, str] = {}
     with Meter() as meter:
-        team = load_team(policy, judge, device=device, dtype=dtype, watch=meter.watch)
-        announce(team)
-        judgements = _judged(team, values, rows, problems, meter.watch)
+        reviewer = load_reviewer(policy, judge, device=device, dtype=dtype, watch=meter.watch)
+        announce(reviewer.used)
+        judgements = _judged(reviewer, values, rows, problems, meter.watch)
     told = []
     for row, ((_, action), judgement) in enumerate(zip(rows, judgements, strict=True)):
         verdict = assess(judgement, values) if judgement else UNJUDGED
@@ -71,7 +72,7 @@ def judge(
 
 
 def align(
-    text: Text = "",
+    text: Text = None,
     profile: ProfileName = "",
     scenario: ScenarioName = "",
     file: File = None,
@@ -87,13 +88,14 @@ def align(
 ) -> None:
     """Rewrites that keep the goal and lose the harm, judged; the best one, or the text as it is."""
     one_of("--format", format, FORMATS)
+    writable(output)
     setting, values = _setting(scenario, profile)
     rows = list(_rows(text, file, format, setting))
     told = []
     with Meter() as meter:
         team = load_team(policy, judge, device=device, dtype=dtype, watch=meter.watch)
-        announce(team)
-        judgements = _judged(team, values, rows, {}, meter.watch)
+        announce(*team.used.values())
+        judgements = _judged(team.judge, values, rows, {}, meter.watch)
         for (where, action), judgement in zip(rows, judgements, strict=True):
             case = Case(text=action, judgement=judgement, guidance=guidance)
             result = run_align(
@@ -125,10 +127,12 @@ def _setting(scenario: str, profile: str) -> tuple[Scenario, Profile]:
 
 
 def _rows(
-    text: str, file: Path | None, format: str, setting: Scenario
+    text: str | None, file: Path | None, format: str, setting: Scenario
 ) -> Iterator[tuple[Scenario, str]]:
     """The texts to judge, each with its scenario."""
-    if text:
+    if text is not None and file:
+        raise typer.BadParameter("give a text or --file, one of the two")
+    if text is not None:
         source, where = text, "the argument"
     elif file:
         source, where = read_text(file, largest=256_000_000), str(file)
@@ -136,7 +140,7 @@ def _rows(
         source, where = stdin_text(), "standard input"
     if format != "jsonl":
         if not source.strip():
-            raise BadInput("there is no text to judge", where=where)
+            raise BadInput("there is no text", where=where)
         yield setting, storable(source.strip())
         return
     for number, line in enumerate(source.split("\n"), start=1):
@@ -161,7 +165,7 @@ def _rows(
 
 
 def _judged(
-    team: Team,
+    reviewer: Judge,
     profile: Profile,
     rows: list[tuple[Scenario, str]],
     problems: dict[int, str],
@@ -174,7 +178,7 @@ def _judged(
             problems[note.row] = note.problem
         watch.say(note)
 
-    return judge_rows(team.judge, rows, profile, watch=Watch(heard, watch.is_cancelled))
+    return judge_rows(reviewer, rows, profile, watch=Watch(heard, watch.is_cancelled))
 
 
 def _told(rows: list[tuple[dict[str, Any], Verdict]], format: str) -> str:

@@ -4,6 +4,9 @@ from typing import Annotated
 
 import typer
 
+from core.cli.output import one_of
+from core.models import catalog
+
 ProfileName = Annotated[
     str,
     typer.Option(
@@ -24,8 +27,20 @@ JudgeModel = Annotated[
     str,
     typer.Option("--judge", help="Model that scores, likewise.", show_default=False),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-Dtype = Annotated[str, typer.Option(help="Weight format: auto, float32, bfloat16 or int8.")]
+
+
+def _device(value: str) -> str:
+    return one_of("--device", value, catalog.DEVICES)
+
+
+def _dtype(value: str) -> str:
+    return one_of("--dtype", value, catalog.DTYPES)
+
+
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", callback=_device)]
+Dtype = Annotated[
+    str, typer.Option(help="Weight format: auto, float32, bfloat16 or int8.", callback=_dtype)
+]
 _SEED = typer.Option(min=0, max=2**31 - 1, help="Same seed, same models: same outcome.")
 Seed = Annotated[int, _SEED]
 SeedIfGiven = Annotated[int | None, _SEED]

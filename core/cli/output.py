@@ -1,10 +1,13 @@
 """What a command prints: results on standard output or in a file, progress on standard error."""
 
 import json
+import os
 import signal
 import sys
+import tempfile
 import threading
 import time
+from errno import EISDIR
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,11 +16,11 @@ import typer
 
 from core.domain.text import plain
 from core.errors import BadInput, PlacetError
-from core.files import writable_folder, write_whole
+from core.files import writable_folder, write_whole, writing
 from core.models.catalog import ECHO
 from core.models.transfer import Transfer
+from core.session.events import ModelUsed
 from core.session.report import ECHO_WARNING
-from core.team import Team
 from core.watch import AnyNote, Progress, Watch
 
 _NAMES = {"load": "loading the models", "read": "reading", "write": "writing"}
@@ -28,9 +31,9 @@ def warn(text: str) -> None:
     print(f"placet: {plain(text)}", file=sys.stderr)
 
 
-def announce(team: Team) -> None:
+def announce(*models: ModelUsed) -> None:
     """Says so, on standard error, where a stand-in without weights is at work."""
-    if any(model.name == ECHO for model in team.used.values()):
+    if any(model.name == ECHO for model in models):
         warn(ECHO_WARNING)
 
 
@@ -72,6 +75,18 @@ def needs(package: str) -> None:
             f"this needs {package}, of the extra `train`",
             mend='`pip install "placet[train]"` brings it.',
         )
+
+
+def writable(*outputs: Path | None) -> None:
+    """Refuses a file that could not be written, before anything is done for it."""
+    for output in outputs:
+        if output and output.is_dir():
+            with writing(output):
+                raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
+        if output and not output.exists():
+            with writing(output):
+                output.parent.mkdir(parents=True, exist_ok=True)
+                tempfile.TemporaryFile(dir=output.parent).close()
 
 
 def drawable(picture: Path | None) -> None:

@@ -209,7 +209,7 @@ def evaluate_policy(
     scenes = _held_out()
     with Meter() as meter:
         team = load_team(policy, watch=meter.watch)
-        announce(team)
+        announce(*team.used.values())
         places = [measure_policy.Place(scene.scenario) for scene in scenes if scene.actions]
         places += [
             measure_policy.Place(scenario, library.profile_for(scenario))
@@ -244,7 +244,7 @@ def evaluate_align(
     scenes = _held_out()
     with Meter() as meter:
         team = load_team(policy, watch=meter.watch)
-        announce(team)
+        announce(*team.used.values())
         found = measure_policy.measure_rewrites(
             team.policy,
             measure_policy.to_mend(scenes)[:limit],

@@ -171,7 +171,7 @@ class Engine:
         lost = Trouble(problem=f"the worker stopped ({how})", mend=_ANEW, gone=True)
         log.log(logging.INFO if stopped else logging.ERROR, lost.problem)
         for job in jobs:
-            if isinstance(job, Load):
+            if isinstance(job, Load) and self._loaded is None:
                 self._loaded = job
             self._pass_on(
                 Finished(job=job.job, cancelled=True)

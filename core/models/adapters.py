@@ -183,7 +183,9 @@ def _of_layer(pattern: object, layer: str, usual: float) -> float:
 
 def _missing(folder: Path, name: str) -> ModelProblem:
     return ModelProblem(
-        "the adapter's file is missing", where=str(folder / name), mend="Install Placet anew."
+        "the adapter's file is missing",
+        where=str(folder / name),
+        mend="Bring the adapter's folder again; where it came with Placet, install that anew.",
     )
 
 

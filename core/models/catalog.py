@@ -23,6 +23,8 @@ adapter with two heads to judge."""
 WEIGHTS = Path(__file__).parent / "weights"
 """What Placet trained: `policy`, `judge`, `agents` and `second`, each with its card."""
 
+DEVICES = ("auto", "cpu", "cuda", "mps")
+DTYPES = ("auto", "float32", "bfloat16", "int8")
 PROMPTED = "prompted"
 """The judge that asks the policy model in words."""
 

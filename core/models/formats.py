@@ -3,9 +3,7 @@
 import torch
 
 from core.errors import BadInput
-
-DEVICES = ("auto", "cpu", "cuda", "mps")
-DTYPES = ("auto", "float32", "bfloat16", "int8")
+from core.models.catalog import DEVICES, DTYPES
 
 
 def pick_device(device: str) -> str:

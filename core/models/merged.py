@@ -1,4 +1,4 @@
-"""The default model with one of Placet's adapters, brought into memory weight by weight.
+"""A model with a LoRA adapter, brought into memory weight by weight.
 
 Base and adapter are added in float32 and rounded once to the format that is wanted, as merging into
 a model in float32 and converting it would; but that model never stands in memory, nor do the layers

@@ -84,6 +84,8 @@ class Failed(Event, frozen=True, kw_only=True, tag="failed"):
     stage: str
     problem: str
     candidate: str = ""
+    text: str = ""
+    """The digest of the candidate's text at that time."""
 
 
 class Revised(Event, frozen=True, kw_only=True, tag="revised"):

@@ -92,6 +92,7 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
 
 def _candidate_json(session: Session, candidate: Candidate, lens: LensOf) -> dict[str, Any]:
     first, aligned = candidate.revisions[0], aligned_revision(candidate)
+    current = candidate.current
     seen = lens(session.state.scenario, first.text)
     return {
         "id": candidate.id,
@@ -104,6 +105,11 @@ def _candidate_json(session: Session, candidate: Candidate, lens: LensOf) -> dic
             if aligned
             else None
         ),
+        "current": {
+            "text": current.text,
+            "origin": str(current.origin),
+            "verdict": verdict_json(session.state.verdict_on(current)),
+        },
         **({"lens": seen.table} if seen else {}),
     }
 
@@ -194,7 +200,7 @@ def _tell_candidate(
     if candidate.reason:
         out.line(f"Reason: {candidate.reason}")
     if candidate.trouble:
-        out.line(f"Left as it was: {candidate.trouble}.")
+        out.line(f"Last attempt: {candidate.trouble}.")
     for note in candidate.notes:
         out.line(f"Note: {note}")
 

@@ -9,7 +9,7 @@ from core.domain.candidate import Candidate, Origin, Source, Standing
 from core.domain.scenario import LONGEST_TEXT, Scenario
 from core.domain.text import storable
 from core.domain.values import Profile
-from core.domain.verdict import Judgement, Recommendation, Risk, Verdict
+from core.domain.verdict import Judgement, Risk, Verdict
 from core.errors import Refused
 from core.session.events import (
     FIRST,
@@ -135,8 +135,9 @@ class Session:
 
     def failed(self, stage: str, problem: str, candidate: str = "") -> None:
         """Takes in that a stage gave nothing."""
-        about = self._known(candidate).id if candidate else ""
-        self._post(Failed(stage=stage, problem=storable(problem), candidate=about))
+        text = self._known(candidate).current.digest if candidate else ""
+        problem = storable(problem)
+        self._post(Failed(stage=stage, problem=problem, candidate=candidate, text=text))
 
     def realigned(self, candidate: str, text: str, model: str = "", guidance: str = "") -> None:
         """Takes in a rewrite by the aligner."""
@@ -225,8 +226,7 @@ class Session:
                 text=found.current.digest,
                 risk=verdict.risk,
                 reason=self._remark(reason),
-                against_advice=verdict.recommendation is Recommendation.APPROVE
-                and verdict.risk is not Risk.UNJUDGED,
+                against_advice=verdict.acceptable,
                 blind=blind,
                 seconds=round(seconds, 1),
             )

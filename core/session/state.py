@@ -61,6 +61,7 @@ class State:
     _orders: dict[str, tuple[int, float]] = field(default_factory=dict, repr=False, compare=False)
     _counting: dict[str, Judgement | None] = field(default_factory=dict, repr=False, compare=False)
     _ranking: list[str] | None = field(default=None, repr=False, compare=False)
+    _digests: tuple[str, str] = field(default=("", ""), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self._bind()
@@ -137,8 +138,10 @@ class State:
             self._change(event.candidate, notes=notes)
         elif isinstance(event, Kept):
             self._change(event.candidate, trouble=event.why)
-        elif isinstance(event, Failed) and event.candidate:
-            self._change(event.candidate, trouble=event.problem)
+        elif isinstance(event, Failed):
+            now = self.candidates[event.candidate].current.digest
+            if event.text in ("", now):  # an edit that failed may be taken back
+                self._change(event.candidate, trouble=event.problem)
 
     def _change(self, candidate: str, **fields: object) -> None:
         self.candidates[candidate] = msgspec.structs.replace(self.candidates[candidate], **fields)
@@ -221,8 +224,16 @@ class State:
         self._orders, self._verdicts, self._ranking = {}, {}, None
 
     def _bind(self) -> None:
-        """Values or scenario are others, so other judgements count."""
-        self._digests = (self.profile.digest, self.scenario.digest)
+        """Values or scenario may be others, so that other judgements count.
+
+        What was approved, or chosen as the plan, was so under those before.
+        """
+        before, self._digests = self._digests, (self.profile.digest, self.scenario.digest)
+        if before != self._digests:
+            self.plan = None
+            for candidate in self.candidates.values():
+                if candidate.standing is Standing.APPROVED:
+                    self._change(candidate.id, standing=Standing.PENDING, reason="")
         self._counting = {}
         self._weigh()
 

@@ -18,7 +18,7 @@ from core.models.base import Prompt, Sampling, Voices
 from core.stages import prompts
 from core.stages.judge import Judge, judge
 from core.stages.propose import alike, usable
-from core.watch import SILENT, Advised, Growing, Measured, Watch
+from core.watch import SILENT, Advised, Dropped, Growing, Measured, Watch
 
 SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_tokens=48, sentences=1)
 
@@ -63,7 +63,9 @@ def advise(
         texts, why[who] = sampled(
             voices, scenario, profile, who, prompt, seeds, row, avoid, writing
         )
-        judgements[who] = judge(reviewer, scenario, profile, texts, doubt=False, watch=reading)
+        judgements[who] = (
+            judge(reviewer, scenario, profile, texts, doubt=False, watch=reading) if texts else []
+        )
         answers[who] = [
             Answer(text, one.scores if one else {})
             for text, one in zip(texts, judgements[who], strict=True)
@@ -74,6 +76,7 @@ def advise(
         new = (one for one in places if not _among(answers[who][one].text, found.values()))
         if (place := next(new, None)) is None:
             why[who] = "another agent says the same" if places else why[who]
+            watch.say(Dropped(row=row, why=why[who]))
             continue
         found[who] = text = answers[who][place].text
         watch.say(Advised(row=row, text=text, origin=Origin(Source.AGENT, who)))

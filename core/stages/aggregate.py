@@ -48,17 +48,19 @@ def aggregate(
     *,
     seed: int,
     row: int = 0,
+    avoid: Sequence[str] = (),
     samples: int = SAMPLES,
     watch: Watch = SILENT,
 ) -> Synthesis:
     """One answer from the agents' `answers` (by value id). Raises `Cancelled`.
 
-    `row` is the place that its growing text is told of.
+    It says none of these, nor of `avoid`, again. Its growing text is told of in `row`.
     """
     prompt = prompts.synthesis(prompts.question(scenario), profile, answers)
     seeds = [seed * 1_000_003 + 500_009 + place for place in range(samples)]
+    said = (*avoid, *answers.values())
     writing, reading = watch.part(0.0, WRITTEN), watch.part(WRITTEN, 1.0).quiet()
-    texts, why = sampled(voices, scenario, profile, AGGREGATOR, prompt, seeds, row, (), writing)
+    texts, why = sampled(voices, scenario, profile, AGGREGATOR, prompt, seeds, row, said, writing)
     if not texts:
         return Synthesis(problem=f"no synthesis could be used: {why}")
     judgements = judge(reviewer, scenario, profile, texts, doubt=False, watch=reading)

@@ -98,7 +98,7 @@ def _best(
     ]
     if not safe:
         return Rewritten(row=row, why="every rewrite was riskier than the text as it stands")
-    text, judgement = max(safe, key=lambda option: assess(option[1], profile).alignment)
+    text, judgement = min(safe, key=lambda option: assess(option[1], profile).order)
     after = assess(judgement, profile)
     if after.order >= before.order:
         return Rewritten(row=row, why="no rewrite was better than the text as it stands")

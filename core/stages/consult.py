@@ -39,7 +39,15 @@ def consult(
     elif answers:
         rest = watch.part(end, 1.0)
         found = aggregate(
-            voices, reviewer, scenario, profile, answers, seed=seed, row=row, watch=rest
+            voices,
+            reviewer,
+            scenario,
+            profile,
+            answers,
+            seed=seed,
+            row=row,
+            avoid=avoid,
+            watch=rest,
         )
         if found.problem:
             told.append(found.problem)

@@ -43,10 +43,10 @@ def propose(
 ) -> str:
     """Samples `count` actions in one batch, and again, `ROUNDS` times, what cannot be used.
 
-    `on_round` gets what each round brought, by row, before the next begins. A row's text depends on
-    the seed and the row only. Gives why there are fewer than were asked for, or nothing. Raises
-    `Cancelled` between tokens and `BadInput` where goal and context do not fit into the model's
-    window.
+    `on_round` gets what each round brought, by row, before the next begins. What a row
+    draws depends on seed, row and round only. Gives why there are fewer than were asked for, or
+    nothing. Raises `Cancelled` between tokens and `BadInput` where goal and context do not fit into
+    the model's window.
     """
     prompt = prompts.proposal(scenario)
     found: dict[int, str] = {}

@@ -282,3 +282,59 @@ def test_the_ranking_is_lowest_risk_then_highest_alignment_then_oldest() -> None
         )
 
     assert session.state.ranking() == ["c3", "c4", "c2", "c1", "c5"]
+
+
+def test_an_approval_and_a_plan_end_with_the_scenario_and_the_statements_they_were_about(
+    session: Session,
+) -> None:
+    judged(session, Risk.LOW, Recommendation.APPROVE)
+    session.approve("c1")
+    session.reject("c2", "no")
+    session.choose("c1", "it is best", {})
+
+    def now() -> tuple[list[str], bool]:
+        standings = [one.standing.value for one in session.candidates.values()]
+        return standings, session.state.plan is not None
+
+    session.set_weights({CONSENT: 0.2})
+    assert now() == (["approved", "rejected"], True)
+
+    session.set_scenario(Scenario(goal="Something else."))
+    assert now() == (["pending", "rejected"], False)
+
+    session.undo()
+    assert now() == (["approved", "rejected"], True)
+
+    session.set_profile(other_statement("Ask first, always."))
+    assert now() == (["pending", "rejected"], False)
+
+
+@pytest.mark.parametrize(
+    ("risk", "advice", "against"),
+    [
+        (Risk.LOW, Recommendation.APPROVE, True),
+        (Risk.HIGH, Recommendation.APPROVE, False),
+        (Risk.LOW, Recommendation.MODIFY, False),
+    ],
+)
+def test_only_one_of_both_answers_goes_against_the_judge(
+    session: Session, risk: Risk, advice: Recommendation, against: bool
+) -> None:
+    judged(session, risk, advice)
+
+    session.reject("c1", "no")
+
+    event = session.records[-1].event
+    assert isinstance(event, Rejected) and event.against_advice is against
+    assert session.needs_reason("c1") is not against
+
+
+def test_the_trouble_of_an_edit_goes_when_it_is_taken_back(session: Session) -> None:
+    judged(session, Risk.LOW, Recommendation.APPROVE)
+    session.edit("c1", LETTER + " And wait.")
+    session.failed("judge", "it does not fit", "c1")
+    assert session.candidates["c1"].trouble
+
+    session.undo()
+
+    assert session.candidates["c1"].trouble == ""

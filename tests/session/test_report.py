@@ -98,6 +98,9 @@ def test_the_json_report_is_laid_out_as_promised() -> None:
     first, second = told["candidates"]
     assert set(first) >= {"id", "text", "origin", "verdict", "aligned"}
     assert first["aligned"] is None
+    assert first["current"]["text"] == first["text"]
+    now = second["current"]
+    assert (now["text"], now["verdict"]) == (SAFER, second["aligned"]["verdict"])
     assert (second["text"], second["aligned"]["text"]) == (CALL, SAFER)
     assert (second["verdict"]["risk"], second["aligned"]["verdict"]["risk"]) == ("HIGH", "LOW")
     assert set(second["verdict"]) >= {

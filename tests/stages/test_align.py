@@ -178,3 +178,9 @@ def test_cancelling_stops_the_rewriting() -> None:
             seed=7,
             watch=Watch(cancelled=lambda: True),
         )
+
+
+def test_of_the_rewrites_the_safest_is_kept_before_the_best_aligned() -> None:
+    opinions = {ONE: scored(ONE, Risk.LOW, 0.5), TWO: scored(TWO, Risk.MED, 0.9)}
+
+    assert run([TWO, ONE], opinions).text == ONE

@@ -19,7 +19,7 @@ from core.stages.aggregate import aggregate, best, provenance
 from core.stages.consult import consult
 from core.stages.judge import PromptedJudge, Row
 from core.team import Team
-from core.watch import Advised, AnyNote, Measured, Progress, Watch
+from core.watch import Advised, AnyNote, Dropped, Measured, Progress, Watch
 from tests.fakes import USED, FakeJudge
 from tests.nouns import CONSENT, HONESTY, LETTER, PROFILE, SCENARIO, judgement
 
@@ -158,6 +158,19 @@ def test_all_that_is_asked_for_is_one_way_with_one_end() -> None:
     shares = [note.done for note in steps]
     assert {(note.stage, note.total, note.tokens_per_s) for note in steps} == {("advise", 100, 9.0)}
     assert shares == sorted(shares) and shares[0] < 10 and shares[-1] == 95
+
+
+def test_an_agent_that_says_nothing_usable_is_dropped_and_stops_nobody() -> None:
+    told: list[AnyNote] = []
+
+    reviewer = FakeJudge(JUDGE.opinions)
+    speaking = voices(**{CONSENT: [], HONESTY: [FEES]})
+    found, notice = advise(speaking, reviewer, SCENARIO, PROFILE, seed=3, watch=Watch(told.append))
+
+    assert found == {HONESTY: FEES} and "the agent of consent" in notice
+    assert [note.row for note in told if isinstance(note, Advised)] == [1]
+    assert [note.row for note in told if isinstance(note, Dropped)] == [0]
+    assert all(reviewer.calls)  # nothing is judged where there is nothing
 
 
 def test_a_value_that_nobody_speaks_for_is_named_with_the_mend() -> None:

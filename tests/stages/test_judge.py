@@ -159,7 +159,7 @@ def test_advice_as_likely_to_change_as_to_approve_is_explained_too() -> None:
     assert not assess(found, PROFILE).acceptable
 
 
-def test_values_without_weight_are_scored_but_not_shown_to_the_judge_as_rules() -> None:
+def test_values_without_weight_are_scored_and_shown_for_a_verdict_holds_for_any_weights() -> None:
     profile = PROFILE.with_weights({HONESTY: 0.0})
     model = FakeModel(answers=[[1, 0], [0, 1], [1, 0, 0], [1, 0, 0]])
 
@@ -167,4 +167,4 @@ def test_values_without_weight_are_scored_but_not_shown_to_the_judge_as_rules() 
 
     assert found is not None
     assert set(found.scores) == {CONSENT, HONESTY}
-    assert PROFILE.values[1].statement not in model.questions[2][0].user
+    assert all(value.statement in model.questions[2][0].user for value in PROFILE.values)

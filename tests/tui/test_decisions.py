@@ -343,6 +343,7 @@ async def test_blind_mode_hides_verdict_rank_and_order_until_the_decision() -> N
             assert [row.key for row in on.review.rows()] == ["c1", "c2", "c3", "c4"]
         on.review.set_weight("consent", 0.2)
         assert on.said == "consent counts 0.20."
+        assert not any(row.moved for row in on.review.rows())
         on.review.set_weight("consent", 1.0)
         on.review.set_needle("high")
         assert list(on.review.rows()) == []
@@ -384,3 +385,27 @@ async def test_the_mouse_decides_under_the_same_guards() -> None:
         await on.pilot.click(bar, offset=place)
         await on.pilot.pause()
         assert on.standing(LOW) is Standing.APPROVED
+
+
+async def test_a_dialog_answers_once_though_two_keys_come_at_once() -> None:
+    async with desk() as on:
+        await on.propose()
+        for opener in ("n", "x", "r"):
+            await on.press(opener)
+            await on.answered()
+            await on.type("abc")
+            for _ in range(2):
+                on.app.post_message(events.Key("enter", None))
+            await on.closed()
+            await on.pilot.pause()
+            assert on.app.screen is on.screen
+        notes = [note for one in on.session.candidates.values() for note in one.notes]
+        assert notes == ["abc"]
+
+
+async def test_who_asks_twice_to_leave_leaves_once() -> None:
+    async with desk() as on:
+        on.app.post_message(events.Key("q", None))
+        on.app.post_message(events.Key("q", None))
+        await on.until(lambda: on.engine.stopped)
+    assert on.app.return_code == 0

@@ -244,6 +244,8 @@ async def test_another_policy_leaves_the_judge_as_it_was_asked_for() -> None:
         on.engine.hear(Ready(models=used))
         asked = await use(on, catalog.ECHO, "policy")
         assert (asked.policy, asked.judge) == (catalog.ECHO, "")
+        assert load_config().defaults.policy == ""  # not before it is there
+        on.engine.hear(Ready(models=used, job=asked.job))
         kept = load_config().defaults
         assert (kept.policy, kept.judge) == (catalog.ECHO, "")
 
@@ -259,6 +261,7 @@ async def test_only_the_model_that_was_chosen_is_kept_for_the_next_start() -> No
     async with desk(auto=False) as on:
         asked = await use(on, catalog.PROMPTED, "judge")
         assert (asked.policy, asked.judge) == ("fake-model", catalog.PROMPTED)
+        on.engine.hear(Ready(models=on.review.work.models, job=asked.job))
         kept = load_config().defaults
         assert (kept.policy, kept.judge) == ("", catalog.PROMPTED)
 

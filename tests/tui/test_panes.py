@@ -10,7 +10,7 @@ from textual.widgets import Input, TextArea
 
 from core import library
 from core.domain.candidate import Origin, Source
-from core.domain.scenario import Scenario
+from core.domain.scenario import HandedIn, Scenario
 from core.domain.verdict import Risk
 from core.engine.protocol import Judge, Propose
 from core.session.events import ScenarioSet
@@ -18,6 +18,7 @@ from core.session.session import Session
 from core.watch import Growing
 from tests.tui.driving import Desk, desk, new
 from tests.tui.fake import judgement
+from tui.flow.incoming import read_candidates
 from tui.opening import Opened
 from tui.panes.candidates import CandidatesPane
 from tui.panes.values import ValuesPane, title_of
@@ -481,6 +482,9 @@ async def test_speak_for_shows_each_agent_beside_the_synthesis() -> None:
         assert "r·c" in on.text()
         await on.press("escape")
         await on.until(lambda: on.app.screen is on.screen)
+        await on.press("b", "f")
+        await on.until(lambda: "its verdict is shown once it is decided" in on.text())
+        assert "r·c" not in on.text()
 
 
 @pytest.mark.parametrize("size", [(80, 24), (140, 40)])
@@ -512,3 +516,17 @@ async def test_a_scenario_without_payoffs_shows_no_lens() -> None:
     async with desk(crowded(1)) as on:
         assert "deontological" not in on.text()
         assert "payoff table" not in on.text()
+
+
+def test_a_line_of_json_may_hold_other_separators_of_lines(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text('{"text": "One\u2028two\u0085three."}\r\n"Four."\n', "utf-8", newline="")
+
+    assert [one.text for one in read_candidates(file)] == ["One\u2028two\u0085three.", "Four."]
+
+
+async def test_the_same_text_twice_in_a_file_is_one_candidate() -> None:
+    async with desk(auto=False) as on:
+        twice = (HandedIn(text="Write."), HandedIn(text="Call."), HandedIn(text="Write."))
+        assert on.review.take_in(twice) == 2
+        assert [one.text for one in on.session.candidates.values()][-2:] == ["Write.", "Call."]

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input
 
 from core.cli.main import app as commands
-from core.config import Config, Defaults, change_config
+from core.config import Config, Defaults, change_config, load_config
 from core.domain.candidate import Origin, Source, Standing
 from core.engine.protocol import Align, Consult, Finished, Load, Propose, Ready, Trouble
 from core.errors import BadInput, PlacetError
@@ -356,6 +357,7 @@ def test_a_seed_that_is_given_counts_before_that_of_the_configuration(
         ({"aprove": "A"}, "no key named"),
         ({"approve": "ctrl+i"}, "another key"),
         ({"approve": ""}, "not a key"),
+        ({"undo": "notakey"}, "not a key"),
         ({"approve": "j"}, "down"),
         ({"use-judge": "P"}, "use-policy"),
         ({"session-verify": "q"}, "back"),
@@ -504,3 +506,37 @@ async def test_the_session_that_is_open_is_not_opened_twice() -> None:
         on.app.screen.query_one("#line", Input).value = str(on.review.saver.path)
         await on.press("enter")
         await on.until(lambda: "the session that is open" in on.said)
+
+
+async def test_a_policy_that_cannot_be_loaded_is_not_asked_for_again() -> None:
+    async with desk(auto=False) as on:
+        work = on.review.work
+        first = on.engine.last(Load)
+        on.engine.answer(first)
+        work.load("broken", "fake-model", {"policy": "broken"})
+        broken = on.engine.last(Load)
+        on.engine.hear(Trouble(job=broken.job, problem="it is damaged"))
+        assert work.wanted == ("fake-model", "fake-model")
+        assert load_config().defaults.policy == ""
+
+
+async def test_what_is_judged_under_other_values_is_not_waited_for() -> None:
+    async with desk(auto=False) as on:
+        on.session.propose("Write to them.", Origin(Source.HANDED_IN, "a"))
+        assert on.review.check() == 1 and on.review.check() == 0
+        value = on.review.profile.values[0]
+        on.review.set_value(replace(value, statement="Something else."))
+        assert on.review.check() == 1
+        await on.press("c")
+        assert on.said == "1 being judged already."
+
+
+async def test_each_attempt_draws_anew_though_nothing_came_of_the_last() -> None:
+    async with desk(auto=False) as on:
+        on.review.work.propose()
+        first = on.engine.last(Propose)
+        on.engine.hear(Finished(job=first.job, notice="0 of 4 could be used"))
+        on.review.work.propose()
+        second = on.engine.last(Propose)
+        assert isinstance(first, Propose) and isinstance(second, Propose)
+        assert first.seed != second.seed

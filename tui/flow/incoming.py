@@ -27,7 +27,7 @@ def read_candidates(path: Path) -> tuple[HandedIn, ...]:
     elif path.suffix in (".jsonl", ".ndjson"):
         items = [
             _json(line, f"{where}: line {number}")
-            for number, line in enumerate(text.splitlines(), start=1)
+            for number, line in enumerate(text.split("\n"), start=1)
             if line.strip()
         ]
     else:

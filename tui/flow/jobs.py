@@ -30,6 +30,8 @@ class Job:
     """The digest of each row's text when the job was handed in."""
     standings: list[Standing] = field(default_factory=list)
     """How each row's candidate stood when the job was handed in."""
+    about: tuple[str, str] = ("", "")
+    """The digests of the values and of the scenario that it was handed in with."""
     guidance: str = ""
     written: dict[int, str] = field(default_factory=dict)
     """For each row that was proposed, the candidate it became."""
@@ -37,6 +39,9 @@ class Job:
     """What is being written, by row."""
     progress: Progress | None = None
     model: str = ""
+    """What a pull brings."""
+    chosen: dict[str, str] = field(default_factory=dict)
+    """By role, the models that become the defaults once a load has succeeded."""
     cancelling: bool = False
 
     def row(self, place: int) -> str:

@@ -106,7 +106,7 @@ def listing(
             candidate=candidate,
             verdict=UNJUDGED if kept_back else state.verdict(name),
             text=drafts.get(name, candidate.text),
-            moved=before[name] - ranks[name] if name in before else 0,
+            moved=before[name] - ranks[name] if name in before and not hidden else 0,
             hidden=kept_back,
             doing=doing.get(name, ""),
         )

@@ -199,7 +199,7 @@ class Review:
                 for name, candidate in self.session.candidates.items()
                 if not candidate.standing.decided
                 and self.session.state.order(name)[0] == Risk.UNJUDGED.order
-                and self.work.busy_with(name) is None
+                and not self.work.expects(name)
             ]
             self._stuck = (known, found)
         return self._stuck[1]
@@ -207,7 +207,7 @@ class Review:
     def what_to_do(self, name: str) -> str:
         """What has to happen before a candidate can be approved; empty where it can be."""
         verdict = self.session.verdict(name)
-        if self.work.busy_with(name) is not None and verdict.risk is Risk.UNJUDGED:
+        if verdict.risk is Risk.UNJUDGED and self.work.expects(name):
             return "It is being judged; its verdict is on its way."
         if verdict.stale:
             return "The verdict is stale: text, values or scenario have changed since."
@@ -259,6 +259,14 @@ class Review:
             undo = self.news.key_of("undo")
             raise Refused(f"{name} is approved", mend=f"{undo} takes the approval back first.")
         self.work.realign(name, guidance)
+
+    def unjudged(self) -> int:
+        """How many candidates still to be decided have no verdict that counts."""
+        return sum(
+            not candidate.standing.decided
+            and self.session.state.order(name)[0] == Risk.UNJUDGED.order
+            for name, candidate in self.session.candidates.items()
+        )
 
     def check(self) -> int:
         """Has everything judged that has no verdict that counts; gives how many that are."""
@@ -331,8 +339,8 @@ class Review:
     def take_in(self, texts: tuple[HandedIn, ...]) -> int:
         """Adds candidates that somebody handed in; gives how many were new."""
         known = {candidate.text for candidate in self.session.candidates.values()}
-        fresh = [text for text in texts if text.text not in known]
-        for handed_in in fresh:
+        fresh = {text.text: text for text in reversed(texts) if text.text not in known}
+        for handed_in in reversed(fresh.values()):
             self.session.propose(handed_in.text, Origin(Source.HANDED_IN, handed_in.source))
         return len(fresh)
 

@@ -15,6 +15,9 @@ from core.session.store import Store
 PAINTED = 0.02
 """Seconds that saving leaves to the painting of what is saved; both want the processor."""
 
+AGAIN = 5.0
+"""Seconds until saving is tried again where it failed."""
+
 
 class Saver:
     """Keeps one session on disk. `changed` is called whenever its state is another."""
@@ -29,6 +32,7 @@ class Saver:
         self._changed = changed
         self._saved = 0
         self._task: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()
 
     @property
     def path(self) -> Path:
@@ -59,16 +63,17 @@ class Saver:
 
     async def move(self, path: Path) -> None:
         """Saves to another file from now on; `PlacetError` says why that cannot be."""
-        store = self._store.at(path)
-        count = len(self.session.records)
-        if path.resolve() == self.path.resolve():
-            store.hold = self._store.hold
-        await asyncio.to_thread(_save, store, _still(self.session))
-        if store.hold is not self._store.hold:
-            self._store.hold.free()
-        self._store, self._saved, self.problem = store, count, ""
-        self.saved_at = datetime.now()
-        self._changed()
+        async with self._turn:
+            store = self._store.at(path)
+            count = len(self.session.records)
+            if path.resolve() == self.path.resolve():
+                store.hold = self._store.hold
+            await asyncio.to_thread(_save, store, _still(self.session))
+            if store.hold is not self._store.hold:
+                self._store.hold.free()
+            self._store, self._saved, self.problem = store, count, ""
+            self.saved_at = datetime.now()
+        self.ask()
 
     async def flush(self) -> None:
         """Waits until all that happened is on disk, or one more try has failed."""
@@ -84,13 +89,15 @@ class Saver:
     async def _run(self) -> None:
         while self.dirty:
             await asyncio.sleep(PAINTED)
-            count = len(self.session.records)
-            try:
-                await asyncio.to_thread(_save, self._store, _still(self.session))
-            except PlacetError as error:
-                self.problem = str(error)
-                break
-            self._saved, self.problem, self.saved_at = count, "", datetime.now()
+            async with self._turn:
+                count = len(self.session.records)
+                try:
+                    await asyncio.to_thread(_save, self._store, _still(self.session))
+                except PlacetError as error:
+                    self.problem = str(error)
+                    asyncio.get_running_loop().call_later(AGAIN, self.ask)
+                    break
+                self._saved, self.problem, self.saved_at = count, "", datetime.now()
             self._changed()
         self._changed()
 

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from itertools import count
 
-from core.config import Defaults
+from msgspec import structs
+
+from core.config import Defaults, change_config, load_config
 from core.domain.candidate import Candidate, Case, Origin, Source
 from core.engine.protocol import (
     Align,
@@ -22,7 +24,7 @@ from core.engine.protocol import (
     Vitals,
 )
 from core.errors import PlacetError, Refused
-from core.session.events import ModelUsed
+from core.session.events import Failed, Kept, ModelUsed, Proposed, Revised, Undone
 from core.session.session import Session
 from core.watch import Advised, AnyNote, Dropped, Growing, Measured, Progress, Rewritten, Written
 from tui.flow.engine import EngineLike, Hear
@@ -57,6 +59,8 @@ class Work:
         """Why the worker or the models are not there."""
         self.hearing = False
         """Whether what changes now comes from the worker, and not from the operator."""
+        self._loaded = ("", "")
+        """The policy and the judge that were asked for by those names and came."""
         self._number = count(1)
 
     # Asking
@@ -72,18 +76,19 @@ class Work:
         if self.engine:
             await self.engine.stop()
 
-    def load(self, policy: str, judge: str) -> None:
-        """Asks for models."""
+    def load(self, policy: str, judge: str, chosen: dict[str, str] | None = None) -> None:
+        """Asks for models. Once they are there, those `chosen`, by role, become the defaults."""
         self.unasked = False
         self.wanted = (policy, judge)
         device, dtype = self.place
         job = self._job(Kind.LOAD)
+        job.chosen = chosen or {}
         self._submit(job, Load(job=job.id, policy=policy, judge=judge, device=device, dtype=dtype))
 
     def propose(self, many: int | None = None) -> None:
-        """Asks for candidates unlike those there are."""
+        """Asks for candidates unlike the latest that there are."""
         session = self._served()
-        job = self._job(Kind.PROPOSE, model=self._policy_name)
+        job = self._job(Kind.PROPOSE)
         self._submit(
             job,
             Propose(
@@ -91,8 +96,8 @@ class Work:
                 profile=session.state.profile,
                 scenario=session.state.scenario,
                 count=many or self.defaults.candidates,
-                seed=self.defaults.seed + len(session.candidates),
-                avoid=tuple(candidate.text for candidate in session.candidates.values())[-64:],
+                seed=self._seed(session),
+                avoid=_latest(session),
             ),
         )
 
@@ -106,20 +111,15 @@ class Work:
                 job=job.id,
                 profile=session.state.profile,
                 scenario=session.state.scenario,
-                seed=self.defaults.seed + len(session.candidates),
-                avoid=tuple(candidate.text for candidate in session.candidates.values())[-64:],
+                seed=self._seed(session),
+                avoid=_latest(session),
             ),
         )
 
     def judge(self, candidates: Sequence[str]) -> None:
         """Asks for a verdict on each candidate's current text."""
         session = self._served()
-        waiting = self.waiting_for(Kind.JUDGE)
-        found = [
-            session.candidates[name]
-            for name in candidates
-            if (name, session.candidates[name].current.digest) not in waiting
-        ]
+        found = [session.candidates[name] for name in candidates if not self.expects(name)]
         if not found:
             return
         job = self._job(Kind.JUDGE, found)
@@ -137,11 +137,13 @@ class Work:
         """Asks for a better text."""
         session = self._served()
         found = session.candidates[candidate]
-        if any(name == candidate for name, _ in self.waiting_for(Kind.ALIGN)):
+        if any(
+            job.kind is Kind.ALIGN and candidate in job.candidates for job in self.jobs.values()
+        ):
             told = f"{self.news.key_of('cancel')} cancels it."
             raise Refused(f"{candidate} is being re-aligned already", mend=told)
         verdict = session.verdict(candidate)
-        job = self._job(Kind.ALIGN, [found], model=self._policy_name)
+        job = self._job(Kind.ALIGN, [found])
         job.guidance = guidance
         case = Case(
             text=found.text,
@@ -156,7 +158,7 @@ class Work:
                 scenario=session.state.scenario,
                 cases=(case,),
                 rewrites=self.defaults.rewrites,
-                seed=self.defaults.seed + len(found.revisions),
+                seed=self._seed(session),
             ),
         )
 
@@ -199,14 +201,18 @@ class Work:
         """The job that brings a model, if there is one."""
         return next((job for job in self.jobs.values() if job.kind is Kind.PULL), None)
 
-    def waiting_for(self, kind: Kind) -> set[tuple[str, str]]:
-        """Candidate and digest of the text for every row a job of that kind is still about."""
-        return {
-            row
+    def expects(self, candidate: str) -> bool:
+        """Whether a verdict on its current text, under these values, may be on its way."""
+        session = self._served()
+        text, about = session.candidates[candidate].current.digest, _about(session)
+        return any(
+            job.about == about
+            and (
+                candidate in job.written.values()
+                or (candidate, text) in zip(job.candidates, job.texts, strict=True)
+            )
             for job in self.jobs.values()
-            if job.kind is kind
-            for row in zip(job.candidates, job.texts, strict=True)
-        }
+        )
 
     def busy_with(self, candidate: str) -> Kind | None:
         """What is being done about a candidate, if anything."""
@@ -247,6 +253,9 @@ class Work:
             self.news.changed(Change.WORK)
         elif isinstance(reply, Ready):
             self.models, self.trouble = reply.models, ""
+            if job := self.jobs.get(reply.job):
+                self._loaded = self.wanted
+                self._remember(job.chosen)
             if self.session:
                 self.session.use_models(reply.models)
             self.news.changed(Change.WORK)
@@ -273,7 +282,7 @@ class Work:
             job.drafts.pop(note.row, None)
             self.news.changed(Change.DRAFTS | Change.CANDIDATES)
         elif isinstance(note, Written):
-            self._written(session, job, note, Origin(Source.POLICY, job.model or self._policy_name))
+            self._written(session, job, note, Origin(Source.POLICY, self._policy_name))
         elif isinstance(note, Advised):
             self._written(session, job, note, note.origin)
         elif isinstance(note, Measured):
@@ -320,7 +329,7 @@ class Work:
             session.kept(name, why, job.guidance)
             self.news.say(f"{name} stays as it was: {why}", Tone.WARNING)
             return
-        session.realigned(name, note.text, job.model or self._policy_name, job.guidance)
+        session.realigned(name, note.text, self._policy_name, job.guidance)
         if note.judgement:
             session.judged(name, note.judgement)
         shows, undoes = self.news.key_of("difference"), self.news.key_of("undo")
@@ -334,6 +343,8 @@ class Work:
             self.news.say(f"Cancelled: {job.kind.value}. What was finished before is kept.")
         elif reply.notice:
             self.news.say(reply.notice, Tone.WARNING)
+            if self.session and job.kind in (Kind.PROPOSE, Kind.CONSULT):
+                self.session.failed(job.kind.name.lower(), reply.notice)
         elif job.kind is Kind.PULL:
             self.news.say(f"{job.model} is on this machine.")
             self._load_first()
@@ -346,8 +357,11 @@ class Work:
         told = reply.error.line
         if job is None or job.kind is Kind.LOAD or reply.gone:
             self.trouble = told
-        if job and job.kind is Kind.LOAD and not self.models:
-            self.unasked = True
+        if job and job.kind is Kind.LOAD:
+            if self.models:
+                self.wanted = self._loaded  # they go on serving
+            else:
+                self.unasked = True
         if job and self.session and job.kind is not Kind.PULL:
             for name in job.candidates:
                 if name in self.session.candidates:
@@ -367,8 +381,23 @@ class Work:
             candidates=[candidate.id for candidate in candidates],
             texts=[candidate.current.digest for candidate in candidates],
             standings=[candidate.standing for candidate in candidates],
+            about=_about(self.session) if self.session else ("", ""),
             model=model,
         )
+
+    def _seed(self, session: Session) -> int:
+        """Another for each attempt: of one that failed, or was taken back, more is expected."""
+        kinds = (Proposed, Revised, Kept, Failed, Undone)
+        return self.defaults.seed + sum(isinstance(one.event, kinds) for one in session.records)
+
+    def _remember(self, chosen: dict[str, str]) -> None:
+        """Keeps models as the defaults for the next start."""
+        if not chosen:
+            return
+        try:
+            change_config(defaults=structs.replace(load_config().defaults, **chosen))
+        except PlacetError as error:
+            self.news.say(f"Loaded, but not kept for the next start: {error.line}", Tone.WARNING)
 
     def _load_first(self) -> None:
         if self.unasked:
@@ -389,3 +418,12 @@ class Work:
         if self.session is None:
             raise Refused("there is no session open")
         return self.session
+
+
+def _about(session: Session) -> tuple[str, str]:
+    return session.state.profile.digest, session.state.scenario.digest
+
+
+def _latest(session: Session) -> tuple[str, ...]:
+    """The texts that new ones are not to repeat: more than these no model reads along."""
+    return tuple(candidate.text for candidate in session.candidates.values())[-64:]

@@ -42,7 +42,8 @@ class CandidateList(RowList[Row]):
     def header(self, width: int) -> Content:
         """What the columns are."""
         bars = 10 if width >= _WIDE else 6
-        told = f"    #    standing    risk    {'r·c':<{bars + 6}}action"
+        name = "id   " if width >= _WIDE else ""
+        told = f"    #    {name}standing    risk    {'r·c':<{bars + 6}}action"
         return Content.styled(fit(told, width), MUTED)
 
     def draw(self, row: Row, width: int, under_cursor: bool) -> Content:
@@ -71,7 +72,9 @@ class CandidateList(RowList[Row]):
                 f"{share(row.verdict.alignment):>3} ", bar(row.verdict.alignment, bars), "  "
             )
         speaker = _speaker(row.candidate)
-        start = mark + rank + moved + standing + pad(risk, 8) + scored
+        name = row.key if row.candidate and width >= _WIDE else ""
+        named = pad(Content.styled(cut(name, 4), MUTED), 5 if width >= _WIDE else 0)
+        start = mark + rank + moved + named + standing + pad(risk, 8) + scored
         room = width - start.cell_length
         text = speaker + row.text
         if row.candidate is None or row.doing == "re-aligning":  # show where it grows

@@ -16,6 +16,7 @@ from tui.flow.review import outcome
 from tui.literal import literal
 from tui.panes.candidates import CandidatesPane
 from tui.panes.values import title_of
+from tui.panes.verdicts import VerdictPane
 from tui.screens import going
 from tui.screens.workplace import Workplace
 
@@ -91,7 +92,7 @@ def approve(screen: Workplace) -> None:
     blind = review.hides(name)
     if to_do := review.what_to_do(name):
         key = screen.key_of("judge")
-        waits = review.work.busy_with(name) is not None
+        waits = review.work.expects(name)
         raise Refused(
             f"{name} can't be approved yet. {to_do}".rstrip("."),
             mend="" if waits else f"{key} has it judged.",
@@ -293,10 +294,14 @@ def _only_once(screen: Workplace, kind: Kind, told: str) -> None:
 
 def judge(screen: Workplace) -> None:
     """Has everything judged that needs it."""
-    many = screen.review.check()
-    screen.review.news.say(
-        f"Judging {many}." if many else "Every candidate that is open has a verdict that counts."
-    )
+    many, waits = screen.review.check(), screen.review.unjudged()
+    if many:
+        told = f"Judging {many}."
+    elif waits:
+        told = f"{waits} being judged already."
+    else:
+        told = "Every candidate that is open has a verdict that counts."
+    screen.review.news.say(told)
 
 
 def difference(screen: Workplace) -> None:
@@ -328,6 +333,8 @@ def raw(screen: Workplace) -> None:
     """Shows, or hides, what the judge gave."""
     screen.raw = not screen.raw
     screen.draw_verdict()
+    if screen.raw:  # it stands below all else
+        screen.call_after_refresh(screen.query_one(VerdictPane).action_last)
 
 
 def _in_view(screen: Workplace) -> Candidate:

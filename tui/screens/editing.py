@@ -5,7 +5,8 @@ import re
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,9 @@ async def add_value(screen: Workplace, value_id: str) -> None:
     known = screen.review.profile.weights
 
     def check(texts: dict[str, str]) -> str:
-        name = _id(texts["Name"])
+        if not texts["Name"].strip():
+            return "It needs a name."
+        name = _id(texts["Name"], known)
         if name in known:
             return f"There is a value {name} already."
         return _problem(name, texts["Statement"])
@@ -60,7 +63,9 @@ async def add_value(screen: Workplace, value_id: str) -> None:
         Edit("Add a value", {"Name": "", "Statement": ""}, short=("Name",), check=check)
     )
     if told:
-        screen.review.set_value(Value(id=_id(told["Name"]), statement=told["Statement"].strip()))
+        screen.review.set_value(
+            Value(id=_id(told["Name"], known), statement=told["Statement"].strip())
+        )
 
 
 async def remove_value(screen: Workplace, value_id: str) -> None:
@@ -162,21 +167,25 @@ async def external_editor(screen: Workplace) -> None:
         text = f"{_HOW}\n{scenario.goal}\n---\n{scenario.context}\n"
         before = _goal_and_context(text)
         path.write_text(text, encoding="utf-8")
+        ended: int | Exception
         try:
-            with screen.app.suspend():
-                done = subprocess.run([*shlex.split(command), str(path)], check=False)
+            with screen.app.suspend():  # an error that left this would leave the screen suspended
+                try:
+                    ended = subprocess.run([*shlex.split(command), str(path)]).returncode
+                except (OSError, ValueError) as error:
+                    ended = error
         except SuspendNotSupported:
             raise Refused(
                 "this terminal cannot hand over to an editor",
                 mend=f"{screen.key_of('scenario-edit')} edits here.",
             ) from None
-        except (OSError, ValueError) as error:
-            raise Refused(
-                f"the editor {command!r} does not start ({error})", mend="Set EDITOR to another."
-            ) from None
         screen.refresh(layout=True)
-        if done.returncode:
-            raise Refused(f"the editor ended with status {done.returncode}; nothing was changed")
+        if isinstance(ended, Exception):
+            raise Refused(
+                f"the editor {command!r} does not start ({ended})", mend="Set EDITOR to another."
+            )
+        if ended:
+            raise Refused(f"the editor ended with status {ended}; nothing was changed")
         now = _goal_and_context(read_text(path))
     if now != before:
         screen.review.set_scenario(goal=now[0], context=now[1])
@@ -236,8 +245,10 @@ def _profiles() -> list[Choice]:
     ]
 
 
-def _id(name: str) -> str:
-    return re.sub(r"[^a-z0-9_]+", "-", name.strip().lower()).strip("-")[:40]
+def _id(name: str, known: Collection[str]) -> str:
+    """The name as an id; where it has no letter or digit that may stand in one, a number."""
+    found = re.sub(r"[^a-z0-9_]+", "-", name.strip().lower()).strip("-")[:40]
+    return found or next(one for number in count(1) if (one := f"value-{number}") not in known)
 
 
 def _problem(value_id: str, statement: str) -> str:

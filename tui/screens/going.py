@@ -153,7 +153,8 @@ def speak_for(screen: Workplace) -> None:
     """Shows whom each agent speaks for, and what it says."""
     from tui.screens.speaking import SpeakingScreen
 
-    screen.app.push_screen(SpeakingScreen(screen.review.session, screen.key_of("agents")))
+    review = screen.review
+    screen.app.push_screen(SpeakingScreen(review.session, screen.key_of("agents"), review.hides))
 
 
 def laboratory(screen: Workplace) -> None:

@@ -3,15 +3,12 @@
 from collections.abc import Callable
 from typing import ClassVar
 
-import msgspec
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
 from textual.widgets import Static
 
-from core.config import change_config, load_config
-from core.errors import PlacetError
 from core.models import catalog
 from tui.bars import ActivityLine, stands
 from tui.draw import MUTED, bar
@@ -169,7 +166,7 @@ class ModelsScreen(Page[None]):
         self.query_one("#detail", Static).update(told)
 
     def action_use(self, role: str) -> None:
-        """Loads it for a role, and keeps that for the next start."""
+        """Loads it for a role; once it is there, it is kept for the next start."""
         row = self.query_one(ModelList).current
         if row is None:
             return
@@ -184,13 +181,7 @@ class ModelsScreen(Page[None]):
         chosen = dict.fromkeys(("policy", "judge") if role == "both" else (role,), row.name)
         # As they were asked for: once loaded, Placet's own models go by their parts' names.
         asked = dict(zip(("policy", "judge"), self._work.wanted, strict=True))
-        self._work.load(**(asked | chosen))
-        try:
-            defaults = msgspec.structs.replace(load_config().defaults, **chosen)
-            change_config(defaults=defaults)
-        except PlacetError as error:
-            self.say(Notice(f"Chosen, but not kept: {error}", Tone.WARNING))
-            return
+        self._work.load(**(asked | chosen), chosen=chosen)
         self.say(Notice(f"Loading {row.name} as {' and '.join(chosen)}."))
 
     def action_bring(self) -> None:

@@ -1,6 +1,6 @@
 """Whom each moral agent speaks for: its answer, what it is worth, and the synthesis beside them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
@@ -19,15 +19,22 @@ NARROW = 100
 """Cells below which the synthesis stands above the agents instead of beside them."""
 
 
+_BLIND = "its verdict is shown once it is decided"
+
+
 class SpeakingScreen(TextPage):
     """The last answer of each agent on the left, the last synthesis on the right."""
 
     HEADING = "Speak for"
 
-    def __init__(self, session: Session, ask_key: str) -> None:
+    def __init__(
+        self, session: Session, ask_key: str, hides: Callable[[str], bool] = lambda name: False
+    ) -> None:
+        """`hides` tells of which candidates the verdict is kept back."""
         super().__init__()
         self._session = session
         self._ask_key = ask_key
+        self._hides = hides
 
     def inside(self) -> ComposeResult:
         """Two columns, or one where there is little room."""
@@ -46,6 +53,7 @@ class SpeakingScreen(TextPage):
         """An agent a value, in the profile's order."""
         profile = self._session.state.profile
         found = {one.origin.name: one for one in self._from(Source.AGENT)}
+        asked = bool(found)
         parts: list[Content] = []
         for value in profile.values:
             said = found.get(value.id)
@@ -59,7 +67,10 @@ class SpeakingScreen(TextPage):
             elif value.weight == 0:
                 parts.append(Content.styled("off: nobody is asked to speak for it", MUTED))
             else:
-                parts.append(Content.styled(f"no answer yet; {self._ask_key} asks", MUTED))
+                none = (
+                    "none that could be used: {} asks again" if asked else "no answer yet; {} asks"
+                )
+                parts.append(Content.styled(none.format(self._ask_key), MUTED))
             parts.append(Content(""))
         return parts
 
@@ -72,7 +83,9 @@ class SpeakingScreen(TextPage):
         last = made[-1]
         parts = [title, literal(last.text), Content("")]
         verdict = self._session.verdict(last.id)
-        if verdict.stale or not verdict.scores:
+        if self._hides(last.id):
+            parts.append(Content.styled(f"{last.id}  {_BLIND}", MUTED))
+        elif verdict.stale or not verdict.scores:
             parts.append(Content.styled(f"{last.id}  without a verdict", MUTED))
         else:
             parts.append(Content(f"{last.id}  r·c {share(verdict.alignment)}"))
@@ -90,6 +103,8 @@ class SpeakingScreen(TextPage):
 
     def _worth(self, said: Candidate, value: str) -> Content:
         verdict = self._session.verdict(said.id)
+        if self._hides(said.id):
+            return Content.styled(f"{said.id}  {_BLIND}", MUTED)
         if verdict.stale or value not in verdict.scores:
             return Content.styled(f"{said.id}  without a verdict", MUTED)
         told = f"{said.id}  r {share(verdict.scores[value])}   r·c {share(verdict.alignment)}"

@@ -150,7 +150,8 @@ def keys(screen: Workplace) -> None:
     for key in found:
         told = screen.key_of(key.id)
         if told not in taken:
-            told = f"{told} {screen.key_of('next-pane')}" if key.id == "values" else told
+            if key.id == "values":
+                told = f"{told}-{screen.key_of('verdict')} {screen.key_of('next-pane')}"
             label = _SHORT.get(key.id, key.label)
             group = 0 if key.id in _WAY else 1
             items.append(Item(told, label, key.action, screen, key.tooltip, group))
