@@ -116,6 +116,8 @@ KEYS = (
     Key("statistics", "T", "do('statistics')", "statistics",
         "Decisions, agreement with the judge, Cohen's kappa, overrides, time", Place.REVIEW,
         group="file"),
+    Key("messages", "H", "do('messages')", "messages",
+        "What was said lately, in full", Place.REVIEW, group="file"),
     Key("laboratory", "G", "do('laboratory')", "games lab",
         "The moral games laboratory: tune a model on matrix games, and try it as the policy",
         Place.REVIEW, group="file"),

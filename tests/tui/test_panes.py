@@ -19,6 +19,7 @@ from core.watch import Growing
 from tests.tui.driving import Desk, desk, new
 from tests.tui.fake import judgement
 from tui.flow.incoming import read_candidates
+from tui.flow.news import Tone
 from tui.opening import Opened
 from tui.panes.candidates import CandidatesPane
 from tui.panes.values import ValuesPane, title_of
@@ -530,3 +531,16 @@ async def test_the_same_text_twice_in_a_file_is_one_candidate() -> None:
         twice = (HandedIn(text="Write."), HandedIn(text="Call."), HandedIn(text="Write."))
         assert on.review.take_in(twice) == 2
         assert [one.text for one in on.session.candidates.values()][-2:] == ["Write.", "Call."]
+
+
+async def test_what_was_said_can_be_read_in_full() -> None:
+    async with desk(size=(80, 24)) as on:
+        await on.press("H")
+        await on.until(lambda: "Nothing yet." in on.text() or on.review.news.said)
+        await on.press("escape")
+        on.review.news.say("First.")
+        on.review.news.say("It did not go well: " + "word " * 40 + "end", Tone.ERROR)
+        assert "end" not in on.text()
+        await on.press("H")
+        await on.until(lambda: "word end" in on.text())
+        assert on.text().index("It did") < on.text().index("First.")

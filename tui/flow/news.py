@@ -1,5 +1,6 @@
 """What changed, told to whoever draws it."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from enum import Enum, Flag, auto
 from typing import NamedTuple
@@ -44,6 +45,8 @@ class News:
         """The key that a binding of that name has; whoever draws knows."""
         self.last: Notice | None = None
         """The last notice, kept on the screen until the next."""
+        self.said: deque[Notice] = deque(maxlen=200)
+        """The latest notices, oldest first."""
 
     def subscribe(
         self, on_change: Callable[[Change], None], on_notice: Callable[[Notice], None]
@@ -72,6 +75,7 @@ class News:
     def say(self, text: str, tone: Tone = Tone.INFORMATION) -> None:
         """Tells the operator something."""
         self.last = Notice(text, tone)
+        self.said.append(self.last)
         for callback in tuple(self._on_notice):
             callback(self.last)
 

@@ -339,8 +339,11 @@ class Review:
     def take_in(self, texts: tuple[HandedIn, ...]) -> int:
         """Adds candidates that somebody handed in; gives how many were new."""
         known = {candidate.text for candidate in self.session.candidates.values()}
-        fresh = {text.text: text for text in reversed(texts) if text.text not in known}
-        for handed_in in reversed(fresh.values()):
+        fresh: dict[str, HandedIn] = {}
+        for text in texts:
+            if text.text not in known:
+                fresh.setdefault(text.text, text)
+        for handed_in in fresh.values():
             self.session.propose(handed_in.text, Origin(Source.HANDED_IN, handed_in.source))
         return len(fresh)
 

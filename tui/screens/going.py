@@ -4,11 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from textual.content import Content
+
 from core import library, paths
 from core.domain.scenario import Scenario
 from core.errors import Refused
 from core.session.store import Store
-from tui.dialogs import Ask, Choice, Confirm, Pick
+from tui.dialogs import Ask, Choice, Confirm, Pick, Show
+from tui.draw import MUTED
+from tui.flow.news import Tone
+from tui.literal import literal
 from tui.opening import Opened, new_session, session_file
 from tui.screens.opening import take_up
 from tui.screens.workplace import Workplace
@@ -149,6 +154,14 @@ def statistics(screen: Workplace) -> None:
     screen.app.push_screen(StatisticsScreen(screen.review.session))
 
 
+def messages(screen: Workplace) -> None:
+    """Shows what was said lately, the latest first: one line has seldom room for all."""
+    marks = {Tone.INFORMATION: MUTED, Tone.WARNING: "$text-warning", Tone.ERROR: "$text-error"}
+    told = [literal(one.text, marks[one.tone]) for one in reversed(screen.review.news.said)]
+    shown = told or [Content.styled("Nothing yet.", MUTED)]
+    screen.app.push_screen(Show("What was said", *shown))
+
+
 def speak_for(screen: Workplace) -> None:
     """Shows whom each agent speaks for, and what it says."""
     from tui.screens.speaking import SpeakingScreen
@@ -181,6 +194,7 @@ DO: dict[str, Callable[[Workplace], None]] = {
     "models": models,
     "statistics": statistics,
     "speak_for": speak_for,
+    "messages": messages,
     "laboratory": laboratory,
     "help": help_,
 }
