@@ -51,7 +51,7 @@ class AggregatorConfig:
     prompts_per_step: Count = 8
     replies_per_prompt: Count = 4
     max_tokens: Count = 40
-    closeness: Rate = 1.0
+    closeness: Rate = 0.6
     """Weight of closeness to the person's answer (Jaccard, of words) beside `r·c`."""
     ppo: PpoConfig = field(
         default_factory=lambda: PpoConfig(
