@@ -46,6 +46,7 @@ async def picture(name: str, size: tuple[int, int], theme: str, scenario: str, k
         await pilot.pause(1.0)
         svg = app.export_screenshot(title="placet")
         (HERE / f"{name}.svg").write_text(svg, "utf-8")
+        await app.work.stop()
 
 
 def main() -> None:
