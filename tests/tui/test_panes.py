@@ -544,3 +544,15 @@ async def test_what_was_said_can_be_read_in_full() -> None:
         await on.press("H")
         await on.until(lambda: "word end" in on.text())
         assert on.text().index("It did") < on.text().index("First.")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (140, 40)])
+async def test_the_columns_stand_below_their_heads(size: tuple[int, int]) -> None:
+    async with desk(size=size) as on:
+        await on.propose()
+        lines = on.text().splitlines()
+        place = next(n for n, line in enumerate(lines) if "#    " in line and "standing" in line)
+        head, row = lines[place], lines[place + 1]
+        for name, first in (("standing", "to decide"), ("action", on.review.rows()[0].text[:5])):
+            assert head.index(name) == row.index(first)
+        assert (" id " in head) is (on.review.rows()[0].key in row.split()) is (size[0] > 100)

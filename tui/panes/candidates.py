@@ -72,8 +72,9 @@ class CandidateList(RowList[Row]):
                 f"{share(row.verdict.alignment):>3} ", bar(row.verdict.alignment, bars), "  "
             )
         speaker = _speaker(row.candidate)
-        name = row.key if row.candidate and width >= _WIDE else ""
-        named = pad(Content.styled(cut(name, 4), MUTED), 5 if width >= _WIDE else 0)
+        named = Content("")
+        if width >= _WIDE:
+            named = pad(Content.styled(row.key if row.candidate else "", MUTED), 5)
         start = mark + rank + moved + named + standing + pad(risk, 8) + scored
         room = width - start.cell_length
         text = speaker + row.text
