@@ -7,6 +7,7 @@ from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("TQDM_DISABLE", "1")  # read where tqdm is imported: bars are our own
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # waiting threads soon leave the cores to others
 
 import torch
