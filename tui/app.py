@@ -77,7 +77,7 @@ class PlacetApp(App[int]):
         self.theme = self.config.theme if known else DARK.name
         if self.config.theme and not known:
             self.work.news.warn(
-                [f"there is no theme {self.config.theme!r}; ^p lists those there are"]
+                [f"there is no theme {self.config.theme!r}; the palette lists those there are"]
             )
         if isinstance(opened, Opened):
             self._take(opened)
@@ -173,6 +173,8 @@ class PlacetApp(App[int]):
 
     async def action_quit(self) -> None:
         """Leaves, if what happened is on disk; else asks first. Asked twice, it leaves."""
+        if isinstance(self.screen, ReviewScreen) and self.screen.asking:
+            return  # typed ahead of a dialog that is on its way
         saver = self.review.saver if self._opened else None
         if saver:
             await saver.flush()

@@ -115,8 +115,8 @@ class Dialog(ModalScreen[T]):
         return key_of(self.app, "close")
 
     def dismiss(self, result: T | None = None) -> AwaitComplete:
-        """Answers, once: of two keys that came together the second is for nobody."""
-        if self._answered:
+        """Answers, once, and only on top: of two keys that come together the second is nobody's."""
+        if self._answered or not self.is_current:
             return AwaitComplete()
         self._answered = True
         return super().dismiss(result)

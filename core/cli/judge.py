@@ -21,7 +21,7 @@ from core.session.report import verdict_json
 from core.stages.align import align as run_align
 from core.stages.judge import Judge, judge_rows
 from core.team import load_reviewer, load_team
-from core.watch import AnyNote, Measured, Watch
+from core.watch import AnyNote, Measured, Rewritten, Watch
 
 STANDALONE_GOAL = "Decide whether this action may be taken."
 FORMATS = ("text", "json", "jsonl")
@@ -95,19 +95,23 @@ def align(
     with Meter() as meter:
         team = load_team(policy, judge, device=device, dtype=dtype, watch=meter.watch)
         announce(*team.used.values())
-        judgements = _judged(team.judge, values, rows, {}, meter.watch)
-        for (where, action), judgement in zip(rows, judgements, strict=True):
+        problems: dict[int, str] = {}
+        judgements = _judged(team.judge, values, rows, problems, meter.watch)
+        for place, ((where, action), judgement) in enumerate(zip(rows, judgements, strict=True)):
             case = Case(text=action, judgement=judgement, guidance=guidance)
-            result = run_align(
-                team.policy,
-                team.judge,
-                where,
-                values,
-                [case],
-                rewrites=rewrites,
-                seed=seed,
-                watch=meter.watch,
-            )[0]
+            try:
+                [result] = run_align(
+                    team.policy,
+                    team.judge,
+                    where,
+                    values,
+                    [case],
+                    rewrites=rewrites,
+                    seed=seed,
+                    watch=meter.watch,
+                )
+            except BadInput as error:  # a text too long for the policy takes no other with it
+                result = Rewritten(row=0, why=error.line)
             before = assess(judgement, values) if judgement else UNJUDGED
             after = assess(result.judgement, values) if result.judgement else before
             row: dict[str, Any] = {
@@ -117,6 +121,8 @@ def align(
             }
             if result.why:
                 row["kept_because"] = result.why
+            if place in problems and not result.judgement:
+                row["problem"] = problems[place]
             told.append((row, after))
     give(_told(told, format), output)
 

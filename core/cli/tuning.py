@@ -92,9 +92,16 @@ def _settings(
     base = catalog.locate(model)
     if not base.is_dir():
         raise BadInput("only a model's folder can learn", where=str(base))
+    if catalog.adapter_of(model):
+        raise BadInput(
+            "a model with an adapter on it cannot learn",
+            where=model,
+            mend="Name the model below it.",
+        )
     from core.games.tune import usual
     from core.models.manifest import weights_digest
 
+    learning = usual(base)
     try:
         return run.RunSettings(
             game=load_game(game, warn),
@@ -106,7 +113,7 @@ def _settings(
             switch_at=switch_at,
             model=model,
             digest=weights_digest(base),
-            learning=usual(base),
+            learning=learning,
         )
     except ValueError as error:
         raise BadInput(str(error), where="--switch-at") from None

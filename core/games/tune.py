@@ -96,8 +96,15 @@ def tune(
 
 def usual(base: Path) -> dict[str, str | int | float | bool]:
     """What a run on the model in `base` learns by: adapters on the upper half of its layers."""
-    config = json.loads(read_text(base / "config.json"))
-    return {**LEARNING, "first_layer": int(config["num_hidden_layers"]) // 2}
+    file = base / "config.json"
+    try:
+        layers = int(json.loads(read_text(file))["num_hidden_layers"])
+    except (ValueError, KeyError, TypeError):
+        raise BadInput(
+            "this model cannot learn: it does not say how many layers it has",
+            where=f"{file}: num_hidden_layers",
+        ) from None
+    return {**LEARNING, "first_layer": layers // 2}
 
 
 def learning(settings: run.RunSettings, threads: int = 1) -> PpoConfig:

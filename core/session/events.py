@@ -104,6 +104,8 @@ class Kept(Event, frozen=True, kw_only=True, tag="kept"):
     candidate: str
     why: str
     guidance: str = ""
+    text: str = ""
+    """The digest of the candidate's text at that time."""
 
 
 class Approved(Event, frozen=True, kw_only=True, tag="approved"):

@@ -146,7 +146,8 @@ class Session:
     def kept(self, candidate: str, why: str, guidance: str = "") -> None:
         """Takes in that re-aligning left the text as it was."""
         told, asked = storable(why), storable(guidance)
-        self._post(Kept(candidate=self._known(candidate).id, why=told, guidance=asked))
+        text = self._known(candidate).current.digest
+        self._post(Kept(candidate=candidate, why=told, guidance=asked, text=text))
 
     def choose(self, candidate: str, why: str, timings: Mapping[str, float] | None = None) -> None:
         """Settles on a plan; an empty `candidate` says that nothing was acceptable."""

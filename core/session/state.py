@@ -136,12 +136,11 @@ class State:
         elif isinstance(event, Noted):
             notes = (*self.candidates[event.candidate].notes, event.text)
             self._change(event.candidate, notes=notes)
-        elif isinstance(event, Kept):
-            self._change(event.candidate, trouble=event.why)
-        elif isinstance(event, Failed):
+        elif isinstance(event, Kept | Failed):
+            told = event.why if isinstance(event, Kept) else event.problem
             now = self.candidates[event.candidate].current.digest
-            if event.text in ("", now):  # an edit that failed may be taken back
-                self._change(event.candidate, trouble=event.problem)
+            if event.text in ("", now):  # an edit that it was about may be taken back
+                self._change(event.candidate, trouble=told)
 
     def _change(self, candidate: str, **fields: object) -> None:
         self.candidates[candidate] = msgspec.structs.replace(self.candidates[candidate], **fields)

@@ -66,7 +66,7 @@ class AgentConfig:
             alpha=16,
             rate=4e-4,
             rate_left=0.1,
-            kl_coefficient=0.005,  # rewards lie about 0 to 1
+            kl_coefficient=0.005,  # rewards lie about 0 to 3
             kl_target=12.0,
             kl_stop=60.0,
             row_length=200,  # a question with its answers: attention grows with the row's square

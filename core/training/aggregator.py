@@ -21,12 +21,14 @@ from core.stages import prompts
 from core.training.agents import Scorer, sentence_ends
 from core.training.data import hashed_share
 from core.training.ppo import Figures, Ppo, PpoConfig
+from core.training.ppo_run import LAST as PPO_LAST
 from core.training.ppo_run import train as reinforce
 from core.training.questions import Question
 from core.training.replies import Sample, prompt_tokens, sample
 from core.training.samplers import PromptSampler
 from core.training.serving import ServingReward, Wanted
 from core.training.settings import Count, Rate
+from core.training.sft import LAST as SFT_LAST
 from core.training.sft import Held, SftConfig, Trainer, learn
 from core.training.steps import Report
 from core.training.writer import Writer
@@ -166,6 +168,9 @@ def train(
     it up. `limit` bounds the steps of an epoch. With `resume` it goes on from the last checkpoint.
     """
     settings = config.sft
+    if not resume:
+        for left in (out / PPO_LAST, out / TAUGHT / "checkpoints" / SFT_LAST):
+            left.unlink(missing_ok=True)  # an earlier training's are not to be taken up later
     asked = chosen(questions, config.questions, settings.seed)
     said = answers([one.text for one in asked])
     tokenizer = AutoTokenizer.from_pretrained(base)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from core.domain.danger import Danger
+from core.errors import BadInput
 from core.models.judge_model import JudgeModel
 from core.training import measure
 from core.training.answers import (
@@ -221,13 +222,14 @@ def labelled_rows(
     threshold = float(card["thresholds"]["respect"])
     violation = float(card["thresholds"]["violation"])
     cases = [case for _, _, case in named]
+    if not decided(found):
+        raise BadInput("no row keeps its value or breaks it: there is nothing to measure by")
     table = value_rows(name, found, threshold, violation)
     for rival in rivals:
         table += rival_rows(name, rival, cases, found)
     for domain in sorted({answer.domain for answer in found} - {""}):
-        table.append(
-            _auroc_row(f"{name}: {domain}", decided([a for a in found if a.domain == domain]))
-        )
+        if clear := decided([a for a in found if a.domain == domain]):
+            table.append(_auroc_row(f"{name}: {domain}", clear))
     if all(act.harm is not None for case in cases for act in case.acts):
         table += risk_rows(name, whole_actions(cases, found), card)
     return table

@@ -247,6 +247,8 @@ def train(
         trainer.begin_from(begin)
     tokenize = load_tokenize(base)
     folder = out / "checkpoints"
+    if not resume:
+        (folder / "last.pt").unlink(missing_ok=True)  # an earlier training's
     at_stage, at_step = (
         trainer.restore(folder / "last.pt") if resume and (folder / "last.pt").exists() else (0, 0)
     )

@@ -57,6 +57,8 @@ def train(
             sampler.restore(saved["sampler"])
             first = int(saved["step"])
     if main:
+        if not resume:
+            (out / LAST).unlink(missing_ok=True)  # an earlier run's is not to be taken up later
         write_whole(out / SETTINGS, dump_toml(asdict(config)))
         cut_lines(out / LOG, first)
     done = first

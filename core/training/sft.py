@@ -220,6 +220,9 @@ def learn(
     """
     config = trainer.config
     epoch, first, looks = 0, 0, list[Held]()
+    if not resume:
+        for name in (LAST, BEST):  # an earlier training's are not to be taken up later
+            (folder / name).unlink(missing_ok=True)
     if resume and (folder / LAST).exists():
         epoch, first, looks = trainer.restore(folder / LAST)
     while epoch < config.epochs and not _stale(looks, config.patience):

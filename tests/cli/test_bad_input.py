@@ -1,5 +1,6 @@
 """Whatever fails, fails closed, and names the file, the field and the mend."""
 
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -177,6 +178,20 @@ def test_a_link_stays_one_and_a_pipe_is_written_into(placet: Placet, tmp_path: P
     assert (tmp_path / "link").is_symlink() and "risk" in (tmp_path / "file").read_text()
     assert b"risk" in os.read(reader, 9_999) and (tmp_path / "pipe").is_fifo()
     os.close(reader)
+
+
+def test_one_text_too_long_for_the_policy_takes_no_other_with_it(
+    placet: Placet, tiny_gpt2: Path
+) -> None:
+    texts = ["Write to them.", "Write to the bakers. " * 900]
+    rows = "".join(json.dumps({"text": text}) + "\n" for text in texts).encode()
+
+    ran = placet("align", "--policy", tiny_gpt2, "--judge", "echo", "--format", "jsonl", stdin=rows)
+
+    assert ran.status == 0, ran.err
+    first, second = map(json.loads, ran.out.splitlines())
+    assert "tokens; tiny-gpt2 reads at most" in second["kept_because"]
+    assert second["text"] == texts[1] and "risk" in first
 
 
 def test_judging_needs_no_policy(placet: Placet) -> None:

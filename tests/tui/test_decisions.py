@@ -397,7 +397,7 @@ async def test_a_dialog_answers_once_though_two_keys_come_at_once() -> None:
             for _ in range(2):
                 on.app.post_message(events.Key("enter", None))
             await on.closed()
-            await on.pilot.pause()
+            await on.settle()
             assert on.app.screen is on.screen
         notes = [note for one in on.session.candidates.values() for note in one.notes]
         assert notes == ["abc"]
@@ -409,3 +409,68 @@ async def test_who_asks_twice_to_leave_leaves_once() -> None:
         on.app.post_message(events.Key("q", None))
         await on.until(lambda: on.engine.stopped)
     assert on.app.return_code == 0
+
+
+async def test_what_came_while_another_screen_was_in_view_has_to_be_seen_first() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(LOW)
+        await on.press("T")
+        await on.until(lambda: on.app.screen is not on.screen)
+        on.clock.forward(2)
+        await on.press("escape")
+        await on.until(lambda: on.app.screen is on.screen)
+        await on.press("a")
+        assert on.standing(LOW) is Standing.PENDING
+        await on.settle()
+        await on.press("a")
+        assert on.standing(LOW) is Standing.APPROVED
+
+
+async def test_a_newer_version_takes_the_place_of_an_older_difference() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(LOW)
+        on.review.edit(LOW, "Write to them once.")
+        await on.settle()
+        await on.press("d")
+        assert on.screen.compare == (0, 1)
+        on.review.edit(LOW, "Write to them twice.")
+        await on.settle()
+        assert on.screen.compare == (1, 2) and "twice" in on.text()
+
+
+async def test_an_edit_in_the_midst_of_proposing_is_judged() -> None:
+    async with desk(auto=False) as on:
+        await on.press("g")
+        task = on.engine.last(Propose)
+        on.engine.said(task, Written(row=0, text="Write to them."))
+        name = next(iter(on.session.candidates))
+        assert on.review.check() == 0  # it is on its way
+        on.review.edit(name, "Write to them once.")
+        asked = on.engine.last(Judge)
+        assert isinstance(asked, Judge) and asked.texts == ("Write to them once.",)
+
+
+async def test_what_is_typed_ahead_of_a_dialog_does_not_end_the_program() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(LOW)
+        on.app.post_message(events.Key("x", None))
+        on.app.post_message(events.Key("q", "q"))
+        await on.answered()
+        await on.pilot.pause()
+        assert not on.engine.stopped
+
+
+async def test_a_decision_after_its_verdict_was_shown_is_not_blind() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.press("b")
+        await on.go_to(LOW)
+        await on.press("a")
+        on.clock.forward(2)
+        on.review.defer(LOW)
+        assert not on.review.hides(LOW)
+        on.review.edit(LOW, "Another text.")
+        assert on.review.hides(LOW)

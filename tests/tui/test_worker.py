@@ -540,3 +540,33 @@ async def test_each_attempt_draws_anew_though_nothing_came_of_the_last() -> None
         second = on.engine.last(Propose)
         assert isinstance(first, Propose) and isinstance(second, Propose)
         assert first.seed != second.seed
+
+
+@pytest.mark.parametrize("path", ["~nobody-here/x.toml", "x" * 300 + ".toml"])
+async def test_a_path_that_cannot_be_one_is_told_of(path: str) -> None:
+    async with desk() as on:
+        await on.press("ctrl+s")
+        await on.answered()
+        on.app.screen.query_one("#line", Input).value = path
+        await on.press("enter")
+        await on.closed()
+        await on.until(lambda: "cannot be" in on.said)
+        assert on.app.screen is on.screen
+
+
+async def test_a_link_that_leads_nowhere_among_the_sessions_ends_nothing(home: Path) -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.until(lambda: not on.review.saver.dirty)
+        (on.review.saver.path.parent / "x.toml").symlink_to("/nowhere")
+        await on.press("S")
+        await on.until(lambda: "open here" in on.text())
+
+
+async def test_a_judgement_is_not_awaited_of_a_session_that_was_left() -> None:
+    async with desk(auto=False) as on:
+        on.session.propose("Write to them.", Origin(Source.HANDED_IN, "a"))
+        on.review.check()
+        on.review.work.leave()
+        assert not on.review.work.expects(on.session, "c1")
+        assert "no verdict" in on.review.what_to_do("c1")

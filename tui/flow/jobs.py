@@ -40,6 +40,8 @@ class Job:
     progress: Progress | None = None
     model: str = ""
     """What a pull brings."""
+    pair: tuple[str, str] = ("", "")
+    """The policy and the judge that a load asks for."""
     chosen: dict[str, str] = field(default_factory=dict)
     """By role, the models that become the defaults once a load has succeeded."""
     cancelling: bool = False

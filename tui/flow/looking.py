@@ -37,6 +37,10 @@ class Looking:
         if (item, shows) != self._shown:
             self._shown, self._since = (item, shows), now
 
+    def back(self) -> None:
+        """Something else was in view until now: what changed meanwhile was not seen."""
+        self._since = self.clock()
+
     def settled(self) -> bool:
         """Whether the item has been there, as it is, for long enough to decide on it."""
         return self.clock() - self._since >= SETTLE

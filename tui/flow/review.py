@@ -78,7 +78,8 @@ class Review:
         self.order = Order.RANK
         self.needle = ""
         self.saver = Saver(session, store, lambda: self.news.changed(Change.SAVING))
-        self._seen: set[str] = set()
+        self._seen: set[tuple[str, str]] = set()
+        """Candidates, with the digest of their text, whose verdict was shown before a decision."""
         self._before: dict[str, int] = {}
         self._stuck: tuple[object, list[str]] = (None, [])
         if resumed:
@@ -127,12 +128,20 @@ class Review:
     def hides(self, name: str) -> bool:
         """Whether the verdict on a candidate is kept back until there is a decision."""
         found = self.candidate(name)
-        return bool(self.blind and found and not found.standing.decided and name not in self._seen)
+        return bool(
+            self.blind
+            and found
+            and not found.standing.decided
+            and self._as_now(name) not in self._seen
+        )
 
     def reveal(self, name: str) -> None:
         """Shows a verdict that was kept back. From here on the decision is not blind."""
-        self._seen.add(name)
+        self._seen.add(self._as_now(name))
         self.news.changed(Change.CANDIDATES)
+
+    def _as_now(self, name: str) -> tuple[str, str]:
+        return name, self.session.candidates[name].current.digest
 
     def rows(self) -> Rows:
         """The candidates as they are to be listed."""
@@ -199,7 +208,7 @@ class Review:
                 for name, candidate in self.session.candidates.items()
                 if not candidate.standing.decided
                 and self.session.state.order(name)[0] == Risk.UNJUDGED.order
-                and not self.work.expects(name)
+                and not self.work.expects(self.session, name)
             ]
             self._stuck = (known, found)
         return self._stuck[1]
@@ -207,7 +216,7 @@ class Review:
     def what_to_do(self, name: str) -> str:
         """What has to happen before a candidate can be approved; empty where it can be."""
         verdict = self.session.verdict(name)
-        if verdict.risk is Risk.UNJUDGED and self.work.expects(name):
+        if verdict.risk is Risk.UNJUDGED and self.work.expects(self.session, name):
             return "It is being judged; its verdict is on its way."
         if verdict.stale:
             return "The verdict is stale: text, values or scenario have changed since."
@@ -239,7 +248,7 @@ class Review:
         name = str(getattr(record.event, "candidate", ""))
         told = _TOLD.get(kind, kind).format(name)
         if isinstance(record.event, Approved | Rejected):
-            self._seen.add(name)
+            self._seen.add(self._as_now(name))
         self.news.say(f"Undone: {told}. The log keeps both.")
 
     def note(self, text: str, name: str) -> None:
@@ -285,7 +294,8 @@ class Review:
 
     def _decided(self, name: str, what: str, reason: str) -> None:
         self.looking.decided(name)
-        self._seen.discard(name)
+        if self.session.candidates[name].standing.decided:
+            self._seen.add(self._as_now(name))  # it is shown from here on
         told = f" “{reason}”" if reason else ""
         self.news.say(f"{what} {name}.{told} {self.news.key_of('undo')} takes it back.")
 
@@ -383,7 +393,6 @@ class Review:
     def toggle_blind(self) -> None:
         """Switches blind mode."""
         self.blind = not self.blind
-        self._seen.clear()
         self.news.changed(Change.ALL)
         if self.blind:
             self.news.say("Blind mode: verdicts and ranks stay hidden until you have decided.")

@@ -33,6 +33,7 @@ class Saver:
         self._saved = 0
         self._task: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
+        self._again: asyncio.TimerHandle | None = None
 
     @property
     def path(self) -> Path:
@@ -82,8 +83,15 @@ class Saver:
         if self.dirty:
             await self._run()
 
+    def _try_again(self) -> None:
+        if self._again:
+            self._again.cancel()
+        self._again = asyncio.get_running_loop().call_later(AGAIN, self.ask)
+
     def free(self) -> None:
         """Lets others have the file."""
+        if self._again:
+            self._again.cancel()
         self._store.hold.free()
 
     async def _run(self) -> None:
@@ -95,7 +103,7 @@ class Saver:
                     await asyncio.to_thread(_save, self._store, _still(self.session))
                 except PlacetError as error:
                     self.problem = str(error)
-                    asyncio.get_running_loop().call_later(AGAIN, self.ask)
+                    self._try_again()
                     break
                 self._saved, self.problem, self.saved_at = count, "", datetime.now()
             self._changed()

@@ -82,7 +82,7 @@ class Work:
         self.wanted = (policy, judge)
         device, dtype = self.place
         job = self._job(Kind.LOAD)
-        job.chosen = chosen or {}
+        job.chosen, job.pair = chosen or {}, self.wanted
         self._submit(job, Load(job=job.id, policy=policy, judge=judge, device=device, dtype=dtype))
 
     def propose(self, many: int | None = None) -> None:
@@ -119,7 +119,7 @@ class Work:
     def judge(self, candidates: Sequence[str]) -> None:
         """Asks for a verdict on each candidate's current text."""
         session = self._served()
-        found = [session.candidates[name] for name in candidates if not self.expects(name)]
+        found = [session.candidates[name] for name in candidates if not self.expects(session, name)]
         if not found:
             return
         job = self._job(Kind.JUDGE, found)
@@ -173,6 +173,12 @@ class Work:
         self._cancel(found)
         return bool(found)
 
+    def stop_pulling(self) -> bool:
+        """Cancels the bringing of a model; gives whether one was being brought."""
+        found = [job for job in self.jobs.values() if job.kind is Kind.PULL]
+        self._cancel(found)
+        return bool(found)
+
     def leave(self) -> None:
         """Cancels what was asked about the session and forgets it; what still comes is dropped.
 
@@ -201,15 +207,20 @@ class Work:
         """The job that brings a model, if there is one."""
         return next((job for job in self.jobs.values() if job.kind is Kind.PULL), None)
 
-    def expects(self, candidate: str) -> bool:
-        """Whether a verdict on its current text, under these values, may be on its way."""
-        session = self._served()
-        text, about = session.candidates[candidate].current.digest, _about(session)
+    def expects(self, session: Session, candidate: str) -> bool:
+        """Whether a verdict on its current text, under these values, is on its way."""
+        found = session.candidates.get(candidate)
+        if session is not self.session or found is None:
+            return False
+        text, about = found.current.digest, _about(session)
         return any(
             job.about == about
             and (
-                candidate in job.written.values()
-                or (candidate, text) in zip(job.candidates, job.texts, strict=True)
+                (candidate in job.written.values() and text == found.revisions[0].digest)
+                or (
+                    job.kind is Kind.JUDGE
+                    and (candidate, text) in zip(job.candidates, job.texts, strict=True)
+                )
             )
             for job in self.jobs.values()
         )
@@ -253,8 +264,8 @@ class Work:
             self.news.changed(Change.WORK)
         elif isinstance(reply, Ready):
             self.models, self.trouble = reply.models, ""
-            if job := self.jobs.get(reply.job):
-                self._loaded = self.wanted
+            if (job := self.jobs.get(reply.job)) and job.kind is Kind.LOAD:
+                self._loaded = job.pair
                 self._remember(job.chosen)
             if self.session:
                 self.session.use_models(reply.models)
@@ -359,7 +370,8 @@ class Work:
             self.trouble = told
         if job and job.kind is Kind.LOAD:
             if self.models:
-                self.wanted = self._loaded  # they go on serving
+                if self.wanted == job.pair:
+                    self.wanted = self._loaded  # they go on serving
             else:
                 self.unasked = True
         if job and self.session and job.kind is not Kind.PULL:

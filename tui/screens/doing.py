@@ -92,7 +92,7 @@ def approve(screen: Workplace) -> None:
     blind = review.hides(name)
     if to_do := review.what_to_do(name):
         key = screen.key_of("judge")
-        waits = review.work.expects(name)
+        waits = review.work.expects(review.session, name)
         raise Refused(
             f"{name} can't be approved yet. {to_do}".rstrip("."),
             mend="" if waits else f"{key} has it judged.",

@@ -195,5 +195,5 @@ class ModelsScreen(Page[None]):
 
     def action_stop(self) -> None:
         """Cancels what runs."""
-        if not self._work.cancel():
-            self.say(Notice("Nothing is running."))
+        if not self._work.stop_pulling():
+            self.say(Notice("Nothing is being brought."))

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult, SystemCommand
+from textual.await_complete import AwaitComplete
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
@@ -70,6 +71,10 @@ class Page(Screen[T]):
     def say(self, notice: Notice | None) -> None:
         """Shows a line at the bottom."""
         self.query_one(ActivityLine).saying(notice, Content(""))
+
+    def dismiss(self, result: T | None = None) -> AwaitComplete:
+        """Leaves, unless something stands above it: that would be closed in its place."""
+        return super().dismiss(result) if self.is_current else AwaitComplete()
 
     def action_back(self) -> None:
         """Goes back."""

@@ -128,8 +128,9 @@ class ReviewScreen(Workplace):
         shows = (found.current.digest, hidden, verdict.risk, verdict.recommendation, verdict.stale)
         review.looking.at(name, shows)
         many = len(found.revisions)
-        if self.compare and (many < 2 or max(self.compare) >= many):
+        if self.compare and self._versions != (name, many):  # a newer one would not be seen
             self.compare = (many - 2, many - 1) if many > 1 else None
+        self._versions = (name, many)
         known = (name, review.profile, len(review.session.records))
         busy = review.work.busy_with(name)
         pane.show(
@@ -236,6 +237,10 @@ class ReviewScreen(Workplace):
             if self.focused and self.query_one(f"#{name}") in self.focused.ancestors_with_self:
                 self._at_pane(name)
         telling.bars(self)
+
+    def on_screen_resume(self) -> None:
+        """It is in view again."""
+        self.review.looking.back()
 
     def on_resize(self) -> None:
         """Widths have changed."""

@@ -65,6 +65,13 @@ class SessionList(RowList[Path]):
         return Content.styled("  No sessions yet: one is kept as soon as something happens.", MUTED)
 
 
+def _written_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # a link that leads nowhere
+        return 0.0
+
+
 class SessionsScreen(Page[str | None]):
     """What was decided before."""
 
@@ -83,9 +90,7 @@ class SessionsScreen(Page[str | None]):
 
     def on_mount(self) -> None:
         """The newest first."""
-        found = sorted(
-            paths.sessions().glob("*.toml"), key=lambda path: path.stat().st_mtime, reverse=True
-        )
+        found = sorted(paths.sessions().glob("*.toml"), key=_written_at, reverse=True)
         self.query_one(SessionList).show(found)
         self._detail()
 

@@ -67,9 +67,7 @@ class SpeakingScreen(TextPage):
             elif value.weight == 0:
                 parts.append(Content.styled("off: nobody is asked to speak for it", MUTED))
             else:
-                none = (
-                    "none that could be used: {} asks again" if asked else "no answer yet; {} asks"
-                )
+                none = "no answer; {} asks again" if asked else "no answer yet; {} asks"
                 parts.append(Content.styled(none.format(self._ask_key), MUTED))
             parts.append(Content(""))
         return parts

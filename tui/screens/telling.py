@@ -82,10 +82,10 @@ def _banner(screen: Workplace) -> None:
     banner = screen.query_one("#banner", Static)
     told, error = Content(""), False
     if review.saver.problem:
-        told = Content("! Not saved: ") + literal(review.saver.problem, one_line=True)
-        told += Content(f"  {screen.key_of('save-as')} saves elsewhere.")
         if review.work.echo:
-            told += Content("\n! echo is at work: its texts and verdicts mean nothing.")
+            told = Content("! echo is at work: its texts and verdicts mean nothing.\n")
+        key = f"{screen.key_of('save-as')} saves elsewhere. "
+        told += Content(f"! Not saved: {key}") + literal(review.saver.problem, one_line=True)
         error = True
     elif review.work.trouble and not review.work.jobs:
         told = literal(cut(f"! {review.work.trouble}", 2 * screen.size.width - 16).rstrip())

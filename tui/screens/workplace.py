@@ -5,7 +5,7 @@ from typing import Any
 
 from textual.content import Content
 
-from core.errors import PlacetError
+from core.errors import PlacetError, reason
 from tui.draw import press
 from tui.flow.news import Change, Tone
 from tui.flow.review import Review
@@ -25,6 +25,8 @@ class Workplace(Layout):
         """Whether what the judge gave is shown word for word."""
         self.drafts: dict[str, Any] = {}
         """What was typed into dialogs and not sent, by dialog and candidate."""
+        self._versions = ("", 0)
+        """The candidate drawn last, and how many versions it had."""
         self.asking = False
         """Whether a question is being put, or acted on: no other begins until that is over."""
 
@@ -40,6 +42,8 @@ class Workplace(Layout):
                 await what
             except PlacetError as error:
                 self.refused(error)
+            except (OSError, RuntimeError) as error:  # of a path that was typed, as a rule
+                self.refused(PlacetError(f"that cannot be done ({reason(error)})"))
             finally:
                 self.asking = False
 
