@@ -40,7 +40,7 @@ def evaluate(
 ) -> None:
     """Both regrets and action types of tuned models, exact and over 50 sampled decisions.
 
-    Runs that differ in their seed only are told together, with 95 % intervals.
+    Runs of one reward, opponent and game are told together, with 95 % intervals.
     """
     needs("peft")
     if figures:
@@ -53,9 +53,9 @@ def evaluate(
         meter.show("loading the model", stage="load")
         from core.games import evaluate as measure
 
-        named = {folder: find_run(folder) for folder in dict.fromkeys(folders)}
+        runs = list({path.resolve(): path for path in map(find_run, folders)}.values())
         reader = None
-        for path, settings, reader in measure.open_runs(list(named.values())):
+        for path, settings, reader in measure.open_runs(runs):
             found.append(
                 measure.evaluate(
                     reader,
@@ -74,7 +74,7 @@ def evaluate(
             )
         if figures:
             meter.show("drawing", stage="drawing")
-            _draw(figures, list(named.values()), found, asked)
+            _draw(figures, runs, found, asked)
     if as_json:
         give_json({one.name: entry(one) for one in found})
     else:

@@ -23,7 +23,7 @@ from msgspec import Meta, Struct
 
 from core.errors import BadInput
 from core.files import SCHEMA, Warn, as_table, convert, dump_toml, read_text, read_toml, write_whole
-from core.games.matrix import Game, Move, State
+from core.games.matrix import TRAINING_GAME, Game, Move, State
 from core.games.players import Chances
 from core.games.prompts import TRAINING_WORDS, Words
 from core.games.rewards import XI_TRAINING, Reward
@@ -84,8 +84,9 @@ class RunSettings(Struct, frozen=True, kw_only=True):
 
     @property
     def setting(self) -> str:
-        """See `setting_name`."""
-        return setting_name(self.reward, self.switch_to, self.opponent)
+        """See `setting_name`; another game than the usual one is named too."""
+        told = setting_name(self.reward, self.switch_to, self.opponent)
+        return told if self.game.name == TRAINING_GAME.name else f"{told}-on-{self.game.name}"
 
     @property
     def name(self) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from core.errors import BadInput
 from core.games import run
-from core.games.matrix import STATES, TRAINING_GAME, Move
+from core.games.matrix import GAMES, STATES, TRAINING_GAME, Move
 from core.games.players import Chances
 from core.games.rewards import Reward
 
@@ -97,6 +97,8 @@ def test_runs_of_one_setting_share_its_name_whatever_the_seed() -> None:
     other = msgspec.structs.replace(SETTINGS, seed=4)
     assert SETTINGS.setting == other.setting == "game-then-de-vs-tit-for-tat"
     assert SETTINGS.name != other.name
+    elsewhere = msgspec.structs.replace(SETTINGS, game=GAMES["stag-hunt"])
+    assert elsewhere.setting == "game-then-de-vs-tit-for-tat-on-stag-hunt"
 
 
 def test_a_log_is_read_on_while_it_grows_and_half_a_line_waits(tmp_path: Path) -> None:
