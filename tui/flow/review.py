@@ -203,13 +203,7 @@ class Review:
         """Candidates still to be decided that have no verdict that counts, and none coming."""
         known = (len(self.session.records), tuple(self.work.jobs))
         if self._stuck[0] != known:
-            found = [
-                name
-                for name, candidate in self.session.candidates.items()
-                if not candidate.standing.decided
-                and self.session.state.order(name)[0] == Risk.UNJUDGED.order
-                and not self.work.expects(self.session, name)
-            ]
+            found = [name for name in self.unjudged() if not self.work.expects(self.session, name)]
             self._stuck = (known, found)
         return self._stuck[1]
 
@@ -269,13 +263,14 @@ class Review:
             raise Refused(f"{name} is approved", mend=f"{undo} takes the approval back first.")
         self.work.realign(name, guidance)
 
-    def unjudged(self) -> int:
-        """How many candidates still to be decided have no verdict that counts."""
-        return sum(
-            not candidate.standing.decided
-            and self.session.state.order(name)[0] == Risk.UNJUDGED.order
+    def unjudged(self) -> list[str]:
+        """Candidates still to be decided that have no verdict that counts."""
+        return [
+            name
             for name, candidate in self.session.candidates.items()
-        )
+            if not candidate.standing.decided
+            and self.session.state.order(name)[0] == Risk.UNJUDGED.order
+        ]
 
     def check(self) -> int:
         """Has everything judged that has no verdict that counts; gives how many that are."""

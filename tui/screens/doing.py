@@ -294,7 +294,7 @@ def _only_once(screen: Workplace, kind: Kind, told: str) -> None:
 
 def judge(screen: Workplace) -> None:
     """Has everything judged that needs it."""
-    many, waits = screen.review.check(), screen.review.unjudged()
+    many, waits = screen.review.check(), len(screen.review.unjudged())
     if many:
         told = f"Judging {many}."
     elif waits:
