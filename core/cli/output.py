@@ -38,11 +38,11 @@ def announce(*models: ModelUsed) -> None:
 
 
 def give(text: str, output: Path | None) -> None:
-    """The result: to the file named, whole, or to standard output."""
+    """The result: to the file named, whole, or to standard output, where nothing in it can act."""
     if output:
         write_whole(output, text)
     else:
-        typer.echo(text, nl=False)
+        typer.echo(plain(text), nl=False)
 
 
 def give_json(told: object) -> None:

@@ -5,6 +5,7 @@ LoRA: Hu et al. 2021.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,8 +21,8 @@ from transformers import AutoModelForCausalLM
 
 import core.models.quiet  # noqa: F401
 from core.errors import BadInput, reason
-from core.files import writing
-from core.models.catalog import ADAPTER_WEIGHTS
+from core.files import read_text, writing
+from core.models.catalog import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 
 EAGER = "eager"
 """How transformers is to attend: with a mask of one's own, bfloat16 and a backward pass, its sdpa
@@ -47,6 +48,7 @@ class Adapter:
                 mend=f"Set it below {depth}.",
             )
         self.first_layer = first_layer
+        self._alpha = alpha
         self.model: PeftModel = get_peft_model(
             causal,
             LoraConfig(
@@ -94,12 +96,13 @@ class Adapter:
         """Takes up an adapter that `save` wrote.
 
         Raises:
-            BadInput: it is missing, damaged, or of another shape than this one.
+            BadInput: it is missing, damaged, or of another shape or scale than this one.
         """
         path = folder / ADAPTER_WEIGHTS
         try:
             saved = load_file(path)
-        except (OSError, SafetensorError) as error:
+            alpha = json.loads(read_text(folder / ADAPTER_CONFIG))["lora_alpha"]
+        except (KeyError, OSError, SafetensorError, TypeError, ValueError) as error:
             raise BadInput(
                 f"the adapter cannot be read ({reason(error)})",
                 where=str(path),
@@ -119,6 +122,12 @@ class Adapter:
                 "the adapter has another shape than the settings say",
                 where=f"{path}: {odd}",
                 mend="Set `rank` and `first_layer` as they were when it was trained.",
+            )
+        if alpha != self._alpha:  # the same weights would say more, or less
+            raise BadInput(
+                f"the adapter was trained with an alpha of {alpha}, not {self._alpha}",
+                where=f"{folder / ADAPTER_CONFIG}: lora_alpha",
+                mend=f"Set `alpha` to {alpha}.",
             )
         self.take([saved[name] for name in own])
 

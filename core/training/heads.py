@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from core.errors import BadInput, reason
-from core.files import write_whole, writing
+from core.files import dump_toml, write_whole, writing
 from core.models.catalog import ADAPTER_CONFIG
 from core.models.judge_model import HEADS, load_tokenize, load_trunk, states
 from core.models.readout import Asked, Heads, Tokenize, ask
@@ -34,7 +34,11 @@ from core.training import people
 from core.training.adapted import EAGER, Adapter, clipped_step, save_whole, taking_up
 from core.training.data import Case, Split
 from core.training.heads_config import HeadsConfig, Stage
+from core.training.settings import same_settings
 from core.training.steps import Progress, Report, in_steps, rate_at
+
+LAST = "last.pt"
+SETTINGS = "settings.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,17 +245,22 @@ def train(
 
     Returns:
         `out`.
+
+    Raises:
+        BadInput: the training in `out` was begun with other settings.
     """
     trainer = Trainer(config, base)
     if begin:
         trainer.begin_from(begin)
     tokenize = load_tokenize(base)
     folder = out / "checkpoints"
-    if not resume:
-        (folder / "last.pt").unlink(missing_ok=True)  # an earlier training's
-    at_stage, at_step = (
-        trainer.restore(folder / "last.pt") if resume and (folder / "last.pt").exists() else (0, 0)
-    )
+    at_stage, at_step = 0, 0
+    if resume and (folder / LAST).exists():
+        same_settings(folder / SETTINGS, config.table(), {"threads", "checkpoint_every"})
+        at_stage, at_step = trainer.restore(folder / LAST)
+    else:
+        (folder / LAST).unlink(missing_ok=True)  # an earlier training's
+    write_whole(folder / SETTINGS, dump_toml(config.table()))
     for number, stage in enumerate(config.stages):
         if number < at_stage:
             continue
@@ -261,7 +270,7 @@ def train(
             trainer, stage, number, steps, at_step if number == at_stage else 0, folder, progress
         )
         trainer.checkpoint(folder / f"{stage.name}.pt", number + 1, 0)
-        trainer.checkpoint(folder / "last.pt", number + 1, 0)
+        trainer.checkpoint(folder / LAST, number + 1, 0)
     trainer.save(out)
     return out
 
@@ -292,7 +301,7 @@ def _run_stage(
             )
             losses.clear()
         if done % config.checkpoint_every == 0:
-            trainer.checkpoint(folder / "last.pt", number, done)
+            trainer.checkpoint(folder / LAST, number, done)
 
 
 def _tokens(batch: Iterable[Sample]) -> int:

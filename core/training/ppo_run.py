@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.errors import BadInput
-from core.files import dump_toml, parse_toml, read_text, write_whole, writing
+from core.files import dump_toml, write_whole, writing
 from core.training.adapted import save_whole, taking_up
-from core.training.ppo import Figures, Ppo, PpoConfig
+from core.training.ppo import Figures, Ppo
 from core.training.samplers import Sampler
+from core.training.settings import same_settings
 
 SETTINGS = "ppo.toml"
 LOG = "log.jsonl"
@@ -51,7 +51,7 @@ def train(
     config, main = trainer.config, trainer.accelerator.is_main_process
     first = 0
     if resume and (out / LAST).exists():
-        _same_settings(config, out / SETTINGS)
+        same_settings(out / SETTINGS, asdict(config), {"steps", "threads", "checkpoint_every"})
         with taking_up(out / LAST) as saved:
             trainer.restore(saved["trainer"])
             sampler.restore(saved["sampler"])
@@ -95,14 +95,3 @@ def cut_lines(path: Path, step: int) -> None:
         rows = [line for line in path.read_text("utf-8").splitlines() if line.endswith("}")]
         kept = [row for row in rows if json.loads(row)["step"] <= step]
         write_whole(path, "".join(row + "\n" for row in kept))
-
-
-def _same_settings(config: PpoConfig, path: Path) -> None:
-    before = parse_toml(read_text(path), str(path))
-    for name, value in asdict(config).items():
-        if name not in ("steps", "threads", "checkpoint_every") and before.get(name) != value:
-            raise BadInput(
-                f"the run was begun with {before.get(name)}, not {value}",
-                where=f"{path}: {name}",
-                mend="Resume it with its own settings, or begin another folder.",
-            )

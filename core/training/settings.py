@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 
 from core.errors import BadInput
-from core.files import field_of, parse_toml, read_text
+from core.files import dump_toml, field_of, parse_toml, read_text
 
 Settings = TypeVar("Settings")
 
@@ -38,6 +38,22 @@ def load_settings(kind: type[Settings], path: Path) -> Settings:
     for name in _strange(told, msgspec.to_builtins(found)):
         raise BadInput("there is no such setting", where=f"{path}: {name.replace('.[', '[')}")
     return found
+
+
+def same_settings(path: Path, settings: dict[str, Any], free: Collection[str] = ()) -> None:
+    """Sees that a run goes on with the settings in the file, those `free` to change aside.
+
+    Raises:
+        BadInput: one is another; file and field are named.
+    """
+    before, now = parse_toml(read_text(path), str(path)), parse_toml(dump_toml(settings), "")
+    for name in sorted({*before, *now} - {*free}):
+        if before.get(name) != now.get(name):
+            raise BadInput(
+                f"the run was begun with {before.get(name)}, not {now.get(name)}",
+                where=f"{path}: {name}",
+                mend="Resume it with its own settings, or begin another folder.",
+            )
 
 
 def _over(usual: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,13 +25,14 @@ from core.files import dump_toml, write_whole
 from core.models.trees import size
 from core.training.adapted import Adapted, clipped_step, save_whole, taking_up
 from core.training.replies import Sample, losses, proposing, rewriting
-from core.training.settings import Count, Natural, Part, Rate, Share
+from core.training.settings import Count, Natural, Part, Rate, Share, same_settings
 from core.training.steps import Progress, Report, in_steps, rate_at
 from core.training.texts import Scene, held_out, read_scenes
 
 CARD = "policy.toml"
 BEST = "best.pt"
 LAST = "last.pt"
+SETTINGS = "settings.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,16 +216,21 @@ def learn(
     """Go through the epochs until the held-out loss no longer falls; the trainer ends at its best.
 
     `epoch_of` gives an epoch's samples in order, from what is drawn; `look` the held-out loss as it
-    is now. Checkpoints lie in `folder`. Returns the losses seen on the way. Raises `BadInput` where
-    there are no samples.
+    is now. Checkpoints lie in `folder`. Returns the losses seen on the way.
+
+    Raises:
+        BadInput: there are no samples, nothing is held out, or the training in `folder` was begun
+            with other settings.
     """
     config = trainer.config
     epoch, first, looks = 0, 0, list[Held]()
-    if not resume:
+    if resume and (folder / LAST).exists():
+        same_settings(folder / SETTINGS, asdict(config), {"threads"})
+        epoch, first, looks = trainer.restore(folder / LAST)
+    else:
         for name in (LAST, BEST):  # an earlier training's are not to be taken up later
             (folder / name).unlink(missing_ok=True)
-    if resume and (folder / LAST).exists():
-        epoch, first, looks = trainer.restore(folder / LAST)
+    write_whole(folder / SETTINGS, dump_toml(asdict(config)))
     while epoch < config.epochs and not _stale(looks, config.patience):
         steps = in_steps(epoch_of(Random(config.seed * 1000 + epoch)), config.tokens_per_step)
         steps = steps[:limit]
@@ -249,6 +255,12 @@ def learn(
                 recent.clear()
             if done % config.evaluate_every == 0 or done == len(steps):
                 looks.append(look())
+                if math.isnan(looks[-1].mean):
+                    raise BadInput(
+                        "nothing is held out, so nothing says when to stop",
+                        where="held_out",
+                        mend="Raise the share, or bring more texts.",
+                    )
                 progress(Progress("held out", done, len(steps), looks[-1].mean, 0.0, 0.0))
                 if min(looks, key=lambda one: one.mean) is looks[-1]:
                     trainer.checkpoint(folder / BEST, epoch, done, looks)

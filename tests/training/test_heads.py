@@ -17,6 +17,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from core.errors import BadInput
+from core.files import dump_toml
 from core.models.catalog import ADAPTER_WEIGHTS
 from core.models.readout import Calibration, ask
 from core.models.trained import TrainedJudge
@@ -395,10 +396,28 @@ def test_a_checkpoint_that_does_not_fit_is_told_of_with_the_mend(
         ((trained / "checkpoints" / "last.pt").read_bytes(), replace(CONFIG, first_layer=0)),
     ):
         last.write_bytes(content)
+        (last.parent / heads.SETTINGS).write_text(dump_toml(config.table()))
         with pytest.raises(BadInput, match="cannot be taken up") as caught:
             heads.train(config, data, corpus, base, tmp_path, resume=True)
         assert caught.value.where == str(last)
         assert "another folder" in caught.value.mend
+
+
+def test_a_training_is_not_resumed_with_other_settings(
+    trained: Path, data: Path, corpus: Path, base: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(trained, tmp_path / "judge"))
+    with pytest.raises(BadInput, match=r"clip: the run was begun with 1\.0, not 0\.5") as caught:
+        heads.train(replace(CONFIG, clip=0.5), data, corpus, base, folder, resume=True)
+    assert caught.value.where == f"{folder / 'checkpoints' / heads.SETTINGS}: clip"
+    heads.train(replace(CONFIG, threads=2), data, corpus, base, folder, resume=True)
+
+
+def test_an_adapter_of_another_scale_is_not_taken_up(trained: Path, base: Path) -> None:
+    trainer = heads.Trainer(replace(CONFIG, alpha=CONFIG.alpha * 2), base)
+    with pytest.raises(BadInput, match=f"an alpha of {CONFIG.alpha}, not") as caught:
+        trainer.begin_from(trained)
+    assert caught.value.where.endswith("lora_alpha")
 
 
 def test_a_few_held_out_situations_are_spread_over_the_corpus() -> None:

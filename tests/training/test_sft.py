@@ -12,7 +12,7 @@ import torch
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Split
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from core.domain.scenario import Scenario
 from core.errors import BadInput
@@ -174,12 +174,13 @@ def test_another_value_comes_among_those_at_stake_and_none_is_lost() -> None:
 
 
 def trained(
-    base: Path, corpus: Path, out: Path, **options: Any
+    base: Path, corpus: Path, out: Path, clip: float = 1.0, **options: Any
 ) -> tuple[dict[str, Any], list[Any]]:
     from safetensors.torch import load_file
 
     told: list[Any] = []
     config = sft.SftConfig(
+        clip=clip,
         rank=2,
         first_layer=1,
         epochs=2,
@@ -219,6 +220,25 @@ def test_the_same_seed_gives_the_same_adapter_and_a_resumed_one_too(
     assert all(torch.equal(once[name], again[name]) for name in once)
     with adapters.lent(LlamaForCausalLM.from_pretrained(base), tmp_path / "again"):
         pass  # it fits
+
+
+def test_a_training_is_not_resumed_with_other_settings(
+    base: Path, corpus: Path, tmp_path: Path
+) -> None:
+    trained(base, corpus, tmp_path)
+    settings = sft.SftConfig(clip=0.5)
+    with pytest.raises(BadInput, match=r"clip: the run was begun with 1\.0, not 0\.5"):
+        trained(base, corpus, tmp_path, clip=0.5, resume=True)
+
+
+def test_where_nothing_is_held_out_no_look_can_end_the_training(
+    base: Path, corpus: Path, tmp_path: Path
+) -> None:
+    trainer = sft.Trainer(sft.SftConfig(rank=2, first_layer=0, evaluate_every=1), base)
+    samples = [sft.proposing(AutoTokenizer.from_pretrained(base), BAKERY)]
+    nothing = sft.Held(trainer.loss_on([]), trainer.loss_on([]))
+    with pytest.raises(BadInput, match="nothing is held out"):
+        sft.learn(trainer, lambda _: samples, lambda: nothing, tmp_path, False, print, None)
 
 
 def test_where_there_is_nothing_to_learn_from_it_is_said(base: Path, tmp_path: Path) -> None:

@@ -7,10 +7,13 @@ from textual.content import Content
 from textual.widgets import Input
 
 from core.config import Config, load_config
+from core.domain.candidate import Origin, Source
 from core.engine.protocol import Load, Pull, Ready
 from core.models import catalog
 from core.session.events import ModelUsed
+from core.session.session import Session
 from core.watch import Progress
+from tests.nouns import PROFILE, SCENARIO, judgement
 from tests.tui.driving import Desk, desk
 from tui.app import PlacetApp
 from tui.bars import KeyBar
@@ -19,6 +22,7 @@ from tui.keys import KEYS, Place
 from tui.panes.verdicts import VerdictPane, View
 from tui.screens.models import ModelList
 from tui.screens.review import ReviewScreen
+from tui.screens.sessions import compared
 from tui.scroll import Told
 
 SIZES = ((80, 24), (140, 40), (200, 60))
@@ -283,6 +287,19 @@ async def test_sessions_are_verified_exported_and_compared() -> None:
         path.write_text(path.read_text().replace("one-page", "two-page", 1))
         await on.press("v")
         await on.until(lambda: "changed" in on.text() or "does not follow" in on.text())
+
+
+def test_compared_blind_only_what_both_decided_shows_its_risk() -> None:
+    ours, theirs = (Session.start(PROFILE, SCENARIO, operator="op") for _ in range(2))
+    for session in (ours, theirs):
+        for text in ("Ring the bell.", "Wait for the boat."):
+            session.judged(session.propose(text, Origin(Source.OPERATOR, "op")), judgement(text))
+    for session in (ours, theirs):
+        session.reject(next(iter(session.candidates)), "no")
+    shown = [part.plain for part in compared(ours, theirs, blind=True)]
+    assert sum("hidden" in line for line in shown) == 1
+    assert "Wait for the boat." in next(line for line in shown if "hidden" in line)
+    assert not any("hidden" in part.plain for part in compared(ours, theirs))
 
 
 def test_a_theme_that_is_not_known_is_not_fatal() -> None:

@@ -135,6 +135,11 @@ class Review:
             and self._as_now(name) not in self._seen
         )
 
+    @property
+    def hiding(self) -> bool:
+        """Whether any verdict is kept back."""
+        return self.blind and any(self.hides(name) for name in self.session.candidates)
+
     def reveal(self, name: str) -> None:
         """Shows a verdict that was kept back. From here on the decision is not blind."""
         self._seen.add(self._as_now(name))
@@ -302,7 +307,7 @@ class Review:
             self._before = self._ranks()
         self.session.set_weights({value: round(min(1.0, max(0.0, weight)), 2)})
         counts = f"{value} counts {self.profile.weights[value]:.2f}"
-        if self.blind and any(self.hides(name) for name in self.session.candidates):
+        if self.hiding:
             self.news.say(f"{counts}.")  # who gained and who lost would give verdicts away
             return
         now = self._ranks()

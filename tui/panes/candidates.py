@@ -179,9 +179,17 @@ class CandidatesPane(Vertical):
         self.list.focus()
 
     def titles(
-        self, total: int, open_: int, shown: int, order: Order, needle: str, blind: bool
+        self,
+        total: int,
+        open_: int,
+        shown: int,
+        order: Order,
+        needle: str,
+        *,
+        blind: bool,
+        hiding: bool,
     ) -> None:
-        """Says how many there are, and how they are sorted."""
+        """Says how many there are, and how they are sorted: by no rank while one is hidden."""
         parts = ["3 Candidates"]
         if total:
             parts += [str(total), f"{open_} to decide" if open_ else "all decided"]
@@ -189,7 +197,7 @@ class CandidatesPane(Vertical):
             parts.append(f"{shown} shown")
         if (title := " · ".join(parts)) != str(self.border_title):
             self.border_title = Content(title)
-        sort = "arrival" if blind and order in (Order.RANK, Order.ALIGNMENT) else order.value
+        sort = "arrival" if hiding and order in (Order.RANK, Order.ALIGNMENT) else order.value
         under = f"by {sort}" + (" · blind" if blind else "")
         if under != str(self.border_subtitle):
             self.border_subtitle = Content(under)

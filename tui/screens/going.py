@@ -133,7 +133,10 @@ def sessions(screen: Workplace) -> None:
     from tui.screens.sessions import SessionsScreen
 
     async def ask() -> None:
-        told = await screen.app.push_screen_wait(SessionsScreen(screen.review.saver.path))
+        review = screen.review
+        told = await screen.app.push_screen_wait(
+            SessionsScreen(review.saver.path, blind=review.blind)
+        )
         if told is not None:
             await go(screen, told)
 

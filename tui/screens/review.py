@@ -102,7 +102,15 @@ class ReviewScreen(Workplace):
         rows = review.rows()
         total, open_ = review.counts()
         pane.list.hint = self._nothing(bool(total))
-        pane.titles(total, open_, len(rows), review.order, review.needle, review.blind)
+        pane.titles(
+            total,
+            open_,
+            len(rows),
+            review.order,
+            review.needle,
+            blind=review.blind,
+            hiding=review.hiding,
+        )
         pane.list.show(rows)
         pane.styles.height = self._height_for(len(rows))
 

@@ -19,7 +19,7 @@ from core.files import write_whole
 from core.session.session import Session
 from core.session.store import load
 from tui.dialogs import Choice, Pick, Show
-from tui.draw import MUTED, RISK, lines
+from tui.draw import MUTED, lines, pad, risk_mark
 from tui.flow.news import Notice, Tone
 from tui.keys import Place, bindings
 from tui.literal import cut, literal
@@ -79,9 +79,11 @@ class SessionsScreen(Page[str | None]):
     PLACES = (Place.SESSIONS,)
     BINDINGS: ClassVar[list[BindingType]] = bindings(*PLACES)
 
-    def __init__(self, open_now: Path) -> None:
+    def __init__(self, open_now: Path, *, blind: bool = False) -> None:
+        """`blind`: verdicts on what is not decided are kept back here too."""
         super().__init__()
         self._open_now = open_now
+        self._blind = blind
 
     def inside(self) -> ComposeResult:
         """The list, and what the one under the cursor is about."""
@@ -165,7 +167,7 @@ class SessionsScreen(Page[str | None]):
             self.say(Notice(error.problem, Tone.ERROR))
             return
         await self.app.push_screen_wait(
-            Show(f"{path.stem} and {Path(told).stem}", *compared(ours, theirs))
+            Show(f"{path.stem} and {Path(told).stem}", *compared(ours, theirs, blind=self._blind))
         )
 
     def action_export(self, kind: str) -> None:
@@ -205,27 +207,28 @@ def summary(session: Session) -> list[Content]:
     ]
 
 
-def compared(ours: Session, theirs: Session) -> list[Content]:
-    """Candidates of the same text side by side, then those that only one has."""
+def compared(ours: Session, theirs: Session, *, blind: bool = False) -> list[Content]:
+    """Candidates of the same text side by side, then those that only one has.
+
+    `blind`: without the risk of what one of the two has not decided.
+    """
     by_text = {candidate.text: candidate for candidate in theirs.candidates.values()}
+    pairs = [(one, by_text.pop(one.text, None)) for one in ours.candidates.values()]
     parts = [Content.styled(f"{'here':<20}{'there':<20}action", MUTED)]
-    for name, candidate in ours.candidates.items():
-        other = by_text.pop(candidate.text, None)
+    for one, other in [*pairs, *((None, other) for other in by_text.values())]:
+        found = [candidate for candidate in (one, other) if candidate]
+        hidden = blind and not all(candidate.standing.decided for candidate in found)
         parts.append(
-            _standing(ours, candidate, name)
-            + (_standing(theirs, other, other.id) if other else Content(f"{'—':<20}"))
-            + literal(cut(candidate.text, 120).rstrip())
-        )
-    for candidate in by_text.values():
-        parts.append(
-            Content(f"{'—':<20}")
-            + _standing(theirs, candidate, candidate.id)
-            + literal(cut(candidate.text, 120).rstrip())
+            _standing(ours, one, hidden)
+            + _standing(theirs, other, hidden)
+            + literal(cut(found[0].text, 120).rstrip())
         )
     return parts
 
 
-def _standing(session: Session, candidate: Candidate, name: str) -> Content:
-    shape, word, style = RISK[session.verdict(name).risk]
-    told = Content.styled(f"{shape} {word:<5}", style) + Content(candidate.standing.value)
+def _standing(session: Session, candidate: Candidate | None, hidden: bool) -> Content:
+    if candidate is None:
+        return Content(f"{'—':<20}")
+    mark = risk_mark(session.verdict(candidate.id), hidden=hidden)
+    told = pad(mark, 8) + Content(candidate.standing.value)
     return told.pad_right(max(1, 20 - told.cell_length))
