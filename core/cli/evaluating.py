@@ -1,6 +1,7 @@
 """`placet games evaluate`: what tuned models do with words, tables and games they never saw."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -55,11 +56,12 @@ def evaluate(
 
         runs = list({path.resolve(): path for path in map(find_run, folders)}.values())
         reader = None
+        names = run_names(runs)
         for path, settings, reader in measure.open_runs(runs):
             found.append(
                 measure.evaluate(
                     reader,
-                    path.name,
+                    names[path],
                     settings,
                     asked,
                     against,
@@ -86,6 +88,12 @@ def find_run(name: str) -> Path:
     given = Path(name).expanduser()
     usual = paths.runs() / name
     return usual if not given.is_dir() and usual.is_dir() else given
+
+
+def run_names(folders: Sequence[Path]) -> dict[Path, str]:
+    """What each run is called: by its folder's name, or its whole path where two share a name."""
+    many = Counter(folder.name for folder in folders)
+    return {folder: folder.name if many[folder.name] == 1 else str(folder) for folder in folders}
 
 
 def entry(found: "Found") -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """`placet games`: matrix games, classic players, exact regrets, tournaments."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -87,8 +88,9 @@ def run_tournament(
 ) -> None:
     """Every player against every player, itself included, in both seats of every game."""
     playing = _games(games)
-    taking = [_player(name, playing) for name in dict.fromkeys(names or players.PLAYERS)]
-    found = tournament(taking, playing.values(), rounds, seed, noise)
+    found = tournament(
+        _players(names or [*players.PLAYERS], playing), playing.values(), rounds, seed, noise
+    )
     if as_json:
         told = {
             "rounds": rounds,
@@ -109,17 +111,29 @@ def _games(names: list[str] | None) -> dict[str, Game]:
     return {game.name: game for game in (load_game(name, warn) for name in names or GAMES)}
 
 
-def _player(name: str, games: dict[str, Game]) -> players.Player:
-    """A classic player, or the model of a run, with the words that it was trained on."""
-    folder = evaluating.find_run(name)
-    if name in {*players.PLAYERS, *players.SHORT} or not folder.is_dir():
-        return players.find_player(name)
+def _players(names: list[str], games: dict[str, Game]) -> list[players.Player]:
+    """Classic players, and models of runs with the words that they were trained on; each once."""
+    classic = {*players.PLAYERS, *players.SHORT}
+    folders = {name: evaluating.find_run(name) for name in names if name not in classic}
+    called = evaluating.run_names([*{one.resolve(): one for one in folders.values()}.values()])
+    found: dict[str | Path, players.Player] = {}
+    for name in names:
+        folder = folders.get(name)
+        if folder is None or not folder.is_dir():
+            one = players.find_player(name)
+            found.setdefault(one.name, one)
+        elif folder in called and folder not in found:
+            found[folder] = _model(folder, called[folder], games)
+    return [*found.values()]
+
+
+def _model(folder: Path, name: str, games: dict[str, Game]) -> players.Player:
     needs("peft")
     from core.games.evaluate import Condition, open_runs
 
     seats = {seat for game in games.values() for seat in (game, game.turned)}
-    ((path, settings, reader),) = open_runs([folder])
-    return reader.player(path.name, seats, Condition(settings.words))
+    ((_, settings, reader),) = open_runs([folder])
+    return reader.player(name, seats, Condition(settings.words))
 
 
 def _row(row: Row) -> dict[str, Any]:
@@ -135,7 +149,8 @@ def _row(row: Row) -> dict[str, Any]:
 def _table(title: str, rows: tuple[Row, ...]) -> str:
     lines = [f"{plain(title, one_line=True):<24} score welfare     C"]
     lines += [
-        f"{row.player:<24} {row.score:5.2f} {row.welfare:7.2f} {row.cooperation:5.0%}"
+        f"{plain(row.player, one_line=True):<24} "
+        f"{row.score:5.2f} {row.welfare:7.2f} {row.cooperation:5.0%}"
         for row in rows
     ]
     return "\n".join(lines) + "\n"

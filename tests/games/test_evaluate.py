@@ -1,6 +1,7 @@
 """Tuned models read from their folders: figures, baselines, tournaments, pictures, JSON."""
 
 import json
+import shutil
 from itertools import combinations
 from pathlib import Path
 
@@ -136,6 +137,20 @@ def test_a_run_takes_part_in_a_tournament(placet: Placet, runs: list[Path]) -> N
     players = {row["player"]: row for row in json.loads(ran.out)["overall"]}
     assert set(players) == {runs[0].name, "tit-for-tat"}
     assert players[runs[0].name]["illegal"] > 0.5  # hardly trained
+
+
+def test_who_is_named_twice_plays_once_and_runs_of_one_name_are_told_apart(
+    placet: Placet, runs: list[Path], tmp_path: Path
+) -> None:
+    twin = Path(shutil.copytree(runs[0], tmp_path / runs[0].name))
+    named = [runs[0], twin, "tft", "tit-for-tat", twin]
+    asked = [word for name in named for word in ("--player", name)]
+    ran = placet("games", "tournament", *asked, "--rounds", 10, "--json", "--game", "chicken")
+    players = sorted(row["player"] for row in json.loads(ran.out)["overall"])
+    assert players == sorted([str(runs[0]), str(twin), "tit-for-tat"])
+
+    told = json.loads(placet("games", "evaluate", runs[0], twin, "--json", "--limit", 1).out)
+    assert list(told) == [str(runs[0]), str(twin)]
 
 
 def test_what_cannot_be_measured_is_named(placet: Placet, runs: list[Path], tmp_path: Path) -> None:

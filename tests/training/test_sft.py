@@ -226,7 +226,6 @@ def test_a_training_is_not_resumed_with_other_settings(
     base: Path, corpus: Path, tmp_path: Path
 ) -> None:
     trained(base, corpus, tmp_path)
-    settings = sft.SftConfig(clip=0.5)
     with pytest.raises(BadInput, match=r"clip: the run was begun with 1\.0, not 0\.5"):
         trained(base, corpus, tmp_path, clip=0.5, resume=True)
 
