@@ -26,11 +26,22 @@ from core.training.answers import (
     story_answers,
     whole_actions,
 )
-from core.training.data import Case, Label, Split, corpus_case, read_stories, split_situations
+from core.training.data import (
+    Case,
+    Label,
+    Split,
+    corpus_case,
+    evenly,
+    read_stories,
+    split_situations,
+)
 from core.training.measure import Figure, Floats, Ints, Row
 from core.training.people import FOUNDATIONS
 from core.training.rivals import Rival
 from core.training.rivals import questions as rivals_questions
+
+SITUATIONS = 1500
+"""Held-out situations that are read at the end of a training; `placet evaluate judge` reads all."""
 
 
 def value_rows(name: str, found: Sequence[Answer], threshold: float, violation: float) -> list[Row]:
@@ -182,7 +193,10 @@ def risk_rows(name: str, found: Sequence[ActionAnswer], card: dict[str, Any]) ->
 
 
 def evaluate(judge: JudgeModel, data: Path, corpus: Path) -> list[Row]:
-    """The whole table, at the thresholds of the judge's card."""
+    """The whole table, at the thresholds of the judge's card.
+
+    Of the held-out situations `SITUATIONS`, evenly spread: a training ends that much sooner.
+    """
     threshold = float(judge.card["thresholds"]["respect"])
     violation = float(judge.card["thresholds"]["violation"])
     people = story_answers(judge, read_stories(data / "moral_stories.dev.jsonl"), seed=0)
@@ -193,7 +207,7 @@ def evaluate(judge: JudgeModel, data: Path, corpus: Path) -> list[Row]:
         (("reworded",), "unseen norms turned and reworded"),
     ):
         table += value_rows(name, [a for a in people if a.kind in kinds], threshold, violation)
-    held = split_situations(corpus, Split.HELD_OUT)
+    held = evenly(split_situations(corpus, Split.HELD_OUT), SITUATIONS)
     found = corpus_answers(judge, held)
     table += value_rows("corpus, held out", found, threshold, violation)
     for domain in sorted({s.domain for s in held}):
