@@ -14,6 +14,8 @@ CODES = "codes", "service", "nature", "records"
 EARLIER = "plain", "misuse", "policy", "unusual", "words", "short"
 FIELDS = "classroom", "court", "desk", "lab", "plant", "press", "rescue", "stack"
 SECTORS = "clinic", "cloud", "counter", "crew"
+OUTSIDE = "branch", "cross", "deeds", "folk", "hazard", "stances", "usual", "warden"
+INSIDE = "comply", "duet", "measure", "quiet", "reply", "terse", "toolwork"
 """Files of the corpus that some stages go through, by how their names begin."""
 
 
@@ -223,6 +225,36 @@ class HeadsConfig:
                 others=0.1,
                 corpus_rounds=1,
                 corpus_files=(*SECTORS, *FIELDS, *SETTINGS),
+                seed=12_000,
+            ),
+            Stage(
+                "outside",
+                peak_rate=4e-4,
+                end_rate=2.5e-4,
+                stories=2_500,
+                chemistry=600,
+                others=0.2,
+                corpus_rounds=1,
+                corpus_files=(
+                    *OUTSIDE,
+                    "charter",
+                    "council",
+                    "misuse",
+                    "oversight",
+                    "policy",
+                    "tools",
+                ),
+                seed=7_001,
+            ),
+            Stage(
+                "inside",
+                peak_rate=3e-4,
+                end_rate=0.0,
+                stories=1_500,
+                chemistry=300,
+                others=0.1,
+                corpus_rounds=1,
+                corpus_files=INSIDE,
                 seed=12_000,
             ),
         )
