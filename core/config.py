@@ -7,7 +7,16 @@ import msgspec
 from msgspec import Meta, Struct
 
 from core import paths
-from core.files import SCHEMA, Warn, as_table, convert, dump_toml, read_toml, write_whole
+from core.files import (
+    SCHEMA,
+    Warn,
+    as_table,
+    convert,
+    dump_toml,
+    foreign,
+    read_toml,
+    write_whole,
+)
 
 
 class Defaults(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -57,9 +66,10 @@ def change_config(path: Path | None = None, **fields: Any) -> Config:
     table: dict[str, Any] = read_toml(path) if path.exists() else {"schema": SCHEMA}
     told = as_table(changed)
     for name in fields:
+        value, old = getattr(changed, name), table.pop(name, None)
         if name in told:
             table[name] = told[name]
-        else:
-            table.pop(name, None)
+        if isinstance(value, Struct) and isinstance(old, dict) and (kept := foreign(old, value)):
+            table[name] = table.get(name, {}) | kept
     write_whole(path, dump_toml(table))
     return changed

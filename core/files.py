@@ -1,10 +1,11 @@
 """Reading TOML that anybody may have written, and writing files that are always whole."""
 
 import os
+import shutil
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -47,15 +48,16 @@ def read_text(path: Path, *, largest: int = LARGEST) -> str:
             where=str(path),
             mend="Save it as UTF-8; a binary file cannot be read here.",
         ) from None
-    except OSError as error:
-        raise BadInput(f"it cannot be read ({error.strerror})", where=str(path)) from None
+    except (OSError, ValueError) as error:  # the latter where no file can have such a name
+        why = getattr(error, "strerror", None) or reason(error)
+        raise BadInput(f"it cannot be read ({why})", where=str(path)) from None
 
 
 def parse_toml(text: str, where: str) -> dict[str, Any]:
     """The table that `text` holds; `BadInput` names line and column of a syntax error."""
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # a number of too many digits is none of TOML's own errors
         raise BadInput(f"this is not TOML: {error}", where=where) from None
     except RecursionError:
         raise BadInput("the brackets are nested too deeply", where=where) from None
@@ -129,6 +131,12 @@ def unknown_keys(table: dict[str, Any], made: msgspec.Struct) -> Iterable[str]:
                     yield from (f"{key}[{index}].{inner}" for inner in unknown_keys(raw_item, item))
 
 
+def foreign(table: dict[str, Any], kind: msgspec.Struct | type[msgspec.Struct]) -> dict[str, Any]:
+    """What `table` has under keys that are no fields of `kind`."""
+    known = {field.encode_name for field in msgspec.structs.fields(kind)}
+    return {key: value for key, value in table.items() if key not in known}
+
+
 def as_table(noun: object) -> Any:
     """A noun of ours, or a container of some, as tables, lists, strings and numbers."""
     return msgspec.json.decode(msgspec.json.encode(noun))
@@ -143,14 +151,15 @@ def write_whole(path: Path, text: str) -> None:
     """Puts `text` at `path` so that a reader sees the old file or the new one, never a part.
 
     Written beside it, flushed to the disk, then renamed. A link stays one, and a pipe or a device
-    is written into. Raises `PlacetError` with the cause.
+    is written into. A file keeps its mode, and a new one is for its owner alone. Raises
+    `PlacetError` with the cause.
     """
     temporary = ""
     with writing(path):
-        path = Path(os.path.realpath(path))
         if path.exists() and not (path.is_file() or path.is_dir()):
             path.write_text(text, encoding="utf-8")
             return
+        path = Path(os.path.realpath(path))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, temporary = tempfile.mkstemp(
@@ -160,6 +169,8 @@ def write_whole(path: Path, text: str) -> None:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
+            if path.is_file():
+                shutil.copymode(path, temporary)
             Path(temporary).replace(path)
             _sync_folder(path.parent)
         except BaseException:
@@ -197,8 +208,9 @@ def _sync_folder(folder: Path) -> None:
     """Makes a rename last through a power cut, where the system allows it."""
     if os.name != "posix":
         return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    with suppress(OSError):  # some file systems cannot, and what was written is there all the same
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

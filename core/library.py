@@ -1,17 +1,25 @@
 """Profiles and scenarios by name: the operator's own before the shipped ones."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
-
 from core import paths
 from core.domain.payoffs import Payoffs
-from core.domain.scenario import Scenario
+from core.domain.scenario import HandedIn, Scenario
 from core.domain.values import Profile, Value
 from core.errors import BadInput
-from core.files import SCHEMA, Warn, as_table, convert, dump_toml, read_toml, write_whole
+from core.files import (
+    SCHEMA,
+    Warn,
+    as_table,
+    convert,
+    dump_toml,
+    foreign,
+    read_toml,
+    write_whole,
+)
 
 T = TypeVar("T")
 
@@ -74,28 +82,27 @@ def _save(noun: Profile | Scenario, path: Path) -> Path:
     table: dict[str, Any] = {"schema": SCHEMA, **as_table(noun)}
     if path.exists():  # what we do not know stays as it was
         old = read_toml(path)
-        table |= _unknown(old, type(noun))
+        table |= foreign(old, noun)
         before = {value.get("id"): value for value in old.get("values", [])}
         for value in table.get("values", []):
-            value |= _unknown(before.get(value["id"], {}), Value)
+            value |= foreign(before.get(value["id"], {}), Value)
+        written = {one.get("text"): one for one in old.get("candidates", [])}
+        for one in table.get("candidates", []):
+            one |= foreign(written.get(one["text"], {}), HandedIn)
         if "payoffs" in table:
-            table["payoffs"] |= _unknown(old.get("payoffs", {}), Payoffs)
+            table["payoffs"] |= foreign(old.get("payoffs", {}), Payoffs)
     write_whole(path, dump_toml(table))
     return path
 
 
-def _unknown(table: dict[str, Any], kind: type[msgspec.Struct]) -> dict[str, Any]:
-    known = {field.encode_name for field in msgspec.structs.fields(kind)}
-    return {key: value for key, value in table.items() if key not in known}
-
-
 def _find(name: str, folders: list[Path], what: str) -> Path:
-    as_path = Path(name).expanduser()
-    if as_path.suffix == ".toml" or len(as_path.parts) > 1:
-        return as_path
-    for folder in folders:
-        if (found := folder / f"{name}.toml").is_file():
-            return found
+    with suppress(OSError, RuntimeError, ValueError):  # no file can have such a name
+        as_path = Path(name).expanduser()
+        if as_path.suffix == ".toml" or len(as_path.parts) > 1:
+            return as_path
+        for folder in folders:
+            if (found := folder / f"{name}.toml").is_file():
+                return found
     raise BadInput(
         f"there is no {what} named {name!r}",
         mend=f"`placet {what}s list` shows those there are; a file is named by its path.",

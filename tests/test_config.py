@@ -31,3 +31,13 @@ def test_keys_not_known_are_warned_about_and_kept(tmp_path: Path) -> None:
     again = load_config(path)
     assert (again.theme, again.defaults.policy, again.keys) == ("nord", "echo", {"approve": "A"})
     assert 'future = "yes"' in path.read_text()
+
+
+def test_keys_not_known_are_kept_in_a_table_that_is_changed(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("schema = 1\n[defaults]\ntemperature = 0.3\ncandidates = 6\n")
+    change_config(path, defaults=Defaults(policy="echo"))
+    assert load_config(path).defaults == Defaults(policy="echo")
+    change_config(path, defaults=Defaults())
+    assert "temperature = 0.3" in path.read_text()
+    assert load_config(path).defaults == Defaults()

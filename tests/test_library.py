@@ -1,5 +1,8 @@
 """Files of one's own: found by name, changed without losing what is not known here."""
 
+import errno
+import os
+import stat
 from pathlib import Path
 
 import msgspec
@@ -106,6 +109,34 @@ def test_a_configuration_that_makes_no_sense_names_the_field() -> None:
 
     with pytest.raises(BadInput, match=r"config.toml: defaults.candidates: expected `int` >= 1"):
         load_config()
+
+
+def test_where_a_folder_cannot_be_flushed_a_file_is_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flush = os.fsync
+
+    def refusing(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        flush(handle)
+
+    monkeypatch.setattr(os, "fsync", refusing)
+    write_whole(tmp_path / "file", "there")
+    assert (tmp_path / "file").read_text() == "there"
+
+
+def test_a_number_of_too_many_digits_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text(f"schema = {'1' * 5000}\n")
+    with pytest.raises(BadInput, match="not TOML"):
+        load_profile(str(tmp_path / "p.toml"))
+
+
+def test_what_is_not_known_of_a_candidate_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text('schema = 1\ngoal = "g"\n[[candidates]]\ntext = "t"\ntone = "x"\n')
+    save_scenario(load_scenario(str(path)), path)
+    assert 'tone = "x"' in path.read_text()
 
 
 def test_unknown_keys_are_warned_about_wherever_they_stand() -> None:

@@ -74,14 +74,16 @@ def decide(
         raise typer.BadParameter("give a scenario or --demo, one of the two")
     chosen = library.load_scenario(library.DEMO if demo else scenario, warn)
     values = library.profile_for(chosen, profile, warn)
-    writable(output, session)
-    store = Store(session) if session else None
+    if session and output and session.resolve() == output.resolve():
+        raise typer.BadParameter("--session and --output name the same file")
     if session and session.is_file():
         raise BadInput(
             "there is a file already, which would be lost",
             where=str(session),
             mend="Name another one; `placet review` goes on with a session.",
         )
+    writable(output, session)
+    store = Store(session) if session else None
     options = Options(
         candidates=candidates, rounds=rounds, rewrites=rewrites, seed=seed, agents=agents
     )

@@ -21,7 +21,7 @@ from core.session.report import verdict_json
 from core.stages.align import align as run_align
 from core.stages.judge import Judge, judge_rows
 from core.team import load_reviewer, load_team
-from core.watch import AnyNote, Measured, Rewritten, Watch
+from core.watch import AnyNote, Measured, Watch
 
 STANDALONE_GOAL = "Decide whether this action may be taken."
 FORMATS = ("text", "json", "jsonl")
@@ -99,19 +99,16 @@ def align(
         judgements = _judged(team.judge, values, rows, problems, meter.watch)
         for place, ((where, action), judgement) in enumerate(zip(rows, judgements, strict=True)):
             case = Case(text=action, judgement=judgement, guidance=guidance)
-            try:
-                [result] = run_align(
-                    team.policy,
-                    team.judge,
-                    where,
-                    values,
-                    [case],
-                    rewrites=rewrites,
-                    seed=seed,
-                    watch=meter.watch,
-                )
-            except BadInput as error:  # a text too long for the policy takes no other with it
-                result = Rewritten(row=0, why=error.line)
+            [result] = run_align(
+                team.policy,
+                team.judge,
+                where,
+                values,
+                [case],
+                rewrites=rewrites,
+                seed=seed,
+                watch=meter.watch,
+            )
             before = assess(judgement, values) if judgement else UNJUDGED
             after = assess(result.judgement, values) if result.judgement else before
             row: dict[str, Any] = {
@@ -191,9 +188,9 @@ def _told(rows: list[tuple[dict[str, Any], Verdict]], format: str) -> str:
     if format == "json":
         found = [row for row, _ in rows]
         told = found[0] if len(found) == 1 else found
-        return json.dumps(told, indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(told, indent=2) + "\n"
     if format == "jsonl":
-        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row, _ in rows)
+        return "".join(json.dumps(row) + "\n" for row, _ in rows)  # ASCII: no text can act
     parts = []
     for row, verdict in rows:
         parts.append(plain(str(row["text"])))

@@ -21,6 +21,7 @@ from core.models.catalog import ECHO
 from core.models.transfer import Transfer
 from core.session.events import ModelUsed
 from core.session.report import ECHO_WARNING
+from core.session.store import is_session
 from core.watch import AnyNote, Progress, Watch
 
 _NAMES = {"load": "loading the models", "read": "reading", "write": "writing"}
@@ -38,11 +39,11 @@ def announce(*models: ModelUsed) -> None:
 
 
 def give(text: str, output: Path | None) -> None:
-    """The result: to the file named, whole, or to standard output, where nothing in it can act."""
+    """The result: to the file named, whole, or to standard output."""
     if output:
         write_whole(output, text)
     else:
-        typer.echo(plain(text), nl=False)
+        typer.echo(text, nl=False)
 
 
 def give_json(told: object) -> None:
@@ -60,6 +61,8 @@ def one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
 
 def stdin_text() -> str:
     """All of standard input as text."""
+    if sys.stdin is None:
+        raise BadInput("it is closed", where="standard input", mend="Give a text, or --file.")
     try:
         return sys.stdin.buffer.read().decode("utf-8")
     except UnicodeDecodeError as error:
@@ -78,15 +81,25 @@ def needs(package: str) -> None:
 
 
 def writable(*outputs: Path | None) -> None:
-    """Refuses a file that could not be written, before anything is done for it."""
+    """Refuses a file that could not be written, before anything is done for it.
+
+    And one that is a session: its events stand nowhere else.
+    """
     for output in outputs:
-        if output and output.is_dir():
-            with writing(output):
+        if output is None:
+            continue
+        with writing(output):
+            if output.is_dir():
                 raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
-        if output and not output.exists():
-            with writing(output):
+            if output.is_file() and is_session(output):
+                raise PlacetError(
+                    "this is a session, and it is not written over",
+                    where=str(output),
+                    mend="Name another file.",
+                )
+            if output.is_file() or not output.exists():
                 output.parent.mkdir(parents=True, exist_ok=True)
-                tempfile.TemporaryFile(dir=output.parent).close()
+                tempfile.TemporaryFile(dir=output.resolve().parent).close()
 
 
 def drawable(picture: Path | None) -> None:
@@ -106,7 +119,7 @@ class Meter:
     """One line on standard error that says what is going on; quiet where nobody looks."""
 
     def __init__(self) -> None:
-        self._live = sys.stderr.isatty()
+        self._live = sys.stderr is not None and sys.stderr.isatty()
         self._last = 0.0
         self._shown = ""
         self._interrupted = False

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from core.cli.output import give, one_of, warn
+from core.cli.output import give, one_of, warn, writable
 from core.games.lens import lens
 from core.session.report import FORMATS, report
 from core.session.store import load
@@ -30,6 +30,7 @@ def tell(
     output: Output = None,
 ) -> None:
     """The session as a report."""
+    writable(output)
     give(report(load(file, warn=warn), one_of("--format", format, FORMATS), lens), output)
 
 
@@ -48,5 +49,6 @@ def export(
         raise typer.BadParameter(
             f"the ending {output.suffix!r} is not one of {', '.join(_ENDINGS)}"
         )
+    writable(output)
     give(report(load(file, warn=warn), _ENDINGS[output.suffix], lens), output)
     typer.echo(str(output))

@@ -20,7 +20,7 @@ def word_diff(before: str, after: str) -> list[tuple[Change, str]]:
     """
     old, new = (re.findall(r"\s+|\S+", text) for text in (before, after))
     runs: list[tuple[Change, str]] = []
-    for tag, i1, i2, j1, j2 in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+    for tag, i1, i2, j1, j2 in SequenceMatcher(None, old, new).get_opcodes():
         if tag == "equal":
             runs.append((Change.SAME, "".join(old[i1:i2])))
             continue

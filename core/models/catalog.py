@@ -9,8 +9,9 @@ from msgspec import Struct
 
 from core import paths
 from core.errors import ModelProblem
+from core.session.events import STAND_IN
 
-ECHO = "echo"
+ECHO = STAND_IN
 """The stand-in that needs no weights."""
 
 DEFAULT = "SmolLM2-135M-Instruct"

@@ -18,6 +18,9 @@ from core.domain.verdict import Judgement, Risk
 from core.errors import Tampered
 from core.files import as_table
 
+STAND_IN = "echo"
+"""The model without weights, for trying things out: what it says means nothing."""
+
 
 class ModelUsed(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A model as it was used."""

@@ -11,6 +11,7 @@ from core.domain.scenario import Scenario
 from core.domain.values import Profile
 from core.domain.verdict import Verdict
 from core.files import as_table
+from core.session.events import STAND_IN
 from core.session.session import Session
 from core.session.writers import WRITERS, Writer
 
@@ -32,7 +33,7 @@ def no_lens(scenario: Scenario, text: str) -> Lens | None:
 def report(session: Session, format: str, lens: LensOf = no_lens) -> str:
     """The session in one of `FORMATS`, ending with a line break."""
     if format == "json":
-        return json.dumps(as_json(session, lens), indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(as_json(session, lens), indent=2) + "\n"
     writer = WRITERS[format]()
     _tell(session, writer, lens)
     return writer.done()
@@ -134,11 +135,25 @@ def aligned_revision(candidate: Candidate) -> Revision | None:
     )
 
 
+def _stand_in_spoke(session: Session) -> bool:
+    """Whether a model without weights is at work, or wrote or judged any of this."""
+    state = session.state
+    return (
+        any(model.name == STAND_IN for model in state.models.values())
+        or any(judgement.judge == STAND_IN for judgement in state.latest.values())
+        or any(
+            revision.origin.name == STAND_IN
+            for candidate in session.candidates.values()
+            for revision in candidate.revisions
+        )
+    )
+
+
 def _tell(session: Session, out: Writer, lens: LensOf) -> None:
     """The one telling that all formats for people share."""
     state = session.state
     out.title(f"Placet: {state.scenario.title or state.scenario.name or 'a decision'}")
-    if any(model.name == "echo" for model in state.models.values()):
+    if _stand_in_spoke(session):
         out.line(ECHO_WARNING)
     out.heading("Goal")
     out.line(state.scenario.goal)

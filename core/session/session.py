@@ -177,7 +177,8 @@ class Session:
             raise Refused(f"{candidate} is approved already")
         if verdict.stale:
             raise Refused(
-                f"the verdict on {candidate} is stale: text, values or scenario have changed",
+                f"the verdict on {candidate} is stale: text, values, scenario or judge "
+                "have changed",
                 mend="Have it judged again first.",
             )
         if verdict.risk is Risk.UNJUDGED:

@@ -11,6 +11,7 @@ from core.domain.scenario import Scenario
 from core.domain.values import Profile
 from core.domain.verdict import UNJUDGED, Judgement, Verdict, Weigher, assess
 from core.session.events import (
+    STAND_IN,
     Approved,
     Chosen,
     Deferred,
@@ -76,7 +77,8 @@ class State:
         if isinstance(event, Started):
             raise ValueError("a session starts once")
         if isinstance(event, ModelsSet):
-            self.models, self.settings = event.models, event.settings
+            self.settings = event.settings
+            self._use(event.models)
         elif isinstance(event, WeightsSet):
             self.profile = self.profile.with_weights(event.weights)
             self._weigh()
@@ -168,7 +170,9 @@ class State:
     def verdict_on(self, revision: Revision) -> Verdict:
         """The verdict on one version of a text, `UNJUDGED` where there is none."""
         judgement = self.judgements.get(self.bond(revision.digest))
-        return assess(judgement, self.profile) if judgement else UNJUDGED
+        if judgement is None or not self._stands(judgement):
+            return UNJUDGED
+        return assess(judgement, self.profile)
 
     def ranking(self) -> list[str]:
         """Candidate ids, best verdict first: lowest risk, then highest `r·c`, then oldest."""
@@ -188,9 +192,14 @@ class State:
     def _judgement(self, candidate: str) -> Judgement | None:
         """The judgement that counts for the candidate's current text, if there is one."""
         if candidate not in self._counting:
-            bond = self.bond(self.candidates[candidate].current.digest)
-            self._counting[candidate] = self.judgements.get(bond)
+            found = self.judgements.get(self.bond(self.candidates[candidate].current.digest))
+            self._counting[candidate] = found if found and self._stands(found) else None
         return self._counting[candidate]
+
+    def _stands(self, judgement: Judgement) -> bool:
+        """Whether whoever gave it may be believed: a stand-in only while it is the judge."""
+        judge = self.models.get("judge")
+        return judgement.judge != STAND_IN or judge is None or judge.name == STAND_IN
 
     def grounds(self, candidate: str) -> tuple[Judgement | None, Judgement | None]:
         """What the candidate's verdict follows from, the weights apart."""
@@ -221,6 +230,17 @@ class State:
         """The weights are others."""
         self.weigher = Weigher(self.profile)
         self._orders, self._verdicts, self._ranking = {}, {}, None
+
+    def _use(self, models: dict[str, ModelUsed]) -> None:
+        """Other models are at work. With a stand-in goes what was decided on its word."""
+        self.models = models
+        self._counting = {}
+        self._weigh()
+        for candidate in self.candidates.values():
+            if candidate.standing is Standing.APPROVED and not self._judgement(candidate.id):
+                self._change(candidate.id, standing=Standing.PENDING, reason="")
+        if self.plan and self.plan.candidate and not self._judgement(self.plan.candidate):
+            self.plan = None
 
     def _bind(self) -> None:
         """Values or scenario may be others, so that other judgements count.

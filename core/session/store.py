@@ -40,6 +40,12 @@ _HEADER = """\
 _BLOCK = re.compile(r"^[ \t]*\[\[[ \t]*events[ \t]*\]\]", re.MULTILINE)
 
 
+def is_session(path: Path) -> bool:
+    """Whether a file begins as a session does. `OSError` where it cannot be read."""
+    with path.open("rb") as file:
+        return file.read(64).startswith(_HEADER[:64].encode())
+
+
 class Store:
     """Reads and writes one session's file, again and again, rendering only what is new."""
 

@@ -8,6 +8,7 @@ from core.domain.candidate import Case
 from core.domain.scenario import Scenario
 from core.domain.values import Profile
 from core.domain.verdict import UNJUDGED, Judgement, assess
+from core.errors import BadInput
 from core.models.base import Sampling, TextModel
 from core.stages import prompts
 from core.stages.judge import Judge, judge
@@ -31,9 +32,36 @@ def align(
     """For each case the best of `rewrites` rewrites by `r·c`, or why the text stays as it is.
 
     All rewrites of all cases are written in one batch and judged in another; only those that are
-    taken are doubted. One that is riskier than the original, or no better, is never taken. Raises
+    taken are doubted. One that is riskier than the original, or no better, is never taken. A text
+    that does not fit into the policy's window stays, and takes no other with it. Raises
     `Cancelled`.
     """
+    told = (policy, reviewer, scenario, profile)
+    try:
+        return _together(*told, [*enumerate(cases)], rewrites, seed, watch)
+    except BadInput:
+        found = []
+        for one in enumerate(cases):
+            try:
+                found += _together(*told, [one], rewrites, seed, watch)
+            except BadInput as error:
+                found.append(Rewritten(row=one[0], why=error.line))
+                watch.say(found[-1])
+        return found
+
+
+def _together(
+    policy: TextModel,
+    reviewer: Judge,
+    scenario: Scenario,
+    profile: Profile,
+    numbered: Sequence[tuple[int, Case]],
+    rewrites: int,
+    seed: int,
+    watch: Watch,
+) -> list[Rewritten]:
+    """As `align`, for cases with their rows. Raises `BadInput` where one does not fit."""
+    places, cases = zip(*numbered, strict=True) if numbered else ((), ())
     asked = [
         prompts.rewrite(scenario, case.text, _at_stake(profile, case.judgement), case.guidance)
         for case in cases
@@ -41,12 +69,12 @@ def align(
 
     def grown(place: int, text: str) -> None:
         if place % rewrites == 0:  # one of each case's rewrites is shown as it grows
-            watch.say(Growing(row=place // rewrites, text=text))
+            watch.say(Growing(row=places[place // rewrites], text=text))
 
     drafts = policy.generate(
         [prompt for prompt in asked for _ in range(rewrites)],
         SAMPLING,
-        [seed * 1_000_003 + row for row in range(len(cases) * rewrites)],
+        [seed * 1_000_003 + row * rewrites + n for row in places for n in range(rewrites)],
         watch,
         grown,
     )
@@ -71,7 +99,7 @@ def align(
             for text, owner, judgement in zip(texts, owners, judgements, strict=True)
             if owner == row and judgement is not None
         ]
-        found.append(_best(row, case, options, profile))
+        found.append(_best(places[row], case, options, profile))
     kept = [(one.text, one.judgement) for one in found if one.judgement]
     doubted = iter(
         reviewer.doubt(

@@ -64,7 +64,10 @@ class HeadsJudge:
         self, rows: Sequence[Row], judgements: Sequence[Judgement], profile: Profile, watch: Watch
     ) -> list[Judgement]:
         """See `Judge.doubt`."""
-        return self._doubted(rows, judgements, profile, _Tally(watch, len(rows)))
+        tally = _Tally(watch, len(rows))
+        found = self._doubted(rows, judgements, profile, tally)
+        tally.finish(len(rows))
+        return found
 
     def _judgement(self, row: Row, profile: Profile, measures: "Sequence[Measure]") -> Judgement:
         scenario, text = row

@@ -84,6 +84,8 @@ def judge_rows(
     Rows are judged together; if that fails because one does not fit, the rest one by one, so that
     it does not take the others with it. Raises `Cancelled`.
     """
+    if not rows:
+        return []
     found: list[Judgement | None] = []
 
     def take(judgement: Judgement | BadInput) -> None:

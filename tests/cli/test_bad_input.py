@@ -289,6 +289,59 @@ def test_a_session_is_never_written_over(placet: Placet, tmp_path: Path) -> None
     assert file.read_bytes() == before
 
 
+def test_a_report_is_not_written_over_a_session(placet: Placet, tmp_path: Path) -> None:
+    file = tmp_path / "session.toml"
+    asked = ("decide", "--demo", "--policy", "echo", "--session", file)
+    assert placet(*asked, "--output", file).status == 2
+    placet(*asked)
+    before = file.read_bytes()
+    for command in (
+        ("session", "report", file, "--output", file),
+        ("decide", "--demo", "--policy", "echo", "--output", file),
+        ("judge", "x", "--judge", "echo", "--output", file),
+    ):
+        ran = placet(*command)
+        assert (ran.status, ran.out) == (1, "")
+        assert f"{file}: this is a session" in ran.trouble and "Name another" in ran.trouble
+    assert file.read_bytes() == before
+
+
+def test_what_is_written_keeps_the_files_mode_and_a_linked_pipe_is_one(
+    placet: Placet, tmp_path: Path
+) -> None:
+    (tmp_path / "shared").touch(0o664)
+    (tmp_path / "shared").chmod(0o664)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    for name in ("shared", "link", "new"):
+        assert placet("judge", "x", "--judge", "echo", "--output", tmp_path / name).status == 0
+    assert (tmp_path / "shared").stat().st_mode & 0o777 == 0o664
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o600
+    assert b"risk" in os.read(reader, 9_999)
+    os.close(reader)
+
+
+def test_json_is_json_whatever_stands_in_the_text(placet: Placet) -> None:
+    text = "Ring\u2028everybody\x9b31m \u200f\U0001fae8 tonight."
+    row = json.dumps({"text": text}).encode()
+    ran = placet("judge", "--judge", "echo", "--format", "jsonl", stdin=row)
+    [line] = ran.out.splitlines()
+    assert json.loads(line)["text"] == text and line.isascii()
+
+
+def test_no_actions_are_no_error(placet: Placet, tiny_gpt2: Path) -> None:
+    ran = placet("judge", "--judge", tiny_gpt2, "--format", "jsonl", stdin=b"\n")
+    assert (ran.status, ran.out) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["a goal that goes on " * 20, "~nobody-here/x.toml", "a\0b.toml"])
+def test_a_name_that_no_file_can_have_is_not_found(placet: Placet, name: str) -> None:
+    ran = placet("decide", name, "--policy", "echo")
+    assert (ran.status, ran.out) == (1, "")
+    assert "there is no scenario named" in ran.trouble or "it cannot be read" in ran.trouble
+
+
 def test_a_place_where_no_file_can_be_is_told_of(placet: Placet, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for place in (tmp_path / "file" / "session.toml", tmp_path):

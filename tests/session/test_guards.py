@@ -3,12 +3,14 @@
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
 from core.domain.candidate import Origin, Source, Standing
 from core.domain.scenario import LONGEST_TEXT, Scenario
 from core.domain.verdict import Recommendation, Risk
 from core.errors import Refused
-from core.session.events import Approved, Rejected
+from core.session.events import STAND_IN, Approved, ModelUsed, Rejected
+from core.session.report import ECHO_WARNING, report
 from core.session.session import Session
 from tests.nouns import CALL, CONSENT, HONESTY, LETTER, PROFILE, judgement
 from tests.session.operations import judge_current, other_statement, started
@@ -44,6 +46,27 @@ def test_a_stale_verdict_cannot_be_approved_with_or_without_a_reason(session: Se
 
     refused(session, lambda: session.approve("c1"), "is stale")
     refused(session, lambda: session.approve("c1", "I know better"), "is stale")
+
+
+def test_a_stand_ins_word_ends_when_a_model_takes_its_place(session: Session) -> None:
+    real = judgement(CALL, scenario=session.state.scenario)
+    stand_in = replace(judgement(LETTER, scenario=session.state.scenario), judge=STAND_IN)
+    session.use_models({"judge": ModelUsed(name=STAND_IN)})
+    session.judged("c1", stand_in)
+    session.judged("c2", real)
+    session.approve("c1")
+    session.approve("c2")
+    session.choose("c1", "the best of two")
+
+    session.use_models({"judge": ModelUsed(name="a model")})
+
+    told = {name: found.standing for name, found in session.candidates.items()}
+    assert told == {"c1": Standing.PENDING, "c2": Standing.APPROVED}
+    assert session.verdict("c1").stale and session.state.plan is None
+    refused(session, lambda: session.approve("c1", "I know better"), "is stale")
+    assert ECHO_WARNING in report(session, "text")
+    session.judged("c1", judgement(LETTER, scenario=session.state.scenario))
+    session.approve("c1")
 
 
 def test_an_unreadable_reply_is_unjudged_and_cannot_be_approved(session: Session) -> None:

@@ -1,13 +1,14 @@
 """Re-aligning: the best rewrite that is not riskier, or the text as it is and why."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
 from core.domain.candidate import Case
 from core.domain.verdict import Judgement, Risk
 from core.errors import BadInput, Cancelled
-from core.models.base import Draft
+from core.models.base import Draft, Prompt
 from core.stages.align import align
 from core.watch import AnyNote, Growing, Rewritten, Watch
 from tests.fakes import FakeJudge, FakeModel
@@ -164,6 +165,29 @@ def test_all_rewrites_of_all_cases_are_one_batch_with_seeds_of_their_own() -> No
     assert len(set(model.seeds[0])) == 4
     assert [note.row for note in notes if isinstance(note, Growing)] == [0, 1]
     assert [note for note in notes if isinstance(note, Rewritten)] == found
+
+
+def test_a_text_too_long_for_the_policy_stays_and_takes_no_other_with_it() -> None:
+    class Narrow(FakeModel):
+        def generate(self, prompts: Sequence[Prompt], *rest: Any) -> list[Draft]:
+            if any(len(prompt.user) > 1000 for prompt in prompts):
+                raise BadInput("too long")
+            return super().generate(prompts, *rest)
+
+    model = Narrow([ONE, TWO])
+    reviewer = FakeJudge({ONE: scored(ONE, Risk.LOW, 0.7), TWO: scored(TWO, Risk.LOW, 0.9)})
+    long = Case(text="Ring them. " * 100, judgement=RISKY.judgement)
+    notes: list[AnyNote] = []
+
+    first, second = align(
+        model, reviewer, SCENARIO, PROFILE, [long, RISKY], rewrites=2, seed=7,
+        watch=Watch(notes.append),
+    )  # fmt: skip
+
+    assert (first.row, first.text, first.why) == (0, "", "too long")
+    assert (second.row, second.text) == (1, TWO)
+    assert [note for note in notes if isinstance(note, Rewritten)] == [first, second]
+    assert {note.row for note in notes if isinstance(note, Growing)} == {1}
 
 
 def test_cancelling_stops_the_rewriting() -> None:

@@ -12,7 +12,7 @@ from core.models.trained import Measure, Tree
 from core.session.events import ModelUsed
 from core.stages.heads import TREE_TOKENS, HeadsJudge
 from core.stages.judge import judge_rows
-from core.watch import SILENT, Watch
+from core.watch import SILENT, AnyNote, Progress, Watch
 
 PROFILE = Profile(
     name="two",
@@ -150,6 +150,10 @@ def test_without_doubt_nothing_is_read_twice_and_what_is_doubted_later_is_told_a
     assert not any(second for _, _, second in model.trees)
     assert [one.unstable for one in quick] == [(), ()]
     assert judged(model).doubt(rows, quick, PROFILE, SILENT) == judge_rows(judged(), rows, PROFILE)
+    said: list[AnyNote] = []
+    judged(model).doubt(rows, quick, PROFILE, Watch(said.append))
+    last = said[-1]
+    assert isinstance(last, Progress) and last.done == last.total == 2
 
 
 def test_rows_of_several_contexts_keep_their_order() -> None:

@@ -218,7 +218,7 @@ class Review:
         if verdict.risk is Risk.UNJUDGED and self.work.expects(self.session, name):
             return "It is being judged; its verdict is on its way."
         if verdict.stale:
-            return "The verdict is stale: text, values or scenario have changed since."
+            return "The verdict is stale: text, values, scenario or judge have changed since."
         if verdict.risk is Risk.UNJUDGED:
             return "There is no verdict yet, and no verdict is not a low risk."
         return ""
