@@ -1,6 +1,6 @@
 """Profiles and scenarios by name: the operator's own before the shipped ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -83,16 +83,21 @@ def _save(noun: Profile | Scenario, path: Path) -> Path:
     if path.exists():  # what we do not know stays as it was
         old = read_toml(path)
         table |= foreign(old, noun)
-        before = {value.get("id"): value for value in old.get("values", [])}
+        before = {value.get("id"): value for value in _tables(old.get("values"))}
         for value in table.get("values", []):
             value |= foreign(before.get(value["id"], {}), Value)
-        written = {one.get("text"): one for one in old.get("candidates", [])}
+        written = {one.get("text"): one for one in _tables(old.get("candidates"))}
         for one in table.get("candidates", []):
             one |= foreign(written.get(one["text"], {}), HandedIn)
         if "payoffs" in table:
-            table["payoffs"] |= foreign(old.get("payoffs", {}), Payoffs)
+            table["payoffs"] |= foreign(next(_tables([old.get("payoffs")]), {}), Payoffs)
     write_whole(path, dump_toml(table))
     return path
+
+
+def _tables(told: Any) -> Iterator[dict[str, Any]]:
+    """The tables in a list that may be no list, of things that may be none."""
+    return (one for one in told if isinstance(one, dict)) if isinstance(told, list) else iter(())
 
 
 def _find(name: str, folders: list[Path], what: str) -> Path:

@@ -62,6 +62,9 @@ class RowList(ScrollView, Generic[T], can_focus=True):
     class Moved(AtLine):
         """The cursor is on another line, or the line under it is another."""
 
+        by_hand = True
+        """Whether a key or a click moved it, and not the list that changed under it."""
+
     class Chosen(AtLine):
         """A line was chosen with enter or a double click."""
 
@@ -109,7 +112,7 @@ class RowList(ScrollView, Generic[T], can_focus=True):
         if place is None:
             place = max(0, min(self.cursor, len(rows) - 1))
         self.virtual_size = Size(self.scrollable_content_region.width, len(rows) + self.HEADER)
-        self._place(place)
+        self._place(place, by_hand=False)
 
     def go_to(self, key: str) -> None:
         """Puts the cursor on the line of that name."""
@@ -121,7 +124,7 @@ class RowList(ScrollView, Generic[T], can_focus=True):
         """Where the line of that name is, if it is there."""
         return next((n for n, row in enumerate(self.rows) if self.key_of(row) == key), None)
 
-    def _place(self, number: int) -> None:
+    def _place(self, number: int, *, by_hand: bool = True) -> None:
         number = max(0, min(number, len(self.rows) - 1))
         self.cursor = number
         key = self.key_of(self.rows[number]) if self.rows else ""
@@ -131,7 +134,9 @@ class RowList(ScrollView, Generic[T], can_focus=True):
             self._key = key
             # Straight to the screen, and not from pane to pane: what follows from it is there in
             # time for the same frame.
-            self.screen.post_message(self.Moved(self, key))
+            moved = self.Moved(self, key)
+            moved.by_hand = by_hand
+            self.screen.post_message(moved)
 
     def _repaint(self) -> None:
         """Has those lines painted that are not as they were painted last."""

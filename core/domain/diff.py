@@ -3,6 +3,7 @@
 import re
 from difflib import SequenceMatcher
 from enum import StrEnum
+from functools import lru_cache
 
 
 class Change(StrEnum):
@@ -13,7 +14,8 @@ class Change(StrEnum):
     ADDED = "added"
 
 
-def word_diff(before: str, after: str) -> list[tuple[Change, str]]:
+@lru_cache(maxsize=8)
+def word_diff(before: str, after: str) -> tuple[tuple[Change, str], ...]:
     """Runs of words that stayed, went or came, in reading order.
 
     Joining all runs but the added ones gives `before`; all but the removed ones gives `after`.
@@ -28,4 +30,4 @@ def word_diff(before: str, after: str) -> list[tuple[Change, str]]:
             runs.append((Change.REMOVED, "".join(old[i1:i2])))
         if j2 > j1:
             runs.append((Change.ADDED, "".join(new[j1:j2])))
-    return runs
+    return tuple(runs)

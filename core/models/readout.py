@@ -135,7 +135,7 @@ class Heads(nn.Module):
         return logit[:, 0]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """How logits become probabilities; fitted on held-out data, never on what was trained on."""
 
@@ -143,7 +143,11 @@ class Calibration:
     respect_bias: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Added to the logits of keeps, unrelated and breaks after the temperature."""
     neutral: float = 0.7
-    """What a surely unrelated value scores: credit given to P(unrelated), 0 to 1."""
+    """Credit given to P(unrelated), 0 to 1."""
+    score_scale: float = 1.0
+    score_bias: float = 0.0
+    """Applied to the score's log-odds: among values that are kept or broken, the three chances
+    alone are too timid, since some always goes to unrelated."""
     harm_scale: float = 1.0
     harm_bias: float = 0.0
 
@@ -154,9 +158,10 @@ class Calibration:
         )
 
     def score(self, logits: Tensor) -> Tensor:
-        """[n, 3] → scores [n] in [0, 1]: P(keeps) + neutral · P(unrelated)."""
+        """[n, 3] → scores [n] in [0, 1]: P(keeps) + neutral · P(unrelated), made bolder."""
         chances = self.respect(logits)
-        return chances[:, 0] + self.neutral * chances[:, 1]
+        timid = chances[:, 0] + self.neutral * chances[:, 1]
+        return torch.sigmoid(self.score_scale * torch.logit(timid, 1e-6) + self.score_bias)
 
     def harm(self, logit: Tensor) -> Tensor:
         """[n] → P(the action does harm) [n]."""

@@ -151,8 +151,15 @@ def calibrate(judge: JudgeModel, data: Path, corpus: Path) -> JudgeModel:
         torch.tensor([float(a.harmful) for a in whole]),
         ridge=1e-3,
     )
-    fitted = Calibration(temperature, bias, 0.7, harm[0], harm_bias)
+    fitted = Calibration(
+        respect_temperature=temperature,
+        respect_bias=bias,
+        harm_scale=harm[0],
+        harm_bias=harm_bias,
+    )
     fitted = replace(fitted, neutral=_neutral(fitted, agents, config))
+    scale, bias_of_score = fit_score(fitted, agents)
+    fitted = replace(fitted, score_scale=scale, score_bias=bias_of_score)
     whole = whole_actions(cases, calibrated(agents, fitted))
     danger = fit_danger(whole)
     level = np.array([danger_of(danger, a) for a in whole])
@@ -192,6 +199,15 @@ def _neutral(fitted: Calibration, agents: Sequence[Answer], config: CalibrationC
         return float(-np.mean(np.where(kept, np.log(score), np.log(1 - score))))
 
     return min((float(n) for n in np.round(np.arange(low, high + 1e-9, 0.01), 2)), key=surprise)
+
+
+def fit_score(fitted: Calibration, agents: Sequence[Answer]) -> tuple[float, float]:
+    """Scale and bias of the score's log-odds over values that are kept or broken (Platt 1999)."""
+    clear = decided(agents)
+    odds = torch.logit(fitted.score(torch.tensor([a.logits for a in clear])), 1e-6)
+    kept = torch.tensor([float(a.label is Label.KEEPS) for a in clear])
+    scale, bias = fit_logistic(odds[:, None], kept, ridge=1e-3)
+    return scale[0], bias
 
 
 def fit_danger(whole: Sequence[ActionAnswer]) -> Danger:

@@ -40,7 +40,7 @@ from core.training.people import FOUNDATIONS
 from core.training.rivals import Rival
 from core.training.rivals import questions as rivals_questions
 
-SITUATIONS = 1500
+SITUATIONS = 1000
 """Held-out situations that are read at the end of a training; `placet evaluate judge` reads all."""
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 from textual import events
+from textual.command import CommandPalette
 from textual.widgets import Input, TextArea
 
 from core.domain.candidate import Standing
@@ -13,6 +14,8 @@ from tests.tui.driving import desk
 from tests.tui.fake import TEXTS, judgement
 from tui.dialogs import Ask, Edit
 from tui.flow.listing import Order
+from tui.panes.values import ValueList
+from tui.screens import editing
 
 LOW, MED, HIGH = "c1", "c2", "c3"
 """What the fake judge thinks of the first three proposals."""
@@ -470,7 +473,104 @@ async def test_a_decision_after_its_verdict_was_shown_is_not_blind() -> None:
         await on.go_to(LOW)
         await on.press("a")
         on.clock.forward(2)
-        on.review.defer(LOW)
+        on.session.defer(LOW)
         assert not on.review.hides(LOW)
         on.review.edit(LOW, "Another text.")
         assert on.review.hides(LOW)
+
+
+async def test_a_key_held_down_decides_nothing_about_the_line_that_takes_the_place() -> None:
+    async with desk() as on:
+        await on.propose()
+        on.review.set_needle("pending")
+        await on.go_to(LOW)
+        await on.press("a")
+        assert on.standing(LOW) is Standing.APPROVED
+        await on.until(lambda: on.cursor and on.cursor != LOW)
+        other = on.cursor
+        on.clock.forward(0.5)
+        await on.press("a")  # the same press, as far as a terminal can tell
+        await on.settle()
+        assert on.standing(other) is Standing.PENDING and on.dialog is None
+        on.clock.forward(0.5)
+        await on.press("down", "up", "s")
+        assert not on.session.candidates[other].standing.decided
+
+
+async def test_undo_held_down_takes_back_one_and_an_approval_is_not_put_off() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(LOW)
+        await on.press("a")
+        await on.press("s")
+        assert on.standing(LOW) is Standing.APPROVED and "Too soon" in on.said
+        on.clock.forward(2)
+        await on.press("s")
+        assert on.standing(LOW) is Standing.APPROVED and "is approved" in on.said
+        on.review.session.note("a remark", LOW)
+        for _ in range(3):
+            on.clock.forward(0.03)
+            await on.press("u")
+        assert on.standing(LOW) is Standing.APPROVED
+        on.clock.forward(1)
+        await on.press("u")
+        assert on.standing(LOW) is Standing.PENDING
+
+
+async def test_a_reason_typed_for_another_text_is_not_offered() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(MED)
+        await on.press("a")
+        await on.answered()
+        await on.type("only owners we know")
+        await on.press("escape")
+        await on.closed()
+        on.clock.forward(2)
+        await on.press("a")
+        await on.answered()
+        assert on.screen.app.screen.query_one(Input).value == "only owners we know"
+        await on.press("escape")
+        await on.closed()
+        text = on.session.candidates[MED].text + " Tonight."
+        on.session.edit(MED, text)
+        on.session.judged(MED, judgement(text, on.review.profile, on.review.scenario))
+        on.clock.forward(2)
+        await on.settle()
+        on.clock.forward(2)
+        await on.press("a")
+        await on.answered()
+        assert on.screen.app.screen.query_one(Input).value == ""
+
+
+async def test_a_value_that_is_gone_does_not_end_the_program() -> None:
+    async with desk() as on:
+        for event in (ValueList.Nudge, ValueList.Weigh):
+            on.screen.post_message(event("gone", 0.1))
+        on.screen.do(editing.edit_value(on.screen, "gone"))
+        await on.until(lambda: "no longer there" in on.said)
+
+
+async def test_what_was_in_view_before_blind_mode_is_not_decided_blind() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(LOW)
+        await on.settle()
+        await on.press("b")
+        on.clock.forward(2)
+        await on.press("a")
+        event = on.session.records[-1].event
+        assert isinstance(event, Approved) and not event.blind
+
+
+async def test_a_decision_can_be_made_from_the_palette() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(LOW)
+        await on.press("ctrl+p")
+        await on.until(lambda: isinstance(on.app.screen, CommandPalette))
+        await on.type("approve")
+        on.clock.forward(2)
+        await on.app.workers.wait_for_complete()
+        await on.press("down", "enter")
+        await on.until(lambda: on.standing(LOW) is Standing.APPROVED)

@@ -27,6 +27,7 @@ class Looking:
         self._arrived = clock()
         self._last_key = ""
         self._last_at = -HELD
+        self._undone_at = -HELD
 
     def at(self, item: str, shows: object) -> None:
         """Notes which item is under the cursor, and what it shows (its text and verdict)."""
@@ -61,6 +62,13 @@ class Looking:
         now = self.clock()
         fresh = key != self._last_key or now - self._last_at >= HELD
         self._last_key, self._last_at = key, now
+        return fresh
+
+    def undoes(self) -> bool:
+        """As `pressed`, for the key that takes back; it is no other key to a decision's."""
+        now = self.clock()
+        fresh = now - self._undone_at >= HELD
+        self._undone_at = now
         return fresh
 
     def other_key(self) -> None:

@@ -80,6 +80,8 @@ class Review:
         self.saver = Saver(session, store, lambda: self.news.changed(Change.SAVING))
         self._seen: set[tuple[str, str]] = set()
         """Candidates, with the digest of their text, whose verdict was shown before a decision."""
+        self._shown: set[tuple[str, str]] = set()
+        """The same, of verdicts in view at any time, also before blind mode was on."""
         self._before: dict[str, int] = {}
         self._stuck: tuple[object, list[str]] = (None, [])
         if resumed:
@@ -140,6 +142,14 @@ class Review:
         """Whether any verdict is kept back."""
         return self.blind and any(self.hides(name) for name in self.session.candidates)
 
+    def shown(self, name: str) -> None:
+        """Notes that the verdict on a candidate is in view."""
+        self._shown.add(self._as_now(name))
+
+    def is_blind(self, name: str) -> bool:
+        """Whether a decision now is one without its verdict ever having been in view."""
+        return self.hides(name) and self._as_now(name) not in self._shown
+
     def reveal(self, name: str) -> None:
         """Shows a verdict that was kept back. From here on the decision is not blind."""
         self._seen.add(self._as_now(name))
@@ -188,7 +198,8 @@ class Review:
     def what_if(self, name: str) -> WhatIf | None:
         """The smallest change of one weight that would change something."""
         state = self.session.state
-        looked_at = dict.fromkeys([*state.ranking()[:CONTENDERS], name])
+        others = [] if self.hiding else state.ranking()[:CONTENDERS]  # an order would tell of them
+        looked_at = dict.fromkeys([*others, name])
         verdicts = {found: state.verdict(found) for found in looked_at}
         return what_if(
             {
@@ -236,7 +247,10 @@ class Review:
         self._decided(name, "Rejected", reason)
 
     def defer(self, name: str) -> None:
-        """Puts a candidate off."""
+        """Puts a candidate off; an approval is taken back first."""
+        if self.session.candidates[name].standing is Standing.APPROVED:
+            undo = self.news.key_of("undo")
+            raise Refused(f"{name} is approved", mend=f"{undo} takes the approval back first.")
         self.session.defer(name)
         self.news.say(f"Deferred {name}. {self.news.key_of('undo')} takes it back.")
 

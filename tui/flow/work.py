@@ -366,7 +366,7 @@ class Work:
     def _troubled(self, reply: Trouble) -> None:
         job = self.jobs.pop(reply.job, None)
         told = reply.error.line
-        if job is None or job.kind is Kind.LOAD or reply.gone:
+        if reply.gone or not self.models:
             self.trouble = told
         if job and job.kind is Kind.LOAD:
             if self.models:

@@ -89,7 +89,7 @@ def approve(screen: Workplace) -> None:
     if (found := target(screen, "approve")) is None:
         return
     review, name = screen.review, found.id
-    blind = review.hides(name)
+    hidden, blind = review.hides(name), review.is_blind(name)
     if to_do := review.what_to_do(name):
         key = screen.key_of("judge")
         waits = review.work.expects(review.session, name)
@@ -100,7 +100,7 @@ def approve(screen: Workplace) -> None:
     if not review.session.needs_reason(name) or found.standing.value == "approved":
         review.approve(name, blind=blind)
         return
-    if blind:
+    if hidden:
         review.reveal(name)
     verdict = review.session.verdict(name)
     shape, word, style = RISK[verdict.risk]
@@ -112,17 +112,19 @@ def approve(screen: Workplace) -> None:
         _quote(found),
     )
 
+    about_what = f"{name} {found.current.digest} {verdict.risk}"  # and no other text or verdict
+
     async def ask() -> None:
         reason = await screen.app.push_screen_wait(
             Ask(
                 "Approve against the judge's advice?",
                 about=about,
                 placeholder="why it is right all the same; this stays in the log",
-                value=screen.drafts.get(f"approve {name}", ""),
+                value=screen.drafts.get(f"approve {about_what}", ""),
                 do="Approve all the same",
                 required="Type a reason first; without one this is not approved.",
                 danger=verdict.risk is Risk.HIGH,
-                keep=_kept(screen, "approve", name),
+                keep=_kept(screen, "approve", about_what),
                 held=_held(screen, "approve"),
             )
         )
@@ -144,9 +146,10 @@ def reject(screen: Workplace) -> None:
     if (found := target(screen, "reject")) is None:
         return
     review, name = screen.review, found.id
-    blind = review.hides(name)
+    blind = review.is_blind(name)
     if found.standing.value == "rejected":
         raise Refused(f"{name} is rejected already")
+    about_what = f"{name} {found.current.digest}"
 
     async def ask() -> None:
         reason = await screen.app.push_screen_wait(
@@ -154,10 +157,10 @@ def reject(screen: Workplace) -> None:
                 f"Reject {name}",
                 about=_quote(found),
                 placeholder="the reason; it is offered as guidance when you re-align",
-                value=screen.drafts.get(f"reject {name}", ""),
+                value=screen.drafts.get(f"reject {about_what}", ""),
                 do="Reject",
                 required="A rejection needs a reason.",
-                keep=_kept(screen, "reject", name),
+                keep=_kept(screen, "reject", about_what),
                 held=_held(screen, "reject"),
             )
         )
@@ -238,8 +241,9 @@ def defer(screen: Workplace) -> None:
 
 
 def undo(screen: Workplace) -> None:
-    """Takes back the last action."""
-    screen.review.undo()
+    """Takes back the last action; a key held down takes back one."""
+    if screen.review.looking.undoes():
+        screen.review.undo()
 
 
 def note(screen: Workplace) -> None:

@@ -30,9 +30,15 @@ from tui.screens.workplace import Workplace
 _HOW = "# The goal, then a line of three dashes, then the context."
 
 
+def _value(screen: Workplace, value_id: str) -> Value:
+    if value_id not in screen.review.profile.weights:
+        raise Refused("that value is no longer there")
+    return screen.review.profile.value(value_id)
+
+
 async def edit_value(screen: Workplace, value_id: str) -> None:
     """Edits a statement; verdicts are stale then."""
-    value = screen.review.profile.value(value_id)
+    value = _value(screen, value_id)
     told = await screen.app.push_screen_wait(
         Edit(
             f"Value {value.id}",
@@ -72,7 +78,7 @@ async def remove_value(screen: Workplace, value_id: str) -> None:
     """Takes a value out."""
     if len(screen.review.profile.values) == 1:
         raise Refused("the last value cannot be removed", mend="Edit it, or load others.")
-    value = screen.review.profile.value(value_id)
+    value = _value(screen, value_id)
     yes = await screen.app.push_screen_wait(
         Confirm(
             f"Remove {value.id}?",

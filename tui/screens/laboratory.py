@@ -12,7 +12,7 @@ from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.screen import Screen
 
-from core.errors import PlacetError, Refused
+from core.errors import PlacetError, Refused, reason
 from core.games.matrix import load_game
 from tui.bars import ActivityLine, Item, KeyBar, StatusLine, TabLine, stands
 from tui.dialogs import Ask, Pick
@@ -44,6 +44,7 @@ class LaboratoryScreen(Screen[None]):
         self._work = work
         self._end: Callable[[], None] = lambda: None
         self._phases: object = None
+        self._choosing = False
         self._due = False
 
     def compose(self) -> ComposeResult:
@@ -212,6 +213,10 @@ class LaboratoryScreen(Screen[None]):
             "try": self._try,
             "help": self._help,
         }
+        if what == "choose":
+            if self._choosing:  # of two keys that come together the second is nobody's
+                return
+            self._choosing = True
         # A process is started and ended whether or not this screen stays.
         runner = self.app if what in ("start", "pause", "stop") else self
         runner.run_worker(self._do(what, does[what]()), group=f"lab-{what}")
@@ -222,6 +227,12 @@ class LaboratoryScreen(Screen[None]):
         except PlacetError as error:
             self.laboratory.say(error.sentence, Tone.WARNING)
             return
+        except (OSError, RuntimeError, ValueError) as error:  # of a path that was typed, as a rule
+            self.laboratory.say(f"That cannot be done ({reason(error)}).", Tone.WARNING)
+            return
+        finally:
+            if what == "choose":
+                self._choosing = False
         if what == "start" and self.is_attached and self.has_class("-narrow"):
             self.action_pane("run")
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import SystemCommand
 from textual.binding import BindingType
+from textual.command import CommandPalette
 from textual.content import Content
 from textual.dom import DOMNode
 from textual.timer import Timer
@@ -51,6 +52,7 @@ class ReviewScreen(Workplace):
         self._what_if: tuple[object, WhatIf | None] = (None, None)
         self._end: Callable[[], None] = lambda: None
         self._at = "candidates"
+        self._under_palette = False
 
     def on_mount(self) -> None:
         """Draws all, and again whenever something changes."""
@@ -134,7 +136,9 @@ class ReviewScreen(Workplace):
         hidden = review.hides(name)
         verdict = review.session.verdict(name)
         shows = (found.current.digest, hidden, verdict.risk, verdict.recommendation, verdict.stale)
-        review.looking.at(name, shows)
+        review.looking.at(name, (*shows, found.standing))
+        if verdict.judgement and not hidden:
+            review.shown(name)
         many = len(found.revisions)
         if self.compare and self._versions != (name, many):  # a newer one would not be seen
             self.compare = (many - 2, many - 1) if many > 1 else None
@@ -225,9 +229,10 @@ class ReviewScreen(Workplace):
     # Cursor and focus
 
     @on(RowList.Moved, "#candidate-list")
-    def _moved(self) -> None:
+    def _moved(self, event: RowList.Moved) -> None:
         self.compare = None
-        self.review.looking.other_key()
+        if event.by_hand:  # a key held down goes on where its line left the list
+            self.review.looking.other_key()
         self.query_one(VerdictPane).scroll_home(animate=False)
         self.draw_verdict()
 
@@ -247,8 +252,14 @@ class ReviewScreen(Workplace):
         telling.bars(self)
 
     def on_screen_resume(self) -> None:
-        """It is in view again."""
-        self.review.looking.back()
+        """It is in view again; the palette hid nothing, and its command is meant."""
+        if not self._under_palette:
+            self.review.looking.back()
+        self._under_palette = False
+
+    def on_screen_suspend(self) -> None:
+        """Something else comes into view."""
+        self._under_palette = isinstance(self.app.screen, CommandPalette)
 
     def on_resize(self) -> None:
         """Widths have changed."""
@@ -331,6 +342,8 @@ class ReviewScreen(Workplace):
     @on(ValueList.Weigh)
     @on(ValueList.Nudge)
     def _weigh(self, event: ValueList.Weigh | ValueList.Nudge) -> None:
+        if event.value not in self.review.profile.weights:  # it went between two keys
+            return
         weight = (
             self.review.profile.weights[event.value] + event.by
             if isinstance(event, ValueList.Nudge)

@@ -42,7 +42,11 @@ class Workplace(Layout):
                 await what
             except PlacetError as error:
                 self.refused(error)
-            except (OSError, RuntimeError) as error:  # of a path that was typed, as a rule
+            except (
+                OSError,
+                RuntimeError,
+                ValueError,
+            ) as error:  # of a path that was typed, as a rule
                 self.refused(PlacetError(f"that cannot be done ({reason(error)})"))
             finally:
                 self.asking = False
