@@ -99,7 +99,10 @@ def _settings(
             mend="Name the model below it.",
         )
     from core.games.tune import usual
+    from core.models.load import check_files
     from core.models.manifest import weights_digest
+
+    check_files(base)
 
     learning = usual(base)
     try:

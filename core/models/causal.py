@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from core.errors import BadInput
@@ -33,13 +34,14 @@ class CausalModel:
         self.used = used
         self.name = used.name
         self.window = _window(model.config, tokenizer)
+        self._slides = _slides(model.config, self.window)
         self._ends = _ends(model, tokenizer)
         self.forget()
 
     @cached_property
     def takes_trees(self) -> bool:
         """Whether the model honours positions and masks of our own."""
-        return _takes_trees(self.model)
+        return not self._slides and _takes_trees(self.model)
 
     def generate(
         self,
@@ -51,19 +53,37 @@ class CausalModel:
     ) -> list[Draft]:
         """See `TextModel.generate`."""
         rows = [self.tokens(prompt, sampling.max_tokens) for prompt in prompts]
+        drafts: dict[int, Draft] = {}
         with interruptible(self.model, watch):
-            return generate(
-                self.model,
-                self._write_prefixes,
-                rows,
-                lambda tokens: str(self.tokenizer.decode(list(tokens), skip_special_tokens=True)),
-                self._ends,
-                sampling,
-                seeds,
-                watch,
-                on_text,
-                guessing=is_fused(self.model) or self.takes_trees,
-            )
+            for group in self._alike(rows):
+
+                def grown(place: int, text: str, group: list[int] = group) -> None:
+                    on_text(group[place], text)
+
+                found = generate(
+                    self.model,
+                    self._write_prefixes,
+                    [rows[row] for row in group],
+                    lambda ids: str(self.tokenizer.decode(list(ids), skip_special_tokens=True)),
+                    self._ends,
+                    sampling,
+                    [seeds[row] for row in group],
+                    watch,
+                    grown,
+                    guessing=not self._slides and (is_fused(self.model) or self.takes_trees),
+                )
+                drafts |= dict(zip(group, found, strict=True))
+        return [drafts[row] for row in range(len(rows))]
+
+    def _alike(self, rows: Sequence[Sequence[int]]) -> list[list[int]]:
+        """The places of rows that are read together: all, or those of one length.
+
+        The latter where a window slides: what pads a row would take up places in it.
+        """
+        if not self._slides:
+            return [[*range(len(rows))]]
+        lengths = sorted({len(row) for row in rows})
+        return [[n for n, row in enumerate(rows) if len(row) == length] for length in lengths]
 
     def forget(self) -> None:
         """Drops what was kept of prompts read before: the weights are others now."""
@@ -78,8 +98,13 @@ class CausalModel:
         room = max(len(answer) for answer in tokens)
         rows = [self.tokens(prompt, room) for prompt in prompts]
         packed = self.takes_trees
+        found: dict[int, list[float]] = {}
         with interruptible(self.model, watch):
-            return choose(self.model, self._read_prefixes, rows, tokens, watch, packed=packed)
+            for group in self._alike(rows):
+                some = [rows[row] for row in group]
+                told = choose(self.model, self._read_prefixes, some, tokens, watch, packed=packed)
+                found |= dict(zip(group, told, strict=True))
+        return [found[row] for row in range(len(rows))]
 
     def tokens(self, prompt: Prompt, room: int) -> list[int]:
         """The prompt as the model reads it; `BadInput` unless `room` more tokens fit."""
@@ -95,14 +120,23 @@ class CausalModel:
 
 def as_text(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> str:
     """The prompt as one text: in the model's chat format, if it has one."""
+    both = f"{prompt.system}\n\n{prompt.user}"
     if not tokenizer.chat_template:
-        return f"{prompt.system}\n\n{prompt.user}\n{prompt.lead}"
+        first = tokenizer("a")["input_ids"][:1]  # a base model may want a token to begin with
+        begin = tokenizer.bos_token if first == [tokenizer.bos_token_id] else ""
+        return f"{begin}{both}\n{prompt.lead}"
     messages = [
         {"role": "system", "content": prompt.system},
         {"role": "user", "content": prompt.user},
     ]
-    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    return str(text) + prompt.lead
+    try:
+        return _in_format(tokenizer, messages) + prompt.lead
+    except TemplateError:  # a format without a place for the system's text
+        return _in_format(tokenizer, [{"role": "user", "content": both}]) + prompt.lead
+
+
+def _in_format(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]]) -> str:
+    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
 
 
 def too_long(name: str, tokens: int, room: int) -> BadInput:
@@ -117,6 +151,16 @@ def too_long(name: str, tokens: int, room: int) -> BadInput:
 def _window(config: Any, tokenizer: PreTrainedTokenizerBase) -> int:
     told = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
     return int(min(told or 2048, tokenizer.model_max_length or 10**9))
+
+
+def _slides(config: Any, window: int) -> bool:
+    """Whether some layers see only the last tokens of what the window holds."""
+    config = config.get_text_config()
+    kinds = getattr(config, "layer_types", None)
+    if kinds is not None and not any("sliding" in kind or "chunked" in kind for kind in kinds):
+        return False
+    spans = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
+    return any(isinstance(span, int) and span < window for span in spans)
 
 
 def _ends(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:

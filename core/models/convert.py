@@ -57,11 +57,14 @@ def convert(
     shutil.rmtree(half, ignore_errors=True)
     try:
         with ticking("converting to safetensors", gguf.stat().st_size / CONVERTED_PER_S, say):
-            tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+            tokenizer = AutoTokenizer.from_pretrained(
+                gguf.parent, gguf_file=gguf.name, trust_remote_code=False
+            )
             model = AutoModelForCausalLM.from_pretrained(
                 gguf.parent,
                 gguf_file=gguf.name,
                 dtype=torch.float32,
+                trust_remote_code=False,
                 quantization_config=GgufConfig(dequantize=True),
             )
             model.save_pretrained(half)

@@ -61,7 +61,7 @@ def load_text_model(
 
         path = converted(path, part(share, 0.0, CONVERTED))
         share = part(share, CONVERTED, 1.0)
-    _check_files(path)
+    check_files(path)
     config = _config(path)
     tokenizer = _tokenizer(path)
     where = pick_device(device)
@@ -117,7 +117,7 @@ def load_voices(*, device: str = "auto", dtype: str = "auto") -> CausalModel:
     Raises `ModelProblem` where it is missing or damaged.
     """
     path = catalog.locate(catalog.DEFAULT)
-    _check_files(path)
+    check_files(path)
     config, tokenizer, where = _config(path), _tokenizer(path), pick_device(device)
     dtype = pick_format(where, "auto" if dtype == "int8" else dtype)
     used = ModelUsed(
@@ -136,7 +136,7 @@ def load_judge(
 ) -> tuple[TrainedJudge, ModelUsed]:
     """The judge trained for Placet, on the default model. Raises as `load_text_model` does."""
     path = catalog.locate(catalog.DEFAULT)
-    _check_files(path)
+    check_files(path)
     where = pick_device(device)
     dtype = pick_format(where, "auto" if dtype == "int8" else dtype)
     folder = catalog.WEIGHTS / "judge"
@@ -171,7 +171,8 @@ def quantized(model: PreTrainedModel) -> PreTrainedModel:
     return model
 
 
-def _check_files(folder: Path) -> None:
+def check_files(folder: Path) -> None:
+    """Sees that a folder holds a model that may be loaded: `ModelProblem` says what is missing."""
     if not (folder / "config.json").is_file():
         raise ModelProblem(
             "there is no config.json, so this is not a model's folder", where=str(folder)

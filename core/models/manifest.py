@@ -52,7 +52,9 @@ def tokenizer_digest(folder: Path) -> str | None:
     """SHA-256 over vocabulary and merges, however they are laid out; None without such a file."""
     try:
         model = json.loads((folder / "tokenizer.json").read_text("utf-8"))["model"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if not isinstance(model, dict):
         return None
     kept = {"vocab": model.get("vocab"), "merges": model.get("merges")}
     canonical = json.dumps(kept, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
@@ -63,7 +65,7 @@ def weights_digest(folder: Path, say: Say = unsaid) -> str:
     """SHA-256 over the weight files, in order of their names; of a pulled model, as recorded."""
     try:
         return str(json.loads((folder / MANIFEST).read_text("utf-8"))["digest"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return sha256(weight_files(folder), say)
 
 

@@ -26,8 +26,9 @@ class Seq2seqModel:
         self.tokenizer = tokenizer
         self.used = used
         self.name = used.name
-        told = getattr(model.config, "n_positions", None) or 512
-        self.window = int(told)
+        told = model.config
+        places = getattr(told, "n_positions", None) or getattr(told, "max_position_embeddings", 0)
+        self.window = int(places or 512)
         self._start = int(model.config.decoder_start_token_id or 0)
 
     @torch.inference_mode()

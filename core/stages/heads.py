@@ -142,19 +142,23 @@ class HeadsJudge:
             parts += [(scenario.context, (window, statements)) for window in windows]
             counts.append(len(windows))
         tally.watch.check()
-        trees = list(self._trees(parts))
+        trees = list(self._trees(parts, second=second))
         read = self.model.measure(trees, tally.watch, second=second) if trees else []
         tally.count(sum(self.model.tokens(*question) for _, question in parts))
         measures = iter([measure for tree in read for measure in tree])
         return [[next(measures) for _ in range(count)] for count in counts]
 
-    def _trees(self, parts: "Sequence[tuple[str, Question]]") -> "Iterator[Tree]":
-        """A context with as many of its neighbouring actions as fit into a tree, in order."""
+    def _trees(self, parts: "Sequence[tuple[str, Question]]", *, second: bool) -> "Iterator[Tree]":
+        """A context with as many of its neighbouring actions as fit into a tree, in order.
+
+        In a second reading the context stands below each of them, and counts as often.
+        """
         for context, group in groupby(parts, key=lambda part: part[0]):
             questions: list[Question] = []
             tokens = 0
             for _, question in group:
                 more = self.model.tokens(*question)
+                more += self.model.tokens(context, ()) if second else 0
                 if questions and tokens + more > TREE_TOKENS:
                     yield context, questions
                     questions, tokens = [], 0

@@ -145,7 +145,12 @@ class Adapted(Adapter):
 
     def __init__(self, base: Path, rank: int, alpha: int, first_layer: int, device: Any) -> None:
         causal = AutoModelForCausalLM.from_pretrained(
-            base, dtype=torch.bfloat16, attn_implementation=EAGER, local_files_only=True
+            base,
+            dtype=torch.bfloat16,
+            attn_implementation=EAGER,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
         )
         super().__init__(causal.to(device), rank, alpha, first_layer)
 

@@ -270,7 +270,9 @@ def train_agent(
     writer = Writer(base, trainer.adapted)
     sampler = AgentSampler(learnt, kept[: config.guard_questions], reward, second, config, writer)
     before = sampler.look(trainer.policy)  # a fresh adapter changes nothing
-    outcome = train(trainer, sampler, out, base_name, resume, progress)
+    about = {"value": value.id, "statement": value.statement, "others": [*others]}
+    about |= {name: told for name, told in asdict(config).items() if name != "ppo"}
+    outcome = train(trainer, sampler, out, base_name, resume, progress, about=about)
     after = sampler.look(trainer.policy)
     card = _card(config, value, profile, base_name, outcome, before, after)
     if trainer.accelerator.is_main_process:

@@ -204,7 +204,9 @@ def train(
         ends=reward.ends,
         writer=Writer(base, trainer.adapted),
     )
-    outcome = reinforce(trainer, sampler, out, base_name, resume, updated)
+    about = {"profile": profile.digest, "weights": dict(profile.weights)}
+    about |= {name: told for name, told in asdict(config).items() if name not in ("ppo", "sft")}
+    outcome = reinforce(trainer, sampler, out, base_name, resume, updated, about=about)
     card = {
         "schema": 1,
         "base": base_name,

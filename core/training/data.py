@@ -37,12 +37,18 @@ class Label(Enum):
         return Label(2 - self.value)
 
 
+NEVER = "bare-", "ledger-"
+"""How the identities begin of the situations that show how the judge does on new work."""
+
+
 class Split(Enum):
     """What a situation is used for."""
 
     TRAIN = "train"
     CALIBRATION = "calibration"
     HELD_OUT = "held-out"
+    NEVER = "never"
+    """Of kinds that are neither trained nor calibrated on, nor counted among the held-out."""
 
 
 class Harm(Enum):
@@ -126,6 +132,8 @@ def split_of(identity: str) -> Split:
     Situations that differ after a slash alone share their actions, and stay together.
     """
     story = identity.partition("/")[0]
+    if story.startswith(NEVER):
+        return Split.NEVER
     number = _hashed(f"placet judge {story}")
     if number % 3 == 0:
         return Split.HELD_OUT

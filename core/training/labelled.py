@@ -48,7 +48,7 @@ def read_labelled(path: Path, limit: int | None = None) -> list[Named]:
         if path.suffix == ".toml":
             named = [(one.id, one.domain, corpus_case(one)) for one in read_situations(path)]
         else:
-            lines = path.read_text("utf-8").splitlines()
+            lines = path.read_text("utf-8").split("\n")
     except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
         raise BadInput(
             f"it cannot be read ({type(error).__name__}: {error})", where=str(path)

@@ -37,21 +37,23 @@ def train(
     resume: bool = False,
     progress: Callable[[Figures], None] = lambda _: None,
     line: Callable[[Figures], Mapping[str, Any]] = asdict,
+    about: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """Runs until the last step, the sampler's end, or a policy that runs away.
 
     `out` holds the settings, a `line` of figures a step, the last checkpoint, and in the end the
     adapter. With `resume` a run goes on from its checkpoint and comes to the same figures as if it
-    had never stopped.
+    had never stopped. `about` is what else a run is begun with: what is learnt, and its price.
 
     Raises:
-        BadInput: the folder holds a run with other settings of the trainer (`steps`, `threads` and
+        BadInput: the folder holds a run with other settings (`steps`, `threads` and
             `checkpoint_every` aside), or a checkpoint that cannot be taken up.
     """
     config, main = trainer.config, trainer.accelerator.is_main_process
+    begun = {**asdict(config), **({"about": dict(about)} if about else {})}
     first = 0
     if resume and (out / LAST).exists():
-        same_settings(out / SETTINGS, asdict(config), {"steps", "threads", "checkpoint_every"})
+        same_settings(out / SETTINGS, begun, {"steps", "threads", "checkpoint_every"})
         with taking_up(out / LAST) as saved:
             trainer.restore(saved["trainer"])
             sampler.restore(saved["sampler"])
@@ -59,7 +61,7 @@ def train(
     if main:
         if not resume:
             (out / LAST).unlink(missing_ok=True)  # an earlier run's is not to be taken up later
-        write_whole(out / SETTINGS, dump_toml(asdict(config)))
+        write_whole(out / SETTINGS, dump_toml(begun))
         cut_lines(out / LOG, first)
     done = first
     while done < config.steps and not trainer.ran_away and not sampler.finished():

@@ -311,7 +311,8 @@ def refine(
     trainer.adapted.load(begin)
     writer = Writer(base, trainer.adapted)
     sampler = RefineSampler(asked, judge, tokenizer, sentence_ends(tokenizer), config, writer)
-    outcome = train(trainer, sampler, out, base_name, resume, progress)
+    about = {name: told for name, told in asdict(config).items() if name != "ppo"}
+    outcome = train(trainer, sampler, out, base_name, resume, progress, about=about)
     card = {
         "schema": 1,
         "base": base_name,

@@ -84,7 +84,7 @@ class Speaker:
     def __init__(self, policy: Policy, base: Path) -> None:
         self.policy = policy
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            base, local_files_only=True
+            base, local_files_only=True, trust_remote_code=False
         )
 
     def ask(

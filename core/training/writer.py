@@ -23,7 +23,12 @@ class Writer:
 
     def __init__(self, base: Path, adapted: Adapted) -> None:
         self.model: Any = AutoModelForCausalLM.from_pretrained(
-            base, dtype=torch.bfloat16, attn_implementation="sdpa", local_files_only=True
+            base,
+            dtype=torch.bfloat16,
+            attn_implementation="sdpa",
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
         )
         self.model = self.model.to(adapted.causal.device).eval()
         self._layers = list(self.model.model.layers)

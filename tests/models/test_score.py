@@ -1,15 +1,19 @@
 """Probabilities of allowed answers, read off the model and the same however they are read."""
 
+import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from transformers import MistralConfig, MistralForCausalLM
 
 from core.errors import Cancelled
-from core.models.base import Prompt
+from core.models.base import GREEDY, Prompt
 from core.models.cache import Prefixes
-from core.models.causal import CausalModel
+from core.models.causal import CausalModel, as_text
 from core.models.load import load_text_model
 from core.models.score import ROW_TOKENS, choose
 from core.models.seq2seq import Seq2seqModel
@@ -217,3 +221,62 @@ def test_a_model_that_ignores_masks_and_positions_is_read_row_by_row(
 
     assert not stubborn.takes_trees
     assert close(stubborn.choose(ASKED, ANSWERS, SILENT), model.choose(ASKED, ANSWERS, SILENT))
+
+
+def test_where_a_window_slides_answers_and_texts_are_those_of_the_plain_model(
+    tiny_llama: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(tiny_llama, tmp_path / "sliding"))
+    told = json.loads((folder / "config.json").read_text("utf-8"))
+    kept = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "eos_token_id")
+    torch.manual_seed(4)
+    MistralForCausalLM(
+        MistralConfig(
+            **{name: told[name] for name in kept},
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=2048,
+            initializer_range=0.35,
+            sliding_window=16,
+        )
+    ).save_pretrained(folder)
+    model = load_text_model(str(folder), dtype="float32")
+    assert isinstance(model, CausalModel) and not model.takes_trees
+    rows = [model.tokens(prompt, 8) for prompt in ASKED]
+    assert min(map(len, rows[:-1])) > 32
+    answers = [model._encode(answer) for answer in ANSWERS]
+
+    assert close(model.choose(ASKED, ANSWERS, SILENT), by_hand(model, rows, answers))
+    drafts = model.generate(ASKED, GREEDY, [0] * len(ASKED), SILENT)
+    for row, draft in zip(rows, drafts, strict=True):
+        whole: Any = model.model
+        plain = whole.generate(
+            torch.tensor([row]), max_new_tokens=GREEDY.max_tokens, do_sample=False, pad_token_id=0
+        )[0, len(row) :]
+        text = str(model.tokenizer.decode(plain, skip_special_tokens=True))
+        assert text.lstrip().split("\n")[0].strip().startswith(draft.text)
+
+
+def test_a_format_without_a_place_for_a_system_text_puts_it_before_the_users(
+    tiny_llama: Path,
+) -> None:
+    model = load_text_model(str(tiny_llama), dtype="float32")
+    assert isinstance(model, CausalModel)
+    model.tokenizer.chat_template = (
+        "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}"
+        "{% endif %}<{{ m.role }}>{{ m.content }}{% endfor %}"
+    )
+    assert as_text(model.tokenizer, Prompt("You plan.", "Ring all.", "Action:")) == (
+        "<user>You plan.\n\nRing all.Action:"
+    )
+
+
+def test_a_base_model_gets_the_token_that_its_tokenizer_begins_with(tiny_llama: Path) -> None:
+    class Beginning:
+        chat_template, bos_token, bos_token_id = None, "<s>", 1
+
+        def __call__(self, text: str) -> dict[str, list[int]]:
+            return {"input_ids": [1, 5]}
+
+    told: Any = Beginning()
+    assert as_text(told, Prompt("You plan.", "Ring all.", "Action:")).startswith("<s>You plan.")

@@ -131,6 +131,17 @@ def test_neighbours_in_one_context_share_a_tree_up_to_its_bound() -> None:
     assert TREE_TOKENS / 2 < max(sizes) <= TREE_TOKENS
 
 
+def test_in_a_second_reading_the_context_counts_below_every_action() -> None:
+    model = Words()
+    there = Scenario(goal="Reach the customers.", context="A shop. " * 60)
+    rows = [(there, f"This maybe fits {n}.") for n in range(4)]
+
+    [*judged(model).measure(rows, PROFILE, SILENT)]
+
+    assert max(len(actions) for _, actions, second in model.trees if second) == 1
+    assert max(len(actions) for _, actions, second in model.trees if not second) > 1
+
+
 def test_the_first_verdict_comes_before_the_other_actions_are_read() -> None:
     model = Words()
     rows = [(SCENARIO, f"Send letter number {number}, maybe.") for number in range(30)]

@@ -460,3 +460,8 @@ def test_a_few_are_taken_from_everywhere() -> None:
     assert evenly("abcdefghij", 3) == ["a", "d", "g"]
     assert evenly("abc", None) == evenly("abc", 3) == evenly("abc", 9) == ["a", "b", "c"]
     assert evenly("", 3) == []
+
+
+def test_situations_of_two_kinds_are_never_met() -> None:
+    assert {split_of("bare-001"), split_of("ledger-200")} == {Split.NEVER}
+    assert Split.NEVER not in {split_of(f"charter-{n:03}") for n in range(200)}

@@ -158,6 +158,8 @@ def test_a_run_is_not_resumed_with_other_settings(base: Path, tmp_path: Path) ->
     with pytest.raises(BadInput, match=r"rate: the run was begun with 0\.02, not 0\.5"):
         run(base, tmp_path, replace(CONFIG, steps=2, rate=0.5), resume=True)
     assert len(run(base, tmp_path, replace(CONFIG, steps=3), resume=True)) == 2
+    with pytest.raises(BadInput, match=r"about: the run was begun with"):
+        run(base, tmp_path, replace(CONFIG, steps=4), resume=True, about={"value": "loyalty"})
 
 
 def test_a_checkpoint_that_is_no_plain_data_is_not_loaded(base: Path, tmp_path: Path) -> None:
