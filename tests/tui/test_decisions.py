@@ -574,3 +574,17 @@ async def test_a_decision_can_be_made_from_the_palette() -> None:
         await on.app.workers.wait_for_complete()
         await on.press("down", "enter")
         await on.until(lambda: on.standing(LOW) is Standing.APPROVED)
+
+
+async def test_a_text_that_is_too_long_is_told_of_in_the_dialog_and_not_lost() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(LOW)
+        await on.press("e")
+        await on.answered()
+        area = on.app.screen.query_one(TextArea)
+        area.text = "word " * 4001
+        await on.press("ctrl+s")
+        await on.settle()
+        assert isinstance(on.dialog, Edit) and area.text.startswith("word")
+        assert len(on.session.candidates[LOW].revisions) == 1

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from textual.content import Content
 
 from core.domain.candidate import Candidate
+from core.domain.scenario import LONGEST_TEXT
 from core.domain.text import plain
 from core.domain.verdict import Risk, Verdict
 from core.errors import Refused
@@ -209,6 +210,8 @@ def edit(screen: Workplace) -> None:
         text = texts["Text"]
         if not text.strip():
             return "The text is empty."
+        if len(text) > LONGEST_TEXT:
+            return f"The text is longer than {LONGEST_TEXT:,} characters."
         return "It is the same as before." if text == before else ""
 
     async def ask() -> None:

@@ -15,6 +15,7 @@ from textual.app import SuspendNotSupported
 from textual.content import Content
 
 from core import library
+from core.domain.scenario import LONGEST_TEXT
 from core.domain.text import plain
 from core.domain.values import Profile, Value
 from core.errors import BadInput, Refused
@@ -149,6 +150,12 @@ async def edit_scenario(screen: Workplace) -> None:
     scenario = screen.review.scenario
     texts = {"Goal": plain(scenario.goal), "Context": plain(scenario.context)}
 
+    def check(now: dict[str, str]) -> str:
+        long = next((name for name, text in now.items() if len(text) > LONGEST_TEXT), "")
+        if long:
+            return f"The {long.lower()} is longer than {LONGEST_TEXT:,} characters."
+        return "" if now["Goal"].strip() else "The goal is empty."
+
     def keep(told: dict[str, str] | None) -> None:
         screen.drafts["scenario"] = told
 
@@ -156,7 +163,7 @@ async def edit_scenario(screen: Workplace) -> None:
         Edit(
             "Scenario",
             screen.drafts.get("scenario") or texts,
-            check=lambda now: "" if now["Goal"].strip() else "The goal is empty.",
+            check=check,
             keep=keep,
         )
     )
