@@ -18,7 +18,7 @@ class Prompt(Struct, frozen=True):
     user: str
     """The request, what is shared with its neighbours first."""
     lead: str = ""
-    """How the reply begins."""
+    """How the reply begins; no blank at its end, since that belongs to the word that follows."""
 
 
 class Sampling(Struct, frozen=True, kw_only=True):

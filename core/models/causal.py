@@ -94,16 +94,26 @@ class CausalModel:
         self, prompts: Sequence[Prompt], answers: Sequence[str], watch: Watch
     ) -> list[list[float]]:
         """See `TextModel.choose`."""
-        tokens = [self._encode(answer) for answer in answers]
-        room = max(len(answer) for answer in tokens)
+        leads = {lead: self._after(lead, answers) for lead in {prompt.lead for prompt in prompts}}
+        room = max(len(answer) for answers in leads.values() for answer in answers)
         rows = [self.tokens(prompt, room) for prompt in prompts]
-        packed = self.takes_trees
         found: dict[int, list[float]] = {}
         with interruptible(self.model, watch):
             for group in self._alike(rows):
-                some = [rows[row] for row in group]
-                told = choose(self.model, self._read_prefixes, some, tokens, watch, packed=packed)
-                found |= dict(zip(group, told, strict=True))
+                for lead, tokens in leads.items():
+                    same = [row for row in group if prompts[row].lead == lead]
+                    if not same:
+                        continue
+                    some = [rows[row] for row in same]
+                    told = choose(
+                        self.model,
+                        self._read_prefixes,
+                        some,
+                        tokens,
+                        watch,
+                        packed=self.takes_trees,
+                    )
+                    found |= dict(zip(same, told, strict=True))
         return [found[row] for row in range(len(rows))]
 
     def tokens(self, prompt: Prompt, room: int) -> list[int]:
@@ -112,6 +122,19 @@ class CausalModel:
         if len(tokens) + room > self.window:
             raise too_long(self.name, len(tokens), self.window - room)
         return tokens
+
+    def _after(self, lead: str, answers: Sequence[str]) -> list[list[int]]:
+        """Each answer as it stands behind `lead`: most vocabularies join a word and its blank."""
+        before = self._encode(lead)
+        whole = [
+            self._encode(f"{lead} {answer}") if lead else self._encode(answer) for answer in answers
+        ]
+        joined = all(tokens[: len(before)] == before for tokens in whole)
+        return (
+            [tokens[len(before) :] for tokens in whole]
+            if joined
+            else [self._encode(answer) for answer in answers]
+        )
 
     def _encode(self, text: str) -> list[int]:
         tokens: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]

@@ -59,7 +59,9 @@ class Echo:
         rows = []
         for prompt in prompts:
             watch.check()
-            weights = [1 + _number(prompt.user + prompt.lead + answer) % 97 for answer in answers]
+            weights = [
+                1 + _number(f"{prompt.user}{prompt.lead} {answer}") % 97 for answer in answers
+            ]
             rows.append([weight / sum(weights) for weight in weights])
         return rows
 

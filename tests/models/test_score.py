@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from msgspec import structs
 from transformers import MistralConfig, MistralForCausalLM
 
 from core.errors import Cancelled
@@ -79,8 +80,9 @@ def by_hand(
 def test_packed_trees_give_what_reading_row_by_row_and_adding_up_by_hand_gives(
     model: CausalModel,
 ) -> None:
-    rows = [model.tokens(prompt, 8) for prompt in ASKED]
-    answers = [model._encode(answer) for answer in ANSWERS]
+    asked = [structs.replace(prompt, lead="Answer:") for prompt in ASKED]
+    rows = [model.tokens(prompt, 8) for prompt in asked]
+    answers = model._after("Answer:", ANSWERS)
     assert sum(len(row) for row in rows) > ROW_TOKENS
     assert max(len(answer) for answer in answers) > 2
 
@@ -89,8 +91,16 @@ def test_packed_trees_give_what_reading_row_by_row_and_adding_up_by_hand_gives(
 
     assert close(packed, one_by_one)
     assert close(packed, by_hand(model, rows, answers))
-    assert close(packed, model.choose(ASKED, ANSWERS, SILENT))
+    assert close(packed, model.choose(asked, ANSWERS, SILENT))
     assert max(max(row) - min(row) for row in packed) > 0.05, "too flat to tell anything apart"
+
+
+def test_answers_are_read_as_they_stand_behind_the_lead(model: CausalModel) -> None:
+    for prompt in ASKED[:-1]:
+        row = model.tokens(prompt, 8)
+        for answer, tokens in zip(ANSWERS, model._after(prompt.lead, ANSWERS), strict=True):
+            text = f"{as_text(model.tokenizer, prompt)} {answer}"
+            assert [*row, *tokens] == model._encode(text)
 
 
 def test_one_prompt_may_begin_another_and_stand_there_twice(model: CausalModel) -> None:
@@ -244,9 +254,8 @@ def test_where_a_window_slides_answers_and_texts_are_those_of_the_plain_model(
     assert isinstance(model, CausalModel) and not model.takes_trees
     rows = [model.tokens(prompt, 8) for prompt in ASKED]
     assert min(map(len, rows[:-1])) > 32
-    answers = [model._encode(answer) for answer in ANSWERS]
-
-    assert close(model.choose(ASKED, ANSWERS, SILENT), by_hand(model, rows, answers))
+    for row, prompt, told in zip(rows, ASKED, model.choose(ASKED, ANSWERS, SILENT), strict=True):
+        assert close([told], by_hand(model, [row], model._after(prompt.lead, ANSWERS)))
     drafts = model.generate(ASKED, GREEDY, [0] * len(ASKED), SILENT)
     for row, draft in zip(rows, drafts, strict=True):
         whole: Any = model.model
