@@ -6,7 +6,9 @@ In stages. The first reads people's judgements of everyday actions, under norms,
 permissive and unrelated norms. The later ones mix them with our own corpus of agents at work.
 One step packs about `tokens_per_step` tokens of trees (see `core.models.trees`) into rows.
 
-LoRA: Hu et al. 2021. The read-out is at a middle layer, where linear probes are best.
+LoRA: Hu et al. 2021. The read-out is at a middle layer, where linear probes are best. What is kept
+is a running mean of the weights (Polyak and Juditsky 1992), which judges new work better than the
+last of them.
 """
 
 from __future__ import annotations
@@ -133,6 +135,17 @@ class Trainer:
             betas=(0.9, 0.98),
             weight_decay=config.weight_decay,
         )
+        self.mean = self._copied()
+        self.taken = 0
+        """Steps so far."""
+
+    @property
+    def learning(self) -> list[Tensor]:
+        """What an update moves."""
+        return [*self.adapted.masters, *self.heads.parameters()]
+
+    def _copied(self) -> list[Tensor]:
+        return [weight.detach().clone() for weight in self.learning]
 
     def loss(self, batch: Sequence[Sample]) -> Tensor:
         """Cross-entropy over keeps, unrelated, breaks, plus the weighted harm loss."""
@@ -168,10 +181,22 @@ class Trainer:
         loss = self.loss(batch)
         loss.backward()  # type: ignore[no-untyped-call]
         self.adapted.collect()
-        learning = [*self.adapted.masters, *self.heads.parameters()]
-        clipped_step(self.optimiser, learning, self.config.clip, rate)
+        clipped_step(self.optimiser, self.learning, self.config.clip, rate)
         self.adapted.renew()
+        self.taken += 1
+        # a mean over few steps at first, so that what it began with is soon forgotten
+        kept = min(self.config.average, self.taken / (self.taken + 9))
+        for mean, weight in zip(self.mean, self.learning, strict=True):
+            mean.lerp_(weight.detach(), 1 - kept)
         return float(loss.detach())
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Make the weights what their mean is; for `save`, at the end."""
+        adapter = len(self.adapted.masters)
+        self.adapted.take(self.mean[:adapter])
+        for weight, mean in zip(self.heads.parameters(), self.mean[adapter:], strict=True):
+            weight.copy_(mean)
 
     def save(self, folder: Path) -> None:
         """Adapter in peft's format (bfloat16) and heads, as they ship."""
@@ -200,6 +225,7 @@ class Trainer:
                 where=str(path),
                 mend="Name the folder of a judge that was trained on this model.",
             ) from None
+        self.mean = self._copied()
 
     def checkpoint(self, path: Path, stage: int, step: int) -> None:
         """Everything needed to go on, written whole or not at all."""
@@ -210,6 +236,8 @@ class Trainer:
                 "step": step,
                 "masters": [master.detach() for master in self.adapted.masters],
                 "heads": self.heads.state_dict(),
+                "mean": self.mean,
+                "taken": self.taken,
                 "optimiser": self.optimiser.state_dict(),
                 "random": torch.get_rng_state(),
             },
@@ -220,6 +248,7 @@ class Trainer:
         with taking_up(path) as saved:
             self.adapted.take(saved["masters"])
             self.heads.load_state_dict(saved["heads"])
+            self.mean, self.taken = saved["mean"], int(saved["taken"])
             self.optimiser.load_state_dict(saved["optimiser"])
             torch.set_rng_state(saved["random"])
             return int(saved["stage"]), int(saved["step"])
@@ -271,6 +300,7 @@ def train(
         )
         trainer.checkpoint(folder / f"{stage.name}.pt", number + 1, 0)
         trainer.checkpoint(folder / LAST, number + 1, 0)
+    trainer.settle()
     trainer.save(out)
     return out
 

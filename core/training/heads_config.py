@@ -68,6 +68,8 @@ class HeadsConfig:
     few, and they start at nought."""
     label_smoothing: Share = 0.02
     row_length: Count = 256
+    average: Share = 0.998
+    """What the mean of the weights keeps of itself at a step; 0 for the last step's weights."""
     warmup_steps: Natural = 60
     clip: Rate = 1.0
     """Bound of the gradient's norm."""

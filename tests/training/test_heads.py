@@ -178,7 +178,7 @@ def trained(data: Path, corpus: Path, base: Path, tmp_path_factory: pytest.TempP
 
 def weights(folder: Path) -> list[Tensor]:
     saved = torch.load(folder / "checkpoints" / "last.pt", weights_only=True)
-    return [*saved["masters"], *saved["heads"].values()]
+    return [*saved["masters"], *saved["heads"].values(), *saved["mean"]]
 
 
 def test_a_training_that_was_stopped_ends_as_if_it_had_not(
@@ -196,6 +196,33 @@ def test_a_training_that_was_stopped_ends_as_if_it_had_not(
     heads.train(CONFIG, data, corpus, base, tmp_path, resume=True)
     for one, other in zip(weights(trained), weights(tmp_path), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("average", [0.0, 0.5])
+def test_what_is_kept_is_the_mean_of_the_weights_over_the_steps(
+    data: Path, corpus: Path, base: Path, average: float
+) -> None:
+    config = replace(CONFIG, average=average)
+    trainer = heads.Trainer(config, base)
+    cases = heads.build_cases(config.stages[1], data, corpus, Random(0))
+    batch = [heads.sample(case, load_tokenize(base)) for case in cases[:3]]
+    mean = [weight.detach().clone() for weight in trainer.learning]
+    for step in range(1, 13):
+        trainer.step(batch, 1e-2)
+        kept = min(average, step / (step + 9))
+        mean = [
+            kept * old + (1 - kept) * weight.detach()
+            for old, weight in zip(mean, trainer.learning, strict=True)
+        ]
+    last = [weight.detach().clone() for weight in trainer.learning]
+
+    trainer.settle()
+
+    for weight, expected in zip(trainer.learning, mean, strict=True):
+        torch.testing.assert_close(weight, expected)
+    assert all(map(torch.equal, trainer.learning, last)) is (average == 0)
+    for used, master in zip(trainer.adapted.adapter, trainer.adapted.masters, strict=True):
+        torch.testing.assert_close(used, master.to(used.dtype))
 
 
 def test_training_tells_how_far_it_is(data: Path, corpus: Path, base: Path, tmp_path: Path) -> None:
