@@ -154,8 +154,20 @@ class ActivityLine(Widget):
         super().__init__(id="activity")
         self._text = Content("")
 
-    def running(self, what: str, done: int, total: int, left: float, more: int, key: str) -> None:
-        """Shows a bar. Where there is too little room, `what` is cut, and not how to cancel it."""
+    def running(
+        self,
+        what: str,
+        done: int,
+        total: int,
+        left: float,
+        more: int,
+        key: str,
+        notice: Notice | None = None,
+    ) -> None:
+        """Shows a bar, and before it `what` runs, or a notice that has just come.
+
+        Where there is too little room, that is cut, and not how to cancel it.
+        """
         tail = Content("")
         if total:
             tail += Content.assemble(
@@ -171,20 +183,15 @@ class ActivityLine(Widget):
             tail += Content.styled(f"   {key}", "bold $footer-key-foreground")
             tail += Content.styled(" cancels", MUTED)
         room = self.size.width - tail.cell_length - 1
-        head = cut(what, min(room, cell_len(what)))
-        self._show(Content.styled(f" {head}", "bold $text-accent") + tail)
+        if notice is None:
+            head = Content.styled(f" {cut(what, min(room, cell_len(what)))}", "bold $text-accent")
+        else:
+            head = _told(notice).truncate(max(room, 1), ellipsis=True)
+        self._show(head + tail)
 
     def saying(self, notice: Notice | None, hint: Content) -> None:
         """Shows what was said last, or a hint."""
-        if notice is None:
-            self._show(Content(" ") + hint)
-            return
-        mark, style = {
-            Tone.INFORMATION: ("·", "$text-accent"),
-            Tone.WARNING: ("!", "bold $text-warning"),
-            Tone.ERROR: ("!", "bold $text-error"),
-        }[notice.tone]
-        self._show(Content.styled(f" {mark} ", style) + literal(notice.text, one_line=True))
+        self._show(Content(" ") + hint if notice is None else _told(notice))
 
     def _show(self, text: Content) -> None:
         if not text.is_same(self._text):
@@ -194,6 +201,15 @@ class ActivityLine(Widget):
     def render(self) -> RenderResult:
         """One line."""
         return self._text.truncate(self.size.width, ellipsis=True)
+
+
+def _told(notice: Notice) -> Content:
+    mark, style = {
+        Tone.INFORMATION: ("·", "$text-accent"),
+        Tone.WARNING: ("!", "bold $text-warning"),
+        Tone.ERROR: ("!", "bold $text-error"),
+    }[notice.tone]
+    return Content.styled(f" {mark} ", style) + literal(notice.text, one_line=True)
 
 
 class TabLine(Widget):

@@ -135,6 +135,22 @@ async def test_how_to_cancel_is_in_view_however_long_the_name_of_what_runs_is() 
         await on.until(lambda: "100 s left   esc cancels" in on.text())
 
 
+async def test_what_is_said_while_a_job_runs_is_read_beside_its_bar(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tui.flow.news.READING", 0.3)
+    monkeypatch.setattr("tui.screens.review.READING", 0.3)
+    async with desk(auto=False, size=(80, 24)) as on:
+        on.engine.answer(on.engine.asked[0])
+        await on.press("g")
+        on.engine.said(on.engine.last(Propose), Progress(stage="propose", done=1, total=4))
+        await on.until(lambda: "proposing" in on.text())
+        on.review.news.say("Undone: the rejection of c1, which was one of many. " * 3)
+        await on.until(lambda: "· Undone: the rejection" in on.text() and "1 of 4" in on.text())
+        assert "esc cancels" in on.text()
+        await on.until(lambda: "proposing" in on.text() and "Undone" not in on.text())
+
+
 async def test_models_that_were_missing_are_asked_for_again() -> None:
     async with desk(auto=False) as on:
         missing = "the model x is not on this machine"

@@ -1,9 +1,13 @@
 """What changed, told to whoever draws it."""
 
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from enum import Enum, Flag, auto
 from typing import NamedTuple
+
+READING = 4.0
+"""Seconds that a notice stays where the progress of a job would stand."""
 
 
 class Change(Flag):
@@ -45,6 +49,7 @@ class News:
         """The key that a binding of that name has; whoever draws knows."""
         self.last: Notice | None = None
         """The last notice, kept on the screen until the next."""
+        self._said_at = -READING
         self.said: deque[Notice] = deque(maxlen=200)
         """The latest notices, oldest first."""
 
@@ -74,10 +79,15 @@ class News:
 
     def say(self, text: str, tone: Tone = Tone.INFORMATION) -> None:
         """Tells the operator something."""
-        self.last = Notice(text, tone)
+        self.last, self._said_at = Notice(text, tone), time.monotonic()
         self.said.append(self.last)
         for callback in tuple(self._on_notice):
             callback(self.last)
+
+    @property
+    def fresh(self) -> Notice | None:
+        """The last notice, if it was said within the last `READING` seconds."""
+        return self.last if time.monotonic() - self._said_at < READING else None
 
     def settle(self) -> None:
         """Drops what was said last, unless it was a warning: what comes next is worth more."""

@@ -18,7 +18,7 @@ from core.errors import PlacetError
 from core.games.lens import lens
 from tui.bars import TabLine, stands
 from tui.draw import MUTED, lines
-from tui.flow.news import Change, Notice
+from tui.flow.news import READING, Change, Notice
 from tui.flow.review import Review
 from tui.keymap import command
 from tui.keys import DECISIONS, KEYS, Place, bindings
@@ -179,6 +179,7 @@ class ReviewScreen(Workplace):
     def _said(self, notice: Notice) -> None:
         self._due |= Change.WORK
         self.call_later(self._draw_due)
+        self.set_timer(READING, lambda: self.changed(Change.WORK))  # the bar is back where one runs
 
     # What to say where there is nothing
 

@@ -63,7 +63,7 @@ class SpeakingScreen(TextPage):
                 )
             )
             if said is not None:
-                parts += [literal(said.text), self._worth(said, value.id)]
+                parts += [literal(said.text), *_changed(said), self._worth(said, value.id)]
             elif value.weight == 0:
                 parts.append(Content.styled("off: nobody is asked to speak for it", MUTED))
             else:
@@ -79,7 +79,7 @@ class SpeakingScreen(TextPage):
         if not made:
             return [title, Content.styled(f"none yet; {self._ask_key} asks the agents", MUTED)]
         last = made[-1]
-        parts = [title, literal(last.text), Content("")]
+        parts = [title, literal(last.text), *_changed(last), Content("")]
         verdict = self._session.verdict(last.id)
         if self._hides(last.id):
             parts.append(Content.styled(f"{last.id}  {_BLIND}", MUTED))
@@ -107,3 +107,11 @@ class SpeakingScreen(TextPage):
             return Content.styled(f"{said.id}  without a verdict", MUTED)
         told = f"{said.id}  r {share(verdict.scores[value])}   r·c {share(verdict.alignment)}"
         return Content.styled(told, MUTED)
+
+
+def _changed(said: Candidate) -> list[Content]:
+    """A line where the text is no longer the one that the agent or the aggregator wrote."""
+    if len(said.revisions) == 1:
+        return []
+    who = said.current.origin.source.value
+    return [Content.styled(f"changed since, last by the {who}", MUTED)]

@@ -115,7 +115,8 @@ def _activity(screen: Workplace) -> None:
     job = next((job for job in jobs if job.progress), jobs[0])
     stops = any(other.kind is not Kind.LOAD for other in jobs)
     key = screen.key_of("cancel") if stops else ""
-    line.running(job.told, *job.steps, job.seconds_left, len(jobs) - 1, key)
+    more = len(jobs) - 1
+    line.running(job.told, *job.steps, job.seconds_left, more, key, review.news.fresh)
 
 
 def _hint(screen: Workplace) -> Content:
