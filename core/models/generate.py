@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
+from msgspec.structs import replace
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
@@ -22,7 +23,7 @@ from core.models.base import Draft, Sampling
 from core.models.cache import Prefixes, RoomyLayer, common_prefix, layers_of, rows_upon
 from core.models.fused import is_fused
 from core.models.lookup import Lookup
-from core.watch import Progress, Watch
+from core.watch import AnyNote, Progress, Watch
 
 ROWS_AT_ONCE = 32
 """Rows in one batch: more gain little on a processor and cost memory."""
@@ -73,16 +74,40 @@ def generate(
     """
     drafts: list[Draft | None] = [None] * len(prompts)
     order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
+    written = 0
     for start in range(0, len(order), ROWS_AT_ONCE):
         rows = [
             _Row(index, torch.Generator().manual_seed(seeds[index]))
             for index in order[start : start + ROWS_AT_ONCE]
         ]
-        told = (decode, ends, sampling, watch, on_text)
+        rest = len(order) - start - len(rows)
+        whole = _over_all(watch, start, rest, sampling.max_tokens, written)
+        told = (decode, ends, sampling, whole, on_text)
         _write(model, prefixes, prompts, list(rows), *told, GUESSES if guessing else 0)
         for row in rows:
             drafts[row.index] = Draft(row.text, len(row.tokens), row.finished)
+            written += len(row.tokens)
     return [draft for draft in drafts if draft is not None]
+
+
+def _over_all(watch: Watch, before: int, rest: int, most: int, written: int) -> Watch:
+    """A watch for some rows, whose progress is told as that of all.
+
+    `before` rows of at most `most` tokens are finished, with `written` tokens; `rest` not begun.
+    """
+
+    def say(note: AnyNote) -> None:
+        if isinstance(note, Progress):
+            note = replace(
+                note,
+                done=before * most + note.done,
+                total=(before + rest) * most + note.total,
+                tokens_done=written + note.tokens_done,
+                seconds_left=note.seconds_left + rest * most / max(note.tokens_per_s, 1e-6),
+            )
+        watch.say(note)
+
+    return Watch(say, watch.is_cancelled)
 
 
 def _write(

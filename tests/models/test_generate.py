@@ -208,7 +208,12 @@ def test_more_rows_than_fit_into_a_batch_come_back_in_order(
 
     monkeypatch.setattr("core.models.generate.ROWS_AT_ONCE", 2)
 
-    assert model.generate(PROMPTS, FREE, [3, 4, 5, 6, 7], SILENT) == whole
+    notes: list[AnyNote] = []
+    assert model.generate(PROMPTS, FREE, [3, 4, 5, 6, 7], Watch(notes.append)) == whole
+    progress = [note for note in notes if isinstance(note, Progress)]
+    done = [note.done for note in progress]
+    assert done == sorted(done) and {note.total for note in progress} == {5 * FREE.max_tokens}
+    assert progress[-1].tokens_done == sum(draft.tokens for draft in whole)
 
 
 def test_rows_that_are_finished_leave_the_batch_and_the_others_go_on(tiny_gpt2: Path) -> None:
