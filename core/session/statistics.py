@@ -26,7 +26,10 @@ class Agreement(Struct, frozen=True, kw_only=True):
 
 
 class Statistics(Struct, frozen=True, kw_only=True):
-    """What stands decided in a session."""
+    """The decisions made in a session and not taken back.
+
+    One that ended because values or scenario changed is a decision all the same.
+    """
 
     decisions: int = 0
     approved: int = 0
