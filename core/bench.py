@@ -1,6 +1,5 @@
 """How fast a whole decision is, beside the tutorial's loop on the same weights, in one run."""
 
-import resource
 import statistics
 import sys
 import time
@@ -201,6 +200,10 @@ def _scaling(team: Team, tell: Callable[[str], None]) -> Iterator[dict[str, Any]
 
 
 def peak_memory() -> int:
-    """The most memory this process ever held, in bytes."""
+    """The most memory this process ever held, in bytes; 0 where the system does not say."""
+    try:
+        import resource  # only where there is POSIX
+    except ImportError:
+        return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

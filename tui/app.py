@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from textual import events
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
@@ -20,6 +21,7 @@ from tui.flow.review import Review, new_path
 from tui.flow.work import Work
 from tui.keymap import keymap
 from tui.opening import Opened
+from tui.panes.candidates import FilterLine
 from tui.screens.review import ReviewScreen
 from tui.theme import DARK, THEMES
 
@@ -200,8 +202,19 @@ class PlacetApp(App[int]):
         await self.work.stop()
         self.exit(0)
 
+    def on_key(self, event: events.Key) -> None:
+        """A word typed ahead of the filter went to the list, and comes here: it is put in place."""
+        if isinstance(self.focused, FilterLine) and event.is_printable and event.character:
+            event.prevent_default()
+            self.focused.insert_text_at_cursor(event.character)
+
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """The palette: what the keys of the screen do, by name, then Textual's own."""
+        """The palette: what the keys of the screen do, by name, then Textual's own.
+
+        Not those that fill the screen with one pane: what is decided must be in view.
+        """
         if commands := getattr(screen, "commands", None):
             yield from commands()
-        yield from super().get_system_commands(screen)
+        for found in super().get_system_commands(screen):
+            if found.title not in ("Maximize", "Minimize"):
+                yield found

@@ -13,6 +13,9 @@ def main() -> None:
 
     The screen without options goes round the parser: loading that takes longer than a picture.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # no result is lost to a letter that a console lacks
+            stream.reconfigure(errors="backslashreplace")
     asked = sys.argv[1:]
     plain = len(asked) <= 2 and not any(word.startswith("-") for word in asked)
     if plain and asked[:1] in ([], ["review"]):

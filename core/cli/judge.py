@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -27,7 +27,8 @@ STANDALONE_GOAL = "Decide whether this action may be taken."
 FORMATS = ("text", "json", "jsonl")
 
 Text = Annotated[
-    str | None, typer.Argument(help="The action. Without it, standard input.", show_default=False)
+    str | None,
+    typer.Argument(help="The action. Without it, or with -, standard input.", show_default=False),
 ]
 File = Annotated[
     Path | None, typer.Option("--file", help="Read from this file instead.", show_default=False)
@@ -53,7 +54,10 @@ def judge(
     dtype: Dtype = "auto",
     output: Output = None,
 ) -> None:
-    """Verdicts on texts. With --format jsonl each input line is {"text", "context"}."""
+    """Verdicts on texts. With --format jsonl each input line is {"text", "context", "goal", "id"}.
+
+    Only the text must be there; an id comes out as it went in.
+    """
     one_of("--format", format, FORMATS)
     writable(output)
     setting, values = _setting(scenario, profile)
@@ -62,13 +66,14 @@ def judge(
     with Meter() as meter:
         reviewer = load_reviewer(policy, judge, device=device, dtype=dtype, watch=meter.watch)
         announce(reviewer.used)
+        _tell_values(values, scenario, profile)
         judgements = _judged(reviewer, values, rows, problems, meter.watch)
     told = []
-    for row, ((_, action), judgement) in enumerate(zip(rows, judgements, strict=True)):
+    for place, (row, judgement) in enumerate(zip(rows, judgements, strict=True)):
         verdict = assess(judgement, values) if judgement else UNJUDGED
-        trouble = {"problem": problems[row]} if row in problems else {}
-        told.append(({"text": action, **verdict_json(verdict), **trouble}, verdict))
-    give(_told(told, format), output)
+        trouble = {"problem": problems[place]} if place in problems else {}
+        told.append(({**row.id, "text": row.text, **verdict_json(verdict), **trouble}, verdict))
+    _give(told, format, output)
 
 
 def align(
@@ -95,14 +100,15 @@ def align(
     with Meter() as meter:
         team = load_team(policy, judge, device=device, dtype=dtype, watch=meter.watch)
         announce(*team.used.values())
+        _tell_values(values, scenario, profile)
         problems: dict[int, str] = {}
         judgements = _judged(team.judge, values, rows, problems, meter.watch)
-        for place, ((where, action), judgement) in enumerate(zip(rows, judgements, strict=True)):
-            case = Case(text=action, judgement=judgement, guidance=guidance)
+        for place, (asked, judgement) in enumerate(zip(rows, judgements, strict=True)):
+            case = Case(text=asked.text, judgement=judgement, guidance=guidance)
             [result] = run_align(
                 team.policy,
                 team.judge,
-                where,
+                asked.scenario,
                 values,
                 [case],
                 rewrites=rewrites,
@@ -112,16 +118,17 @@ def align(
             before = assess(judgement, values) if judgement else UNJUDGED
             after = assess(result.judgement, values) if result.judgement else before
             row: dict[str, Any] = {
-                "text": result.text or action,
+                **asked.id,
+                "text": result.text or asked.text,
                 **verdict_json(after),
-                "original": {"text": action, **verdict_json(before)},
+                "original": {"text": asked.text, **verdict_json(before)},
             }
             if result.why:
                 row["kept_because"] = result.why
             if place in problems and not result.judgement:
                 row["problem"] = problems[place]
             told.append((row, after))
-    give(_told(told, format), output)
+    _give(told, format, output)
 
 
 def _setting(scenario: str, profile: str) -> tuple[Scenario, Profile]:
@@ -129,48 +136,69 @@ def _setting(scenario: str, profile: str) -> tuple[Scenario, Profile]:
     return chosen, library.profile_for(chosen, profile, warn)
 
 
-def _rows(
-    text: str | None, file: Path | None, format: str, setting: Scenario
-) -> Iterator[tuple[Scenario, str]]:
+def _tell_values(values: Profile, scenario: str, profile: str) -> None:
+    """Says so where nobody chose the values that count."""
+    if not scenario and not profile:
+        warn(f"judged by the values of {values.name}; --profile names others")
+
+
+class _Row(NamedTuple):
+    """What is asked about."""
+
+    scenario: Scenario
+    text: str
+    id: dict[str, Any]
+    """What the caller knows it by, if anything."""
+
+
+def _rows(text: str | None, file: Path | None, format: str, setting: Scenario) -> Iterator[_Row]:
     """The texts to judge, each with its scenario."""
     if text is not None and file:
         raise typer.BadParameter("give a text or --file, one of the two")
-    if text is not None:
+    if text is not None and text != "-":
         source, where = text, "the argument"
-    elif file:
+    elif file and str(file) != "-":
         source, where = read_text(file, largest=256_000_000), str(file)
     else:
         source, where = stdin_text(), "standard input"
+    source = source.removeprefix("\ufeff")
     if format != "jsonl":
         if not source.strip():
             raise BadInput("there is no text", where=where)
-        yield setting, storable(source.strip())
+        yield _Row(setting, storable(source.strip()), {})
         return
     for number, line in enumerate(source.split("\n"), start=1):
-        if not line.strip():
-            continue
-        place = f"{where}, line {number}"
-        try:
-            row = json.loads(line)
-            action, context = row["text"], row.get("context", setting.context) or ""
-            goal = row.get("goal", setting.goal) or setting.goal
-            if not all(isinstance(part, str) for part in (action, context, goal)):
-                raise TypeError
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise BadInput('this is not a JSON object with a "text"', where=place) from None
-        if not action.strip():
-            raise BadInput("the text is empty", where=place)
-        try:
-            there = Scenario(goal=storable(goal), context=storable(context))
-        except ValueError as error:
-            raise BadInput(str(error), where=place) from None
-        yield there, storable(action)
+        if line.strip():
+            yield _row(line, f"{where}, line {number}", setting)
+
+
+def _row(line: str, place: str, setting: Scenario) -> _Row:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        row = None
+    if not isinstance(row, dict) or "text" not in row:
+        raise BadInput('this is not a JSON object with a "text"', where=place)
+    for name in ("text", "context", "goal"):
+        if not isinstance(row.get(name) or "", str):
+            raise BadInput("this is not a text in quotes", where=f"{place}: {name}")
+    action = row["text"] or ""
+    if not action.strip():
+        raise BadInput("the text is empty", where=f"{place}: text")
+    try:
+        there = Scenario(
+            goal=storable(row.get("goal") or setting.goal),
+            context=storable(row.get("context", setting.context) or ""),
+        )
+    except ValueError as error:
+        raise BadInput(str(error), where=place) from None
+    return _Row(there, storable(action), {"id": row["id"]} if "id" in row else {})
 
 
 def _judged(
     reviewer: Judge,
     profile: Profile,
-    rows: list[tuple[Scenario, str]],
+    rows: list[_Row],
     problems: dict[int, str],
     watch: Watch,
 ) -> list[Judgement | None]:
@@ -181,7 +209,20 @@ def _judged(
             problems[note.row] = note.problem
         watch.say(note)
 
-    return judge_rows(reviewer, rows, profile, watch=Watch(heard, watch.is_cancelled))
+    asked = [(row.scenario, row.text) for row in rows]
+    return judge_rows(reviewer, asked, profile, watch=Watch(heard, watch.is_cancelled))
+
+
+def _give(rows: list[tuple[dict[str, Any], Verdict]], format: str, output: Path | None) -> None:
+    """The result, and on standard error how much of it has no verdict; 1 where nothing has one."""
+    give(_told(rows, format), output)
+    without = [row for row, verdict in rows if verdict.risk is UNJUDGED.risk]
+    if without:
+        why = without[0].get("problem", "there is no verdict")
+        many = f" ({len(without)} of {len(rows)} texts)" if len(rows) > 1 else ""
+        warn(f"UNJUDGED{many}: {why}")
+        if len(without) == len(rows):
+            raise typer.Exit(1)
 
 
 def _told(rows: list[tuple[dict[str, Any], Verdict]], format: str) -> str:

@@ -11,7 +11,6 @@ from core.cli.screen import open_screen
 
 app = typer.Typer(
     name="placet",
-    help="Review what AI agents propose to do, with local models and nothing but the keyboard.",
     no_args_is_help=False,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from core.cli.output import Meter, warn
+from core.errors import BadInput
 from core.models import catalog, fetch, manifest
 
 app = typer.Typer(help="Models on this machine.", no_args_is_help=True)
@@ -42,6 +43,7 @@ def pull(
     ] = None,
 ) -> None:
     """Bring a model onto this machine. The only command that uses a network."""
+    _has_weights(name)
     if catalog.on_disk(name):
         typer.echo(f"{name} is here: {catalog.folder(name)}")
         return
@@ -70,4 +72,10 @@ def remove(name: Name) -> None:
 @app.command()
 def path(name: Optional = catalog.DEFAULT) -> None:
     """Where a model lies."""
+    _has_weights(name)
     typer.echo(str(catalog.locate(name)))
+
+
+def _has_weights(name: str) -> None:
+    if name == catalog.ECHO:
+        raise BadInput("echo is a stand-in without weights, so it lies nowhere", where="NAME")

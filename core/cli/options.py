@@ -11,7 +11,7 @@ ProfileName = Annotated[
     str,
     typer.Option(
         "--profile",
-        help="Value profile: a name or a file. Default: the scenario's own.",
+        help="Value profile: a name or a file. Default: the scenario's own, else finance-outreach.",
         show_default=False,
     ),
 ]
@@ -25,7 +25,12 @@ Policy = Annotated[
 ]
 JudgeModel = Annotated[
     str,
-    typer.Option("--judge", help="Model that scores, likewise.", show_default=False),
+    typer.Option(
+        "--judge",
+        help="Model that scores, likewise; `prompted` asks the policy's model in words. With the "
+        "policy `echo` it is `echo` too.",
+        show_default=False,
+    ),
 ]
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from core import paths
 from core.cli.output import give, one_of, warn, writable
 from core.games.lens import lens
 from core.session.report import FORMATS, report
@@ -12,8 +13,25 @@ from core.session.store import load
 
 app = typer.Typer(help="Sessions on disk.", no_args_is_help=True)
 
-File = Annotated[Path, typer.Argument(help="A session's file (TOML).")]
+
+def _file(told: str) -> Path:
+    """The file of a session, or of that name among those that the review keeps."""
+    kept = paths.sessions() / f"{told}.toml"
+    return kept if kept.is_file() and not Path(told).exists() else Path(told)
+
+
+File = Annotated[
+    Path,
+    typer.Argument(help="A session: its file (TOML), or its name in `session list`.", parser=_file),
+]
 Output = Annotated[Path | None, typer.Option(help="Write it here.", show_default=False)]
+
+
+@app.command("list")
+def list_() -> None:
+    """The sessions that the review keeps, newest first, with their files."""
+    for path in sorted(paths.sessions().glob("*.toml"), reverse=True):
+        typer.echo(f"{path.stem:<44} {path}")
 
 
 @app.command()
@@ -45,10 +63,10 @@ def export(
     ],
 ) -> None:
     """The session as Markdown, HTML, JSON or text, in a file."""
-    if output.suffix not in _ENDINGS:
+    if (ending := output.suffix.lower()) not in _ENDINGS:
         raise typer.BadParameter(
             f"the ending {output.suffix!r} is not one of {', '.join(_ENDINGS)}"
         )
     writable(output)
-    give(report(load(file, warn=warn), _ENDINGS[output.suffix], lens), output)
+    give(report(load(file, warn=warn), _ENDINGS[ending], lens), output)
     typer.echo(str(output))

@@ -16,7 +16,9 @@ from core.models import catalog
 from core.team import load_team
 
 train = typer.Typer(help="Train what Placet ships (extra `train`).", no_args_is_help=True)
-evaluate = typer.Typer(help="Measure judge, policy and aligner.", no_args_is_help=True)
+evaluate = typer.Typer(
+    help="Measure judge, policy, aligner, moral agents and aggregator.", no_args_is_help=True
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -5,6 +5,10 @@ import re
 import unicodedata
 
 _HARMLESS_FORMAT = "\u00ad\u200c\u200d"  # soft hyphen and the joiners that scripts and emoji need
+_BLANKS = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"  # letters and marks that draw nothing
+_SELECTORS = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_MARKS = 6
+"""Marks on one letter; no script stacks more, and a pile of them draws over its neighbours."""
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*(?=\s|$)")
 _ABBREVIATION = re.compile(r"\b(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|No|e\.g|i\.e|approx|etc)\.$")
 
@@ -15,25 +19,40 @@ def storable(text: str) -> str:
 
 
 def plain(text: str, *, one_line: bool = False) -> str:
-    """`text` as it may be drawn: no control, escape or bidirectional-override characters.
+    """`text` as it may be drawn: no control, escape, bidirectional-override or unseen characters.
 
     Line breaks survive unless `one_line`; tabs become spaces. What is taken out leaves a visible
     mark (U+FFFD), so that a reader sees that something was there.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    ")
     text = text.replace("\u2028", "\n").replace("\u2029", "\n")
-    out = []
+    out: list[str] = []
+    marks = 0
+    before = ""
     for char in text:
         category = unicodedata.category(char)
+        marks = marks + 1 if category in ("Mn", "Me") else 0
+        unseen = char in _BLANKS or (_SELECTORS.match(char) and not _selects(before))
+        before = char
         if char == "\n":
             out.append(" " if one_line else char)
         elif category in ("Cc", "Cs", "Cn", "Co") or (
-            category == "Cf" and char not in _HARMLESS_FORMAT
+            (category == "Cf" and char not in _HARMLESS_FORMAT) or unseen or marks > _MARKS
         ):
             out.append("\N{REPLACEMENT CHARACTER}")
         else:
             out.append(char)
     return "".join(out)
+
+
+def _selects(before: str) -> bool:
+    """Whether a variation selector has something to select behind that character.
+
+    Else a row of them, none of which is seen, could spell a sentence.
+    """
+    if not before or before in "#*‼⁉":  # what emoji are made of, too
+        return bool(before)
+    return unicodedata.category(before) in ("Lo", "Nd", "Sm", "So")
 
 
 def tidy(text: str) -> str:

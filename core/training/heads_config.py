@@ -16,6 +16,8 @@ FIELDS = "classroom", "court", "desk", "lab", "plant", "press", "rescue", "stack
 SECTORS = "clinic", "cloud", "counter", "crew"
 OUTSIDE = "branch", "cross", "deeds", "folk", "hazard", "stances", "usual", "warden"
 INSIDE = "comply", "duet", "measure", "quiet", "reply", "terse", "toolwork"
+PLAIN = "abroad", "clause", "plainwork", "polar"
+DEEPER = "callargs", "counsel", "infer", "norms", "orders", "stepwise", "twins"
 """Files of the corpus that some stages go through, by how their names begin."""
 
 
@@ -258,6 +260,45 @@ class HeadsConfig:
                 corpus_rounds=1,
                 corpus_files=INSIDE,
                 seed=12_000,
+            ),
+            Stage(
+                "again",
+                peak_rate=4e-4,
+                end_rate=2e-4,
+                stories=2_500,
+                chemistry=600,
+                others=0.1,
+                corpus_rounds=1,
+                corpus_files=(*OUTSIDE, *INSIDE),
+                stop_after=600,
+                fall_over=600,
+                seed=14_001,
+            ),
+            Stage(
+                "more",
+                peak_rate=4e-4,
+                end_rate=3e-4,
+                stories=4_000,
+                chemistry=600,
+                others=0.1,
+                corpus_rounds=1,
+                corpus_files=(*PLAIN, *SETTINGS),
+                stop_after=400,
+                fall_over=560,
+                seed=15_001,
+            ),
+            Stage(
+                "most",
+                peak_rate=3e-4,
+                end_rate=0.5e-4,
+                stories=4_500,
+                chemistry=600,
+                others=0.1,
+                corpus_rounds=1,
+                corpus_files=(*DEEPER, *PEOPLE, "clause", "plainwork"),
+                stop_after=400,
+                fall_over=560,
+                seed=16_001,
             ),
         )
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from core import __version__, paths
+from core.errors import BadInput
 from core.models import agents, catalog
 from core.session.report import FORMATS
 from core.session.store import load
@@ -219,8 +220,8 @@ def test_many_texts_are_judged_one_json_object_a_line(placet: Placet) -> None:
         ("hello", 'not a JSON object with a "text"'),
         ("[]", 'not a JSON object with a "text"'),
         ('{"context": "x"}', 'not a JSON object with a "text"'),
-        ('{"text": 7}', 'not a JSON object with a "text"'),
-        ('{"text": "x", "context": 7}', 'not a JSON object with a "text"'),
+        ('{"text": 7}', "line 2: text: this is not a text in quotes"),
+        ('{"text": "x", "context": 7}', "line 2: context: this is not a text in quotes"),
         ("[" * 20_000, 'not a JSON object with a "text"'),
         ('{"text": ""}', "empty"),
         ('{"text": "x", "goal": " "}', "the goal is empty"),
@@ -433,3 +434,44 @@ def test_an_error_nobody_foresaw_is_a_line_and_its_details_are_in_a_log(
     assert (ran.status, ran.out) == (1, "")
     assert "something went wrong: RuntimeError: the moon is full" in ran.trouble
     assert "the moon is full" in (paths.state() / "placet.log").read_text()
+
+
+def test_a_dash_is_standard_input_and_an_id_comes_out_as_it_went_in(placet: Placet) -> None:
+    line = "\ufeff" + json.dumps({"id": 7, "text": LETTER}) + "\n"
+    for given in (["-"], ["--file", "-"]):
+        ran = placet("judge", *given, "--policy", "echo", "--format", "jsonl", stdin=line.encode())
+        assert ran.status == 0
+        row = json.loads(ran.out)
+        assert (row["id"], row["text"]) == (7, LETTER)
+
+
+def test_the_values_that_nobody_chose_are_named(placet: Placet) -> None:
+    ran = placet("judge", LETTER, "--policy", "echo")
+    assert "judged by the values of finance-outreach; --profile names others" in ran.err
+    assert "judged by" not in placet("judge", LETTER, "--policy", "echo", "--profile", "hiring").err
+
+
+def test_what_has_no_verdict_is_told_and_fails(
+    placet: Placet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_long(*_: object) -> list[list[float]]:
+        raise BadInput("it is too long for the window")
+
+    monkeypatch.setattr("core.models.echo.Echo.choose", too_long)
+    line = json.dumps({"text": LETTER})
+
+    ran = placet("judge", "--policy", "echo", "--format", "jsonl", stdin=line.encode())
+
+    assert json.loads(ran.out)["risk"] == "UNJUDGED"
+    assert ran.status == 1 and "UNJUDGED: it is too long for the window" in ran.err
+
+
+def test_echo_lies_nowhere(placet: Placet) -> None:
+    for command in ("path", "pull"):
+        ran = placet("models", command, "echo")
+        assert (ran.status, ran.out) == (1, "") and "without weights" in ran.err
+
+
+def test_sessions_are_listed_and_named(placet: Placet, tmp_path: Path) -> None:
+    assert placet("session", "list").out == ""
+    assert placet("session", "verify", "none").status == 1

@@ -30,8 +30,22 @@ def test_what_is_taken_out_of_a_text_leaves_a_visible_mark() -> None:
     assert plain("\x1b[2J") == "\ufffd[2J"
 
 
+def test_what_cannot_be_seen_leaves_a_mark_too() -> None:
+    hidden = "".join(chr(0xE0100 + ord(char)) for char in "and wire them all")
+    assert plain(f"Send a sheet.{hidden}").count("\ufffd") == len(hidden)
+    for char in "\u034f\u115f\u1160\u3164\uffa0\ufe0f\u180b":
+        assert plain(f"Send{char}") == "Send\ufffd"
+    piled = plain("z" + "\u0335" * 40)
+    assert piled.count("\u0335") == 6 and piled.count("\ufffd") == 34
+
+
 def test_scripts_emoji_and_markup_stay_as_they_were_written() -> None:
-    for text in ("مرحبا بالعالم", "👩‍👩‍👧‍👦", "漢字かな交じり文", "[bold]not bold[/bold]"):
+    for text in (
+        "مرحبا بالعالم",
+        "👩‍👩‍👧‍👦 🏳️‍🌈 1️⃣ ☎️ ⚠️",
+        "漢字かな交じり文 葛\U000e0100城",
+        "[bold]not bold[/bold]",
+    ):
         assert plain(text) == text
 
 

@@ -1,6 +1,7 @@
 """Decisions with the keyboard: what they do, and what keeps them from happening by accident."""
 
 import pytest
+from msgspec.structs import replace
 from textual import events
 from textual.command import CommandPalette
 from textual.widgets import Input, TextArea
@@ -10,10 +11,11 @@ from core.domain.verdict import Risk
 from core.engine.protocol import Align, Judge, Propose
 from core.session.events import Approved, Rejected
 from core.watch import Measured, Written
-from tests.tui.driving import desk
+from tests.tui.driving import Clock, desk
 from tests.tui.fake import TEXTS, judgement
-from tui.dialogs import Ask, Edit
+from tui.dialogs import Ask, Dialog, Edit
 from tui.flow.listing import Order
+from tui.flow.looking import Looking
 from tui.panes.values import ValueList
 from tui.screens import editing
 
@@ -66,6 +68,34 @@ async def test_what_is_typed_ahead_of_a_dialog_decides_nothing() -> None:
         assert on.dialog.heading == f"Reject {LOW}"
         assert len(on.app.screen_stack) == 3
         assert on.standing(LOW) is Standing.PENDING
+
+
+async def test_what_is_typed_ahead_into_the_filter_are_words() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(LOW)
+        for key in ("slash", *"apr"):
+            on.app.post_message(events.Key(key, "/" if key == "slash" else key))
+        await on.until(lambda: on.review.needle == "apr")
+        assert on.standing(LOW) is Standing.PENDING
+        assert not on.screen.raw
+
+
+@pytest.mark.parametrize(("pane", "key"), [("1", "N"), ("1", "e"), ("2", "e")])
+async def test_what_is_typed_ahead_of_a_pane_s_dialog_decides_nothing(pane: str, key: str) -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(LOW)
+        weights = dict(on.review.profile.weights)
+        await on.press(pane)
+        for one in (key, "a", "b", "space", "plus", "n"):
+            on.app.post_message(events.Key(one, " " if one == "space" else one))
+        await on.until(lambda: isinstance(on.dialog, Dialog))
+        await on.pilot.pause()
+        assert on.standing(LOW) is Standing.PENDING
+        assert on.review.profile.weights == weights
+        assert not on.review.blind
+        assert len(on.app.screen_stack) == 3
 
 
 async def test_a_pane_has_the_focus_before_the_next_key_comes() -> None:
@@ -334,8 +364,8 @@ async def test_a_text_that_changed_behind_the_dialog_is_not_approved() -> None:
 
 async def test_blind_mode_hides_verdict_rank_and_order_until_the_decision() -> None:
     async with desk() as on:
-        await on.propose()
         await on.press("b")
+        await on.propose()
         await on.settle()
         shown = on.text()
         assert "hidden until you have decided" in shown
@@ -362,8 +392,8 @@ async def test_blind_mode_hides_verdict_rank_and_order_until_the_decision() -> N
 
 async def test_blind_approval_of_a_high_risk_shows_the_verdict_then_and_wants_a_reason() -> None:
     async with desk() as on:
-        await on.propose()
         await on.press("b")
+        await on.propose()
         await on.go_to(HIGH)
         await on.press("a")
         await on.answered()
@@ -588,3 +618,52 @@ async def test_a_text_that_is_too_long_is_told_of_in_the_dialog_and_not_lost() -
         await on.settle()
         assert isinstance(on.dialog, Edit) and area.text.startswith("word")
         assert len(on.session.candidates[LOW].revisions) == 1
+
+
+async def test_a_list_that_was_in_view_before_blind_mode_leaves_no_decision_blind() -> None:
+    async with desk() as on:
+        await on.propose()
+        on.review.toggle_blind()
+        await on.go_to(LOW)
+        await on.press("a")
+        await on.until(lambda: on.standing(LOW) is Standing.APPROVED)
+        event = on.session.records[-1].event
+        assert isinstance(event, Approved) and not event.blind
+
+
+async def test_the_palette_has_nothing_that_takes_the_verdict_out_of_view() -> None:
+    async with desk() as on:
+        titles = {command.title for command in on.app.get_system_commands(on.screen)}
+        assert {"Maximize", "Minimize"}.isdisjoint(titles)
+        assert titles
+
+
+async def test_only_what_is_open_is_said_to_be_judged_again() -> None:
+    async with desk(auto=False) as on:
+        on.engine.answer(on.engine.asked[0])
+        await on.press("g")
+        on.engine.answer(on.engine.last(Propose))
+        await on.until(lambda: on.session.candidates and not on.review.work.jobs)
+        on.review.reject(LOW, "no")
+        open_ = sum(not one.standing.decided for one in on.session.candidates.values())
+        first = on.review.profile.values[0]
+        on.review.set_value(replace(first, statement="Be sparing with letters."))
+        assert f"{open_} verdicts are stale" in on.said
+        await on.go_to(LOW)
+        assert "STALE" in on.text() and "has it judged" not in on.text()
+
+
+def test_taking_back_again_and_again_is_no_held_key() -> None:
+    clock = Clock()
+    looking = Looking(clock)
+
+    def presses(gaps: list[float]) -> list[bool]:
+        told = []
+        for gap in gaps:
+            clock.forward(gap)
+            told.append(looking.undoes())
+        return told
+
+    assert presses([9, 0.3, 0.3, 0.3, 0.3]) == [True, False, True, True, True]
+    assert presses([9, 0.5, 0.03, 0.03, 0.1, 0.1]) == [True] + [False] * 5
+    assert presses([9, 0.8, 0.8]) == [True, True, True]

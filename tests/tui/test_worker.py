@@ -586,3 +586,28 @@ async def test_a_judgement_is_not_awaited_of_a_session_that_was_left() -> None:
         on.review.work.leave()
         assert not on.review.work.expects(on.session, "c1")
         assert "no verdict" in on.review.what_to_do("c1")
+
+
+async def test_two_new_sessions_of_one_second_are_kept_in_two_files() -> None:
+    async with desk() as one, desk() as other:
+        path = one.review.saver.path
+        other.review.saver._store = other.review.saver._store.at(path)
+        await one.propose()
+        await one.until(lambda: not one.review.saver.dirty)
+        await other.propose()
+        await other.until(lambda: not other.review.saver.dirty)
+        assert not other.review.saver.problem
+        assert other.review.saver.path.name == f"{path.stem}-2.toml"
+        assert load(path).head == one.session.head
+        assert load(other.review.saver.path).head == other.session.head
+
+
+async def test_a_file_that_came_since_its_name_was_chosen_is_not_written_over() -> None:
+    async with desk() as on:
+        path = on.review.saver.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("somebody else's", encoding="utf-8")
+        await on.propose()
+        await on.until(lambda: not on.review.saver.dirty)
+        assert path.read_text(encoding="utf-8") == "somebody else's"
+        assert load(on.review.saver.path).head == on.session.head

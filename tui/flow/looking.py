@@ -15,6 +15,10 @@ Terminals report no key releases; the longest usual delay before a held key repe
 """
 
 
+REPEATS = 0.2
+"""Seconds between two presses at the least; a held key, once it repeats, is faster."""
+
+
 class Looking:
     """The item under the cursor, and how long it has been there as it is."""
 
@@ -28,6 +32,7 @@ class Looking:
         self._last_key = ""
         self._last_at = -HELD
         self._undone_at = -HELD
+        self._undo_gap = 0.0
 
     def at(self, item: str, shows: object) -> None:
         """Notes which item is under the cursor, and what it shows (its text and verdict)."""
@@ -65,10 +70,15 @@ class Looking:
         return fresh
 
     def undoes(self) -> bool:
-        """As `pressed`, for the key that takes back; it is no other key to a decision's."""
+        """As `pressed`, for the key that takes back; it is no other key to a decision's.
+
+        Pressed again and again at leisure it counts from the third time on: the first gap may be
+        that before a held key repeats, two such gaps are none.
+        """
         now = self.clock()
-        fresh = now - self._undone_at >= HELD
-        self._undone_at = now
+        gap = now - self._undone_at
+        fresh = gap >= HELD or (gap >= REPEATS and REPEATS <= self._undo_gap < HELD)
+        self._undone_at, self._undo_gap = now, gap
         return fresh
 
     def other_key(self) -> None:

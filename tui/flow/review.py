@@ -380,7 +380,11 @@ class Review:
         self._tell_stale()
 
     def _tell_stale(self) -> None:
-        stale = sum(self.session.verdict(name).stale for name in self.session.candidates)
+        stale = sum(
+            self.session.verdict(name).stale
+            for name, found in self.session.candidates.items()
+            if not found.standing.decided
+        )
         if stale:
             verdicts = "1 verdict is" if stale == 1 else f"{stale} verdicts are"
             key = self.news.key_of("judge")
@@ -406,6 +410,10 @@ class Review:
 
     def toggle_blind(self) -> None:
         """Switches blind mode."""
+        if not self.blind:  # the list has shown risk and rank of all that is judged
+            for name in self.session.candidates:
+                if self.session.verdict(name).judgement:
+                    self.shown(name)
         self.blind = not self.blind
         self.news.changed(Change.ALL)
         if self.blind:

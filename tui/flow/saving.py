@@ -4,11 +4,14 @@ import asyncio
 import copy
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 
 from core.errors import PlacetError
 from core.session.events import ModelsSet, Started
+from core.session.hold import Held
 from core.session.session import Session
 from core.session.store import Store
 
@@ -31,6 +34,8 @@ class Saver:
         self._store = store
         self._changed = changed
         self._saved = 0
+        self._fresh = True
+        """Whether the name can still be another: nothing was read from the file or put there."""
         self._task: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
         self._again: asyncio.TimerHandle | None = None
@@ -55,6 +60,7 @@ class Saver:
     def opened(self) -> None:
         """Notes that the session was read from the file and is whole there."""
         self._saved = len(self.session.records)
+        self._fresh = False
 
     def ask(self) -> None:
         """Saves soon; what comes in meanwhile is saved with the next turn."""
@@ -66,13 +72,14 @@ class Saver:
         """Saves to another file from now on; `PlacetError` says why that cannot be."""
         async with self._turn:
             store = self._store.at(path)
-            count = len(self.session.records)
+            many = len(self.session.records)
             if path.resolve() == self.path.resolve():
                 store.hold = self._store.hold
             await asyncio.to_thread(_save, store, _still(self.session))
             if store.hold is not self._store.hold:
                 self._store.hold.free()
-            self._store, self._saved, self.problem = store, count, ""
+            self._store, self._saved, self.problem = store, many, ""
+            self._fresh = False
             self.saved_at = datetime.now()
         self.ask()
 
@@ -94,18 +101,32 @@ class Saver:
             self._again.cancel()
         self._store.hold.free()
 
+    def _put(self, session: Session) -> None:
+        """Saves; under the next free name where another session took this one first."""
+        if self._fresh:
+            first = self.path
+            for number in count(2):
+                with suppress(Held):
+                    self._store.hold.take()
+                    if not self.path.exists():
+                        break
+                    self._store.hold.free()
+                self._store = self._store.at(first.with_name(f"{first.stem}-{number}.toml"))
+        _save(self._store, session)
+        self._fresh = False
+
     async def _run(self) -> None:
         while self.dirty:
             await asyncio.sleep(PAINTED)
             async with self._turn:
-                count = len(self.session.records)
+                many = len(self.session.records)
                 try:
-                    await asyncio.to_thread(_save, self._store, _still(self.session))
+                    await asyncio.to_thread(self._put, _still(self.session))
                 except PlacetError as error:
                     self.problem = str(error)
                     self._try_again()
                     break
-                self._saved, self.problem, self.saved_at = count, "", datetime.now()
+                self._saved, self.problem, self.saved_at = many, "", datetime.now()
             self._changed()
         self._changed()
 

@@ -159,7 +159,7 @@ class CandidatesPane(Vertical):
         """Lets words be typed."""
         field = self.query_one("#filter", Input)
         field.display = True
-        field.focus()
+        self.screen.set_focus(field)  # at once: the next key is one of the words
 
     @on(Input.Changed, "#filter")
     def _typed(self, event: Input.Changed) -> None:
@@ -176,7 +176,7 @@ class CandidatesPane(Vertical):
         field = self.query_one("#filter", Input)
         field.value = ""
         field.display = False
-        self.list.focus()
+        self.screen.set_focus(self.list)
 
     def titles(
         self,

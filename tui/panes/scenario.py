@@ -1,12 +1,11 @@
 """The scenario: what is asked, and where."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
-from textual.message import Message
 
 from core.domain.scenario import Scenario
 from tui.draw import MUTED, lines
@@ -20,13 +19,6 @@ class ScenarioPane(TextScroll):
     """Goal and context."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(Place.SCENARIO)
-
-    class Asked(Message):
-        """Something is to be done about the scenario."""
-
-        def __init__(self, what: str) -> None:
-            self.what = what
-            super().__init__()
 
     def compose(self) -> ComposeResult:
         """One text."""
@@ -51,24 +43,9 @@ class ScenarioPane(TextScroll):
     def on_click(self, event: events.Click) -> None:
         """A double click edits."""
         if event.chain == 2:
-            self.post_message(self.Asked("edit"))
+            self.action_ask("edit")
 
-    def action_edit_scenario(self) -> None:
-        """Edits in place."""
-        self.post_message(self.Asked("edit"))
-
-    def action_external_editor(self) -> None:
-        """Edits in the operator's editor."""
-        self.post_message(self.Asked("editor"))
-
-    def action_library(self) -> None:
-        """Another scenario."""
-        self.post_message(self.Asked("library"))
-
-    def action_take_in(self) -> None:
-        """Candidates from a file."""
-        self.post_message(self.Asked("import"))
-
-    def action_save_scenario(self) -> None:
-        """Keeps it."""
-        self.post_message(self.Asked("save"))
+    def action_ask(self, what: str) -> None:
+        """Has something done about the scenario, at once: the next key belongs to a dialog."""
+        screen: Any = self.screen
+        screen.ask_scenario(what)

@@ -1,7 +1,7 @@
 """The values: each with its weight as a bar and a number, and the statement of the one in view."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -46,14 +46,6 @@ class ValueList(RowList[Value]):
         def __init__(self, value: str, by: float) -> None:
             self.value = value
             self.by = by
-            super().__init__()
-
-    class Asked(Message):
-        """Something else is to be done about the values."""
-
-        def __init__(self, what: str, value: str) -> None:
-            self.what = what
-            self.value = value
             super().__init__()
 
     def __init__(self) -> None:
@@ -109,32 +101,14 @@ class ValueList(RowList[Value]):
         else:
             self.post_message(self.Weigh(row.id, self._before_off.get(row.id, 1.0)))
 
-    def _ask(self, what: str) -> None:
-        self.post_message(self.Asked(what, self.key))
+    def action_ask(self, what: str) -> None:
+        """Has something else done about the values, at once: the next key belongs to a dialog."""
+        screen: Any = self.screen
+        screen.ask_values(what, self.key)
 
-    def action_edit_value(self) -> None:
-        """Edits the statement."""
-        self._ask("edit")
-
-    def action_add_value(self) -> None:
-        """Adds a value."""
-        self._ask("add")
-
-    def action_remove_value(self) -> None:
-        """Removes the value."""
-        self._ask("remove")
-
-    def action_load_profile(self) -> None:
-        """Goes by other values."""
-        self._ask("load")
-
-    def action_save_profile(self) -> None:
-        """Saves them."""
-        self._ask("save")
-
-    def action_compare_profile(self) -> None:
-        """Compares them with others."""
-        self._ask("compare")
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """No weight moves by what is typed ahead of a dialog."""
+        return not (action in ("weight", "switch") and getattr(self.screen, "asking", False))
 
 
 class ValuesPane(Vertical):

@@ -132,7 +132,7 @@ def _headline(view: View) -> list[Content]:
     if verdict.stale or verdict.risk is Risk.UNJUDGED:
         mark = "~ STALE" if verdict.stale else "· UNJUDGED"
         told = Content.styled(mark, "bold $text-warning") + "   " + Content(view.to_do)
-        if not view.doing:
+        if not view.doing and not view.candidate.standing.decided:
             told += Content.styled(f" {view.key_of('judge')}", "bold $footer-key-foreground")
             told += Content.styled(" has it judged.", MUTED)
         parts = [told]

@@ -124,6 +124,7 @@ async def go(screen: Workplace, target: str) -> None:
         if opened is None:
             review.news.say("Nothing was opened.")
             return
+        review.news.settle()
     else:
         opened = new_session(target, operator=review.session.operator)
     # Not in a worker of this screen: it ends with the screen.

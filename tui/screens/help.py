@@ -15,7 +15,8 @@ _RULES = (
     "No verdict, or a stale one, can never be approved: have it judged first.",
     "Decision keys are ignored for 0.4 s after what is under the cursor has changed, and while "
     "they are held down.",
-    "Everything is saved by itself, and everything you do can be undone.",
+    "Everything is saved by itself. Decisions, edits, weights, values and the scenario can be "
+    "undone; candidates, once they came, stay.",
 )
 
 

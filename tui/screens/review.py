@@ -355,17 +355,17 @@ class ReviewScreen(Workplace):
         except PlacetError as error:
             self.refused(error)
 
-    @on(ValueList.Asked)
-    def _values_asked(self, event: ValueList.Asked) -> None:
+    def ask_values(self, what: str, value: str) -> None:
+        """Does what a key of the values stands for."""
         from tui.screens import editing
 
-        self.do(editing.VALUES[event.what](self, event.value))
+        self.do(editing.VALUES[what](self, value))
 
-    @on(ScenarioPane.Asked)
-    def _scenario_asked(self, event: ScenarioPane.Asked) -> None:
+    def ask_scenario(self, what: str) -> None:
+        """Does what a key of the scenario stands for."""
         from tui.screens import editing
 
-        self.do(editing.SCENARIO[event.what](self))
+        self.do(editing.SCENARIO[what](self))
 
     @on(CandidatesPane.Filtered)
     def _filtered(self, event: CandidatesPane.Filtered) -> None:
@@ -373,7 +373,7 @@ class ReviewScreen(Workplace):
 
     @on(CandidatesPane.FilterDone)
     def _filter_done(self) -> None:
-        self.query_one(CandidatesPane).list.focus()
+        self.set_focus(self.query_one(CandidatesPane).list)
 
     @on(CandidatesPane.FilterClosed)
     def filter_closed(self) -> None:
