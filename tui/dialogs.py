@@ -77,10 +77,22 @@ class Area(TextArea):
     _on_key = _unless_held
 
 
+class About(TextScroll):
+    """What a dialog is about. Where that is long it scrolls: the field below it stays in view."""
+
+    def __init__(self, text: Content) -> None:
+        super().__init__(Static(text, markup=False), classes="about")
+
+    def allow_focus(self) -> bool:
+        """Tab stops here only where there is more to see."""
+        return self.max_scroll_y > 0
+
+
 class Dialog(ModalScreen[T]):
     """A window above the screen. Escape closes it; `None` is its answer then."""
 
     CSS_PATH = "dialogs.tcss"
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = bindings(Place.DIALOG)
     AUTO_FOCUS = ".first"
 
@@ -159,7 +171,7 @@ class Ask(Dialog[str | None]):
     def inside(self) -> ComposeResult:
         """A line to type in."""
         if self._about is not None:
-            yield Static(self._about, classes="about", markup=False)
+            yield About(self._about)
         yield Field(self._value, placeholder=self._placeholder, classes="first", id="line")
         yield Static("", id="problem", markup=False)
         with Horizontal(classes="buttons"):
@@ -216,7 +228,7 @@ class Edit(Dialog[dict[str, str] | None]):
     def inside(self) -> ComposeResult:
         """A field for each text."""
         if self._about is not None:
-            yield Static(self._about, classes="about", markup=False)
+            yield About(self._about)
         for number, (name, text) in enumerate(self._texts.items()):
             yield Static(literal(name), classes="label", markup=False)
             first = "first" if number == 0 else ""
@@ -236,6 +248,10 @@ class Edit(Dialog[dict[str, str] | None]):
             yield Knob("Save", key_of(self.app, "take-over"), id="do")
             yield Knob("Cancel", self.closes, id="close")
             yield Static("tab  next field", classes="hint", markup=False)
+
+    def on_mount(self) -> None:
+        """Several areas share the room that one has."""
+        self.set_class(len(self.query(Area)) > 1, "-several")
 
     def _now(self) -> dict[str, str]:
         told = {}
@@ -369,7 +385,7 @@ class Confirm(Dialog[bool | None]):
 
     def inside(self) -> ComposeResult:
         """The question, and two buttons."""
-        yield Static(literal(self._about), classes="about", markup=False)
+        yield About(literal(self._about))
         with Horizontal(classes="buttons"):
             yield Knob("Cancel", self.closes, id="close", classes="first")
             yield Knob(self._do, "tab enter", id="do")

@@ -21,6 +21,11 @@ from tui.panes.verdicts import VerdictPane
 from tui.screens import going
 from tui.screens.workplace import Workplace
 
+QUOTED = 300
+"""Characters of a candidate that a dialog shows, and"""
+QUOTED_LINES = 6
+"""lines."""
+
 
 def target(screen: Workplace, key: str) -> Candidate | None:
     """The candidate that a decision key is about, if the press can be meant; else says why not.
@@ -49,8 +54,13 @@ def target(screen: Workplace, key: str) -> Candidate | None:
 
 
 def _quote(found: Candidate) -> Content:
-    text = found.text if len(found.text) <= 300 else f"{found.text[:300]}…"
-    return literal(f"{found.id}  ", MUTED) + literal(text)
+    """How a candidate begins: a dialog is no place to read all of a long one."""
+    text = plain(found.text).strip()
+    begun = "\n".join(text.split("\n")[:QUOTED_LINES])[:QUOTED].rstrip()
+    told = literal(f"{found.id}  ", MUTED) + literal(begun)
+    if begun == text:
+        return told
+    return told + Content.styled("\n… and more; the verdict's pane shows all of it.", MUTED)
 
 
 def _at_stake(verdict: Verdict) -> list[Content]:

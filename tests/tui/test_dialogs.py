@@ -1,0 +1,86 @@
+"""Dialogs: what one types into is always in view, and what was typed is not lost."""
+
+import msgspec
+import pytest
+from textual.widget import Widget
+from textual.widgets import Static
+
+from core.domain.candidate import Origin, Source
+from core.domain.scenario import Scenario
+from tests.tui.driving import Desk, desk, new
+from tests.tui.fake import judgement
+from tui.dialogs import About
+from tui.opening import Opened
+
+LOW, MED, HIGH = "c1", "c2", "c3"
+"""What the fake judge thinks of the first three proposals."""
+
+BAKERIES = Scenario(name="bakeries", goal="Have bakeries open an account.", context="A bank.")
+SMALL = ((80, 24), (60, 20))
+LONG = "HIGH\n" + "\n".join(f"{number}. Call." for number in range(1, 18))
+"""Eighteen short lines, of a high risk."""
+
+
+def with_candidate(text: str) -> Opened:
+    """A session with one judged candidate."""
+    opened = new(BAKERIES)
+    session = opened.session
+    name = session.propose(text, Origin(Source.POLICY, "fake"))
+    session.judged(name, judgement(text, session.state.profile, BAKERIES))
+    return opened
+
+
+def in_view(on: Desk, *names: str) -> None:
+    """Each of these stands whole within the window of the dialog."""
+    window = on.app.screen.query_one(".window").content_region
+    for name in names:
+        place = on.app.screen.query_one(name, Widget).region
+        assert place.height and window.contains_region(place), name
+
+
+@pytest.mark.parametrize(("key", "text"), [("x", LONG), ("a", LONG), ("a", "HIGH " + "電" * 5000)])
+async def test_a_long_candidate_leaves_the_field_and_the_buttons_in_view(
+    key: str, text: str
+) -> None:
+    async with desk(with_candidate(text)) as on:
+        await on.go_to("c1")
+        await on.press(key)
+        await on.answered()
+        await on.press("enter")
+        for size in SMALL:
+            await on.pilot.resize_terminal(*size)
+            in_view(on, "#line", "#problem", "#do", "#close")
+            shown = on.app.screen.query_one("#problem", Static).render()
+            assert "reason" in str(shown)
+        assert "and more" in str(on.app.screen.query_one(About).query_one(Static).render())
+
+
+async def test_a_long_scenario_leaves_the_problem_and_the_buttons_in_view() -> None:
+    goal, context = ("\n".join(f"Line {n}." for n in range(many)) for many in (8, 13))
+    async with desk(new(msgspec.structs.replace(BAKERIES, goal=goal, context=context))) as on:
+        await on.press("2", "e")
+        await on.answered()
+        for size in SMALL:
+            await on.pilot.resize_terminal(*size)
+            in_view(on, "#field-0", "#field-1", "#problem", "#do", "#close")
+
+
+async def test_a_long_value_leaves_the_problem_and_the_buttons_in_view() -> None:
+    async with desk() as on:
+        value = on.review.profile.values[0]
+        on.review.set_value(msgspec.structs.replace(value, statement="word " * 119 + "end"))
+        await on.press("1", "e")
+        await on.answered()
+        await on.type("and more")
+        await on.press("ctrl+s")
+        for size in SMALL:
+            await on.pilot.resize_terminal(*size)
+            in_view(on, "#field-0", "#problem", "#do", "#close")
+        await on.press("escape")
+        await on.closed()
+        await on.press("D")
+        await on.answered()
+        in_view(on, "#close", "#do")
+        await on.press("shift+tab")  # what does not fit can be scrolled to
+        about = on.app.screen.query_one(About)
+        assert about.max_scroll_y and on.app.focused is about
