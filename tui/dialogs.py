@@ -214,12 +214,17 @@ class Edit(Dialog[dict[str, str] | None]):
         short: Sequence[str] = (),
         about: Content | None = None,
         check: Callable[[dict[str, str]], str] | None = None,
+        draft: dict[str, str] | None = None,
         keep: Callable[[dict[str, str] | None], None] | None = None,
         held: Held | None = None,
     ) -> None:
-        """Those named in `short` take one line. `check` gives what is wrong, if anything."""
+        """Those named in `short` take one line. `check` gives what is wrong, if anything.
+
+        `draft` is what was made of `texts` the last time, and not sent.
+        """
         super().__init__(title, held=held)
         self._texts = texts
+        self._draft = draft or texts
         self._short = short
         self._about = about
         self._check = check
@@ -229,7 +234,7 @@ class Edit(Dialog[dict[str, str] | None]):
         """A field for each text."""
         if self._about is not None:
             yield About(self._about)
-        for number, (name, text) in enumerate(self._texts.items()):
+        for number, (name, text) in enumerate(self._draft.items()):
             yield Static(literal(name), classes="label", markup=False)
             first = "first" if number == 0 else ""
             if name in self._short:

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 from textual.widget import Widget
-from textual.widgets import Static
+from textual.widgets import Static, TextArea
 
 from core.domain.candidate import Origin, Source
 from core.domain.scenario import Scenario
@@ -84,3 +84,56 @@ async def test_a_long_value_leaves_the_problem_and_the_buttons_in_view() -> None
         await on.press("shift+tab")  # what does not fit can be scrolled to
         about = on.app.screen.query_one(About)
         assert about.max_scroll_y and on.app.focused is about
+
+
+async def test_a_draft_belongs_to_the_text_that_it_was_begun_from() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(MED)
+        await on.press("e")
+        await on.answered()
+        await on.type("Mine. ")
+        await on.press("escape")
+        await on.closed()
+        await on.settle()
+        await on.press("e")
+        await on.answered()
+        area = on.app.screen.query_one(TextArea)
+        assert area.text.startswith("Mine. ")
+        await on.type("z")
+        await on.press("backspace", "escape")  # no change to the draft is no end of it
+        await on.closed()
+        await on.settle()
+        await on.press("e")
+        await on.answered()
+        assert "Mine. " in on.app.screen.query_one(TextArea).text
+        await on.press("escape")
+        await on.closed()
+        on.session.realigned(MED, "Another text altogether.")
+        await on.settle()
+        await on.press("e")
+        await on.answered()
+        assert on.app.screen.query_one(TextArea).text == "Another text altogether."
+
+
+async def test_a_draft_of_the_scenario_belongs_to_the_texts_that_it_was_begun_from() -> None:
+    async with desk(new(BAKERIES)) as on:
+        await on.press("2", "e")
+        await on.answered()
+        await on.type("Mine. ")
+        await on.press("escape")
+        await on.closed()
+        await on.press("e")
+        await on.answered()
+        await on.type("z")
+        await on.press("backspace", "escape")
+        await on.closed()
+        await on.press("e")
+        await on.answered()
+        assert on.app.screen.query_one("#field-0", TextArea).text.startswith("Mine. ")
+        await on.press("escape")
+        await on.closed()
+        on.review.set_scenario(goal="Another goal.")
+        await on.press("e")
+        await on.answered()
+        assert on.app.screen.query_one("#field-0", TextArea).text == "Another goal."

@@ -212,9 +212,10 @@ def edit(screen: Workplace) -> None:
         return
     review, name = screen.review, found.id
     before = plain(found.text)
+    draft = f"edit {name} {found.current.digest}"  # a draft of another version would undo this one
 
     def keep(texts: dict[str, str] | None) -> None:
-        screen.drafts[f"edit {name}"] = texts
+        screen.drafts[draft] = texts
 
     def check(texts: dict[str, str]) -> str:
         text = texts["Text"]
@@ -228,8 +229,9 @@ def edit(screen: Workplace) -> None:
         told = await screen.app.push_screen_wait(
             Edit(
                 f"Edit {name}",
-                screen.drafts.get(f"edit {name}") or {"Text": before},
+                {"Text": before},
                 check=check,
+                draft=screen.drafts.get(draft),
                 keep=keep,
                 held=_held(screen, "edit"),
             )

@@ -149,6 +149,7 @@ async def edit_scenario(screen: Workplace) -> None:
     """Edits goal and context in place."""
     scenario = screen.review.scenario
     texts = {"Goal": plain(scenario.goal), "Context": plain(scenario.context)}
+    draft = f"scenario {scenario.digest}"
 
     def check(now: dict[str, str]) -> str:
         long = next((name for name, text in now.items() if len(text) > LONGEST_TEXT), "")
@@ -157,15 +158,10 @@ async def edit_scenario(screen: Workplace) -> None:
         return "" if now["Goal"].strip() else "The goal is empty."
 
     def keep(told: dict[str, str] | None) -> None:
-        screen.drafts["scenario"] = told
+        screen.drafts[draft] = told
 
     told = await screen.app.push_screen_wait(
-        Edit(
-            "Scenario",
-            screen.drafts.get("scenario") or texts,
-            check=check,
-            keep=keep,
-        )
+        Edit("Scenario", texts, check=check, draft=screen.drafts.get(draft), keep=keep)
     )
     if told and told != texts:
         screen.review.set_scenario(goal=told["Goal"].strip(), context=told["Context"].strip())
