@@ -192,13 +192,11 @@ class Ask(Dialog[str | None]):
             )
             self.query_one("#line", Input).focus()
             return
-        if self._keep:
-            self._keep("")
         self.dismiss(text)
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
-        """What is typed and not sent is kept for the next time."""
+        """What is typed is kept; whoever asked lets go of it once it has done its work."""
         if self._keep:
             self._keep(event.value)
 
@@ -276,14 +274,12 @@ class Edit(Dialog[dict[str, str] | None]):
                 Content.styled("! ", "$text-error") + literal(problem, "$text-error")
             )
             return
-        if self._keep:
-            self._keep(None)
         self.dismiss(told)
 
     @on(Input.Changed)
     @on(TextArea.Changed)
     def _typed(self) -> None:
-        """What is typed and not sent is kept for the next time."""
+        """What is typed is kept; whoever asked lets go of it once it has done its work."""
         if self._keep:
             now = self._now()
             self._keep(None if now == self._texts else now)

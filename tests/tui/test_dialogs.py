@@ -1,14 +1,18 @@
 """Dialogs: what one types into is always in view, and what was typed is not lost."""
 
+from contextlib import nullcontext
+from pathlib import Path
+
 import msgspec
 import pytest
 from textual.widget import Widget
-from textual.widgets import Static, TextArea
+from textual.widgets import Input, Static, TextArea
 
-from core.domain.candidate import Origin, Source
+from core.domain.candidate import Origin, Source, Standing
 from core.domain.scenario import Scenario
 from tests.tui.driving import Desk, desk, new
 from tests.tui.fake import judgement
+from tui.app import PlacetApp
 from tui.dialogs import About
 from tui.opening import Opened
 
@@ -137,3 +141,56 @@ async def test_a_draft_of_the_scenario_belongs_to_the_texts_that_it_was_begun_fr
         await on.press("e")
         await on.answered()
         assert on.app.screen.query_one("#field-0", TextArea).text == "Another goal."
+
+
+async def test_no_guidance_is_asked_for_what_is_approved() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(LOW)
+        await on.press("a")
+        await on.settle()
+        await on.press("r")
+        await on.until(lambda: "is approved" in on.said)
+        assert on.dialog is None
+
+
+async def test_a_reason_for_a_rejection_outlives_a_rewrite_that_comes_meanwhile() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(MED)
+        await on.press("x")
+        await on.answered()
+        await on.type("too pushy")
+        on.session.realigned(MED, "Another text altogether.")
+        await on.press("enter")
+        await on.closed()
+        await on.until(lambda: "changed while you were deciding" in on.said)
+        await on.settle()
+        await on.press("x")
+        await on.answered()
+        assert on.app.screen.query_one("#line", Input).value == "too pushy"
+        await on.press("enter")
+        await on.until(lambda: on.standing(MED) is Standing.REJECTED)
+        await on.press("u")
+        await on.settle()
+        await on.press("x")
+        await on.answered()
+        assert on.app.screen.query_one("#line", Input).value == ""  # it has done its work
+
+
+async def test_the_editor_goes_on_with_what_was_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PlacetApp, "suspend", lambda app: nullcontext())
+    written = tmp_path / "written"
+    written.write_text("\n---\nA small bank.\n")
+    monkeypatch.setenv("VISUAL", f"cp {written}")
+    async with desk(new(BAKERIES)) as on:
+        await on.press("2", "E")
+        await on.until(lambda: "goal is empty" in on.said)
+        assert "E goes on with what you wrote" in on.said
+        monkeypatch.setenv("VISUAL", "sed -i '1s/^/Have cake./'")
+        await on.press("E")
+        await on.until(lambda: on.review.scenario.goal == "Have cake.")
+        assert on.review.scenario.context == "A small bank."
+        assert not any(on.screen.drafts.values())

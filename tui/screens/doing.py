@@ -79,9 +79,9 @@ def _held(screen: Workplace, key: str) -> Callable[[str], bool]:
     return held
 
 
-def _kept(screen: Workplace, dialog: str, name: str) -> Callable[[str], None]:
+def _kept(screen: Workplace, draft: str) -> Callable[[str], None]:
     def keep(text: str) -> None:
-        screen.drafts[f"{dialog} {name}"] = text
+        screen.drafts[draft] = text
 
     return keep
 
@@ -123,7 +123,8 @@ def approve(screen: Workplace) -> None:
         _quote(found),
     )
 
-    about_what = f"{name} {found.current.digest} {verdict.risk}"  # and no other text or verdict
+    # It speaks for this text and this verdict, and for no other.
+    draft = f"approve {name} {found.current.digest} {verdict.risk}"
 
     async def ask() -> None:
         reason = await screen.app.push_screen_wait(
@@ -131,11 +132,11 @@ def approve(screen: Workplace) -> None:
                 "Approve against the judge's advice?",
                 about=about,
                 placeholder="why it is right all the same; this stays in the log",
-                value=screen.drafts.get(f"approve {about_what}", ""),
+                value=screen.drafts.get(draft, ""),
                 do="Approve all the same",
                 required="Type a reason first; without one this is not approved.",
                 danger=verdict.risk is Risk.HIGH,
-                keep=_kept(screen, "approve", about_what),
+                keep=_kept(screen, draft),
                 held=_held(screen, "approve"),
             )
         )
@@ -148,6 +149,7 @@ def approve(screen: Workplace) -> None:
             return
         _still(screen, found)
         review.approve(name, reason, blind=blind)
+        screen.drafts.pop(draft, None)
 
     screen.do(ask())
 
@@ -160,7 +162,7 @@ def reject(screen: Workplace) -> None:
     blind = review.is_blind(name)
     if found.standing.value == "rejected":
         raise Refused(f"{name} is rejected already")
-    about_what = f"{name} {found.current.digest}"
+    draft = f"reject {name}"  # of any version: it is read again before it is sent
 
     async def ask() -> None:
         reason = await screen.app.push_screen_wait(
@@ -168,16 +170,17 @@ def reject(screen: Workplace) -> None:
                 f"Reject {name}",
                 about=_quote(found),
                 placeholder="the reason; it is offered as guidance when you re-align",
-                value=screen.drafts.get(f"reject {about_what}", ""),
+                value=screen.drafts.get(draft, ""),
                 do="Reject",
                 required="A rejection needs a reason.",
-                keep=_kept(screen, "reject", about_what),
+                keep=_kept(screen, draft),
                 held=_held(screen, "reject"),
             )
         )
         if reason is not None:
             _still(screen, found)
             review.reject(name, reason, blind=blind)
+            screen.drafts.pop(draft, None)
 
     screen.do(ask())
 
@@ -187,6 +190,8 @@ def realign(screen: Workplace) -> None:
     if (found := target(screen, "realign")) is None:
         return
     review, name = screen.review, found.id
+    review.not_approved(name)
+    draft = f"realign {name}"
 
     async def ask() -> None:
         guidance = await screen.app.push_screen_wait(
@@ -194,14 +199,15 @@ def realign(screen: Workplace) -> None:
                 f"Re-align {name}",
                 about=_quote(found),
                 placeholder="guidance for the rewrite; may be left empty",
-                value=screen.drafts.get(f"realign {name}") or review.guidance_for(name),
+                value=screen.drafts.get(draft) or review.guidance_for(name),
                 do="Re-align",
-                keep=_kept(screen, "realign", name),
+                keep=_kept(screen, draft),
                 held=_held(screen, "realign"),
             )
         )
         if guidance is not None:
             review.realign(name, guidance)
+            screen.drafts.pop(draft, None)
 
     screen.do(ask())
 
@@ -239,6 +245,7 @@ def edit(screen: Workplace) -> None:
         if told is not None:
             now = review.candidate(name)
             review.edit(name, told["Text"])
+            screen.drafts.pop(draft, None)
             if now and now.current.digest != found.current.digest:
                 review.news.say(
                     f"{name} was rewritten while you were typing. Yours counts; "
@@ -265,20 +272,22 @@ def note(screen: Workplace) -> None:
     """Adds a remark."""
     row = screen.query_one(CandidatesPane).list.current
     name = row.key if row and row.candidate else ""
+    draft = f"note {name}"
 
     async def ask() -> None:
         text = await screen.app.push_screen_wait(
             Ask(
                 f"Note on {name}" if name else "Note on the session",
                 placeholder="what whoever reads the log should know",
-                value=screen.drafts.get(f"note {name}", ""),
+                value=screen.drafts.get(draft, ""),
                 do="Note",
                 required="An empty note says nothing.",
-                keep=_kept(screen, "note", name),
+                keep=_kept(screen, draft),
             )
         )
         if text is not None:
             screen.review.note(text, name)
+            screen.drafts.pop(draft, None)
 
     screen.do(ask())
 

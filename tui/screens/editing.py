@@ -165,17 +165,19 @@ async def edit_scenario(screen: Workplace) -> None:
     )
     if told and told != texts:
         screen.review.set_scenario(goal=told["Goal"].strip(), context=told["Context"].strip())
+        screen.drafts.pop(draft, None)
 
 
 async def external_editor(screen: Workplace) -> None:
     """Edits goal and context in the operator's own editor."""
     command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     scenario = screen.review.scenario
+    draft = f"editor {scenario.digest}"
     with tempfile.TemporaryDirectory(prefix="placet-") as folder:
         path = Path(folder) / "scenario.txt"
         text = f"{_HOW}\n{scenario.goal}\n---\n{scenario.context}\n"
         before = _goal_and_context(text)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(screen.drafts.get(draft, text), encoding="utf-8")
         ended: int | Exception
         try:
             with screen.app.suspend():  # an error that left this would leave the screen suspended
@@ -195,9 +197,16 @@ async def external_editor(screen: Workplace) -> None:
             )
         if ended:
             raise Refused(f"the editor ended with status {ended}; nothing was changed")
-        now = _goal_and_context(read_text(path))
+        written = read_text(path)
+    now = _goal_and_context(written)
     if now != before:
-        screen.review.set_scenario(goal=now[0], context=now[1])
+        screen.drafts[draft] = written
+        try:
+            screen.review.set_scenario(goal=now[0], context=now[1])
+        except Refused as error:
+            again = f"{screen.key_of('scenario-editor')} goes on with what you wrote."
+            raise Refused(error.problem, mend=again) from None
+    screen.drafts.pop(draft, None)
 
 
 async def take_in(screen: Workplace) -> None:
