@@ -8,12 +8,13 @@ import pytest
 from textual.widget import Widget
 from textual.widgets import Input, Static, TextArea
 
+from core import library, paths
 from core.domain.candidate import Origin, Source, Standing
 from core.domain.scenario import Scenario
 from tests.tui.driving import Desk, desk, new
 from tests.tui.fake import judgement
 from tui.app import PlacetApp
-from tui.dialogs import About
+from tui.dialogs import About, Confirm
 from tui.opening import Opened
 
 LOW, MED, HIGH = "c1", "c2", "c3"
@@ -194,3 +195,38 @@ async def test_the_editor_goes_on_with_what_was_refused(
         await on.until(lambda: on.review.scenario.goal == "Have cake.")
         assert on.review.scenario.context == "A small bank."
         assert not any(on.screen.drafts.values())
+
+
+async def test_saving_under_a_name_that_is_taken_asks_first() -> None:
+    async with desk(new(BAKERIES)) as on:
+        for pane, shipped, load, folder in (
+            ("1", "it-operations", library.load_profile, paths.profiles()),
+            ("2", "night-incident", library.load_scenario, paths.profiles() / "scenarios"),
+        ):
+            await on.press(pane)
+            theirs = load(shipped)
+            for name, answer in (
+                (shipped, "escape"),
+                ("ours", ""),
+                ("ours", "escape"),
+                ("ours", "tab"),
+                (shipped, "tab"),
+            ):
+                on.review.news.say("")
+                await on.press("W")
+                await on.answered()
+                on.app.screen.query_one("#line", Input).value = name
+                await on.press("enter")
+                if answer:
+                    await on.until(lambda: isinstance(on.dialog, Confirm))
+                    assert ("comes with Placet" in on.text()) is (name == shipped)
+                    await on.press(answer)
+                if answer == "tab":
+                    await on.press("enter")
+                if answer == "escape":
+                    await on.until(lambda: not on.screen.asking)
+                    assert "Saved as" not in on.said
+                    assert load(shipped) == theirs
+                else:
+                    await on.until(lambda: "Saved as" in on.said)
+                    assert (folder / f"{name}.toml").is_file()
