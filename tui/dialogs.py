@@ -212,12 +212,14 @@ class Edit(Dialog[dict[str, str] | None]):
         short: Sequence[str] = (),
         about: Content | None = None,
         check: Callable[[dict[str, str]], str] | None = None,
+        tell: Callable[[dict[str, str]], str] | None = None,
         draft: dict[str, str] | None = None,
         keep: Callable[[dict[str, str] | None], None] | None = None,
         held: Held | None = None,
     ) -> None:
         """Those named in `short` take one line. `check` gives what is wrong, if anything.
 
+        `tell` gives what is to be said of the texts while they are typed.
         `draft` is what was made of `texts` the last time, and not sent.
         """
         super().__init__(title, held=held)
@@ -226,6 +228,7 @@ class Edit(Dialog[dict[str, str] | None]):
         self._short = short
         self._about = about
         self._check = check
+        self._tell = tell
         self._keep = keep
 
     def inside(self) -> ComposeResult:
@@ -280,8 +283,10 @@ class Edit(Dialog[dict[str, str] | None]):
     @on(TextArea.Changed)
     def _typed(self) -> None:
         """What is typed is kept; whoever asked lets go of it once it has done its work."""
+        now = self._now()
+        if self._tell:
+            self.query_one("#problem", Static).update(literal(self._tell(now), MUTED))
         if self._keep:
-            now = self._now()
             self._keep(None if now == self._texts else now)
 
 

@@ -230,3 +230,26 @@ async def test_saving_under_a_name_that_is_taken_asks_first() -> None:
                 else:
                     await on.until(lambda: "Saved as" in on.said)
                     assert (folder / f"{name}.toml").is_file()
+
+
+async def test_a_value_keeps_the_letters_of_its_name_and_shows_its_id() -> None:
+    async with desk(new(BAKERIES)) as on:
+        await on.press("1", "N")
+        await on.answered()
+        name = on.app.screen.query_one("#field-0", Input)
+        on.app.screen.query_one(TextArea).text = "Nobody is put to shame."
+        for typed, shown in (
+            ("Großer Łódź, Ærø: déjà-vu", "grosser-lodz-aero-deja-vu"),
+            ("尊厳", "value-1"),
+            ("Würde & Ärzte", "wurde-arzte"),
+        ):
+            name.value = typed
+            await on.until(lambda shown=shown: f"Its id in the log: {shown}" in on.text())  # type: ignore[misc]
+        name.value = "a" * 41
+        await on.pilot.pause()
+        await on.press("ctrl+s")
+        await on.until(lambda: "! An id has at most 40 characters; this one" in on.text())
+        name.value = "Würde & Ärzte"
+        await on.pilot.pause()
+        await on.press("ctrl+s")
+        await on.until(lambda: "wurde-arzte" in on.review.profile.weights)

@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import tempfile
+import unicodedata
 from collections.abc import Callable, Collection, Coroutine
 from itertools import count
 from pathlib import Path
@@ -17,7 +18,7 @@ from textual.content import Content
 from core import library, paths
 from core.domain.scenario import LONGEST_TEXT
 from core.domain.text import plain
-from core.domain.values import Profile, Value
+from core.domain.values import LONGEST_ID, Profile, Value
 from core.errors import BadInput, Refused
 from core.files import read_text
 from tui.dialogs import Ask, Choice, Confirm, Edit, Pick, Show
@@ -29,6 +30,11 @@ from tui.screens import going
 from tui.screens.workplace import Workplace
 
 _HOW = "# The goal, then a line of three dashes, then the context."
+
+_SPELLED = str.maketrans(
+    {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l"}
+)
+"""Letters that are no other letter with a mark."""
 
 
 def _value(screen: Workplace, value_id: str) -> Value:
@@ -64,10 +70,16 @@ async def add_value(screen: Workplace, value_id: str) -> None:
         name = _id(texts["Name"], known)
         if name in known:
             return f"There is a value {name} already."
-        return _problem(name, texts["Statement"])
+        return _too_long(name) or _problem(name, texts["Statement"])
+
+    def tell(texts: dict[str, str]) -> str:
+        if not texts["Name"].strip():
+            return ""
+        name = _id(texts["Name"], known)
+        return _too_long(name) or f"Its id in the log: {name}"
 
     told = await screen.app.push_screen_wait(
-        Edit("Add a value", {"Name": "", "Statement": ""}, short=("Name",), check=check)
+        Edit("Add a value", {"Name": "", "Statement": ""}, short=("Name",), check=check, tell=tell)
     )
     if told:
         screen.review.set_value(
@@ -275,9 +287,18 @@ def _profiles() -> list[Choice]:
 
 
 def _id(name: str, known: Collection[str]) -> str:
-    """The name as an id; where it has no letter or digit that may stand in one, a number."""
-    found = re.sub(r"[^a-z0-9_]+", "-", name.strip().lower()).strip("-")[:40]
+    """The name in the letters that an id may have; where none of them is left, a number."""
+    spelled = unicodedata.normalize("NFKD", name).lower().translate(_SPELLED)
+    bare = "".join(char for char in spelled if not unicodedata.combining(char))
+    found = re.sub(r"[^a-z0-9_]+", "-", bare).strip("-_")
     return found or next(one for number in count(1) if (one := f"value-{number}") not in known)
+
+
+def _too_long(value_id: str) -> str:
+    many = len(value_id)
+    if many <= LONGEST_ID:
+        return ""
+    return f"An id has at most {LONGEST_ID} characters; this one would have {many}."
 
 
 def _problem(value_id: str, statement: str) -> str:
