@@ -78,6 +78,21 @@ def save_scenario(scenario: Scenario, path: Path | None = None) -> Path:
     return _save(scenario, path or paths.profiles() / "scenarios" / f"{name}.toml")
 
 
+def profiles_named(name: str) -> list[Path]:
+    """The files of profiles of that name: the operator's own, then the shipped one it hides."""
+    return _named(name, profile_folders())
+
+
+def scenarios_named(name: str) -> list[Path]:
+    """The files of scenarios of that name: the operator's own, then the shipped one it hides."""
+    return _named(name, scenario_folders())
+
+
+def _named(name: str, folders: list[Path]) -> list[Path]:
+    found = [folder / f"{file_name(name)}.toml" for folder in folders]
+    return [path for path in found if path.exists()]
+
+
 def _save(noun: Profile | Scenario, path: Path) -> Path:
     table: dict[str, Any] = {"schema": SCHEMA, **as_table(noun)}
     if path.exists():  # what we do not know stays as it was

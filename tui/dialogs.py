@@ -77,10 +77,22 @@ class Area(TextArea):
     _on_key = _unless_held
 
 
+class About(TextScroll):
+    """What a dialog is about. Where that is long it scrolls: the field below it stays in view."""
+
+    def __init__(self, text: Content) -> None:
+        super().__init__(Static(text, markup=False), classes="about")
+
+    def allow_focus(self) -> bool:
+        """Tab stops here only where there is more to see."""
+        return self.max_scroll_y > 0
+
+
 class Dialog(ModalScreen[T]):
     """A window above the screen. Escape closes it; `None` is its answer then."""
 
     CSS_PATH = "dialogs.tcss"
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = bindings(Place.DIALOG)
     AUTO_FOCUS = ".first"
 
@@ -159,7 +171,7 @@ class Ask(Dialog[str | None]):
     def inside(self) -> ComposeResult:
         """A line to type in."""
         if self._about is not None:
-            yield Static(self._about, classes="about", markup=False)
+            yield About(self._about)
         yield Field(self._value, placeholder=self._placeholder, classes="first", id="line")
         yield Static("", id="problem", markup=False)
         with Horizontal(classes="buttons"):
@@ -180,13 +192,11 @@ class Ask(Dialog[str | None]):
             )
             self.query_one("#line", Input).focus()
             return
-        if self._keep:
-            self._keep("")
         self.dismiss(text)
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
-        """What is typed and not sent is kept for the next time."""
+        """What is typed is kept; whoever asked lets go of it once it has done its work."""
         if self._keep:
             self._keep(event.value)
 
@@ -202,22 +212,30 @@ class Edit(Dialog[dict[str, str] | None]):
         short: Sequence[str] = (),
         about: Content | None = None,
         check: Callable[[dict[str, str]], str] | None = None,
+        tell: Callable[[dict[str, str]], str] | None = None,
+        draft: dict[str, str] | None = None,
         keep: Callable[[dict[str, str] | None], None] | None = None,
         held: Held | None = None,
     ) -> None:
-        """Those named in `short` take one line. `check` gives what is wrong, if anything."""
+        """Those named in `short` take one line. `check` gives what is wrong, if anything.
+
+        `tell` gives what is to be said of the texts while they are typed.
+        `draft` is what was made of `texts` the last time, and not sent.
+        """
         super().__init__(title, held=held)
         self._texts = texts
+        self._draft = draft or texts
         self._short = short
         self._about = about
         self._check = check
+        self._tell = tell
         self._keep = keep
 
     def inside(self) -> ComposeResult:
         """A field for each text."""
         if self._about is not None:
-            yield Static(self._about, classes="about", markup=False)
-        for number, (name, text) in enumerate(self._texts.items()):
+            yield About(self._about)
+        for number, (name, text) in enumerate(self._draft.items()):
             yield Static(literal(name), classes="label", markup=False)
             first = "first" if number == 0 else ""
             if name in self._short:
@@ -237,6 +255,10 @@ class Edit(Dialog[dict[str, str] | None]):
             yield Knob("Cancel", self.closes, id="close")
             yield Static("tab  next field", classes="hint", markup=False)
 
+    def on_mount(self) -> None:
+        """Several areas share the room that one has."""
+        self.set_class(len(self.query(Area)) > 1, "-several")
+
     def _now(self) -> dict[str, str]:
         told = {}
         for number, name in enumerate(self._texts):
@@ -255,16 +277,16 @@ class Edit(Dialog[dict[str, str] | None]):
                 Content.styled("! ", "$text-error") + literal(problem, "$text-error")
             )
             return
-        if self._keep:
-            self._keep(None)
         self.dismiss(told)
 
     @on(Input.Changed)
     @on(TextArea.Changed)
     def _typed(self) -> None:
-        """What is typed and not sent is kept for the next time."""
+        """What is typed is kept; whoever asked lets go of it once it has done its work."""
+        now = self._now()
+        if self._tell:
+            self.query_one("#problem", Static).update(literal(self._tell(now), MUTED))
         if self._keep:
-            now = self._now()
             self._keep(None if now == self._texts else now)
 
 
@@ -369,7 +391,7 @@ class Confirm(Dialog[bool | None]):
 
     def inside(self) -> ComposeResult:
         """The question, and two buttons."""
-        yield Static(literal(self._about), classes="about", markup=False)
+        yield About(literal(self._about))
         with Horizontal(classes="buttons"):
             yield Knob("Cancel", self.closes, id="close", classes="first")
             yield Knob(self._do, "tab enter", id="do")

@@ -17,7 +17,8 @@ Weight = Annotated[float, Meta(ge=0.0, le=1.0)]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 """A probability, 0 to 1."""
 
-_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+LONGEST_ID = 40
+_ID = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{LONGEST_ID - 1}}}")
 LONGEST_STATEMENT = 600
 
 

@@ -248,7 +248,7 @@ class Review:
 
     def defer(self, name: str) -> None:
         """Puts a candidate off; an approval is taken back first."""
-        self._not_approved(name)
+        self.not_approved(name)
         self.session.defer(name)
         self.news.say(f"Deferred {name}. {self.news.key_of('undo')} takes it back.")
 
@@ -274,10 +274,11 @@ class Review:
 
     def realign(self, name: str, guidance: str) -> None:
         """Asks for a better text; a rejected candidate may come back this way."""
-        self._not_approved(name)
+        self.not_approved(name)
         self.work.realign(name, guidance)
 
-    def _not_approved(self, name: str) -> None:
+    def not_approved(self, name: str) -> None:
+        """Refuses what an approval has to be taken back for first."""
         if self.session.candidates[name].standing is Standing.APPROVED:
             undo = self.news.key_of("undo")
             raise Refused(f"{name} is approved", mend=f"{undo} takes the approval back first.")

@@ -21,6 +21,11 @@ from tui.panes.verdicts import VerdictPane
 from tui.screens import going
 from tui.screens.workplace import Workplace
 
+QUOTED = 300
+"""Characters of a candidate that a dialog shows, and"""
+QUOTED_LINES = 6
+"""lines."""
+
 
 def target(screen: Workplace, key: str) -> Candidate | None:
     """The candidate that a decision key is about, if the press can be meant; else says why not.
@@ -49,8 +54,13 @@ def target(screen: Workplace, key: str) -> Candidate | None:
 
 
 def _quote(found: Candidate) -> Content:
-    text = found.text if len(found.text) <= 300 else f"{found.text[:300]}…"
-    return literal(f"{found.id}  ", MUTED) + literal(text)
+    """How a candidate begins: a dialog is no place to read all of a long one."""
+    text = plain(found.text).strip()
+    begun = "\n".join(text.split("\n")[:QUOTED_LINES])[:QUOTED].rstrip()
+    told = literal(f"{found.id}  ", MUTED) + literal(begun)
+    if begun == text:
+        return told
+    return told + Content.styled("\n… and more; the verdict's pane shows all of it.", MUTED)
 
 
 def _at_stake(verdict: Verdict) -> list[Content]:
@@ -69,9 +79,9 @@ def _held(screen: Workplace, key: str) -> Callable[[str], bool]:
     return held
 
 
-def _kept(screen: Workplace, dialog: str, name: str) -> Callable[[str], None]:
+def _kept(screen: Workplace, draft: str) -> Callable[[str], None]:
     def keep(text: str) -> None:
-        screen.drafts[f"{dialog} {name}"] = text
+        screen.drafts[draft] = text
 
     return keep
 
@@ -113,7 +123,8 @@ def approve(screen: Workplace) -> None:
         _quote(found),
     )
 
-    about_what = f"{name} {found.current.digest} {verdict.risk}"  # and no other text or verdict
+    # It speaks for this text and this verdict, and for no other.
+    draft = f"approve {name} {found.current.digest} {verdict.risk}"
 
     async def ask() -> None:
         reason = await screen.app.push_screen_wait(
@@ -121,11 +132,11 @@ def approve(screen: Workplace) -> None:
                 "Approve against the judge's advice?",
                 about=about,
                 placeholder="why it is right all the same; this stays in the log",
-                value=screen.drafts.get(f"approve {about_what}", ""),
+                value=screen.drafts.get(draft, ""),
                 do="Approve all the same",
                 required="Type a reason first; without one this is not approved.",
                 danger=verdict.risk is Risk.HIGH,
-                keep=_kept(screen, "approve", about_what),
+                keep=_kept(screen, draft),
                 held=_held(screen, "approve"),
             )
         )
@@ -138,6 +149,7 @@ def approve(screen: Workplace) -> None:
             return
         _still(screen, found)
         review.approve(name, reason, blind=blind)
+        screen.drafts.pop(draft, None)
 
     screen.do(ask())
 
@@ -150,7 +162,7 @@ def reject(screen: Workplace) -> None:
     blind = review.is_blind(name)
     if found.standing.value == "rejected":
         raise Refused(f"{name} is rejected already")
-    about_what = f"{name} {found.current.digest}"
+    draft = f"reject {name}"  # of any version: it is read again before it is sent
 
     async def ask() -> None:
         reason = await screen.app.push_screen_wait(
@@ -158,16 +170,17 @@ def reject(screen: Workplace) -> None:
                 f"Reject {name}",
                 about=_quote(found),
                 placeholder="the reason; it is offered as guidance when you re-align",
-                value=screen.drafts.get(f"reject {about_what}", ""),
+                value=screen.drafts.get(draft, ""),
                 do="Reject",
                 required="A rejection needs a reason.",
-                keep=_kept(screen, "reject", about_what),
+                keep=_kept(screen, draft),
                 held=_held(screen, "reject"),
             )
         )
         if reason is not None:
             _still(screen, found)
             review.reject(name, reason, blind=blind)
+            screen.drafts.pop(draft, None)
 
     screen.do(ask())
 
@@ -177,6 +190,8 @@ def realign(screen: Workplace) -> None:
     if (found := target(screen, "realign")) is None:
         return
     review, name = screen.review, found.id
+    review.not_approved(name)
+    draft = f"realign {name}"
 
     async def ask() -> None:
         guidance = await screen.app.push_screen_wait(
@@ -184,14 +199,15 @@ def realign(screen: Workplace) -> None:
                 f"Re-align {name}",
                 about=_quote(found),
                 placeholder="guidance for the rewrite; may be left empty",
-                value=screen.drafts.get(f"realign {name}") or review.guidance_for(name),
+                value=screen.drafts.get(draft) or review.guidance_for(name),
                 do="Re-align",
-                keep=_kept(screen, "realign", name),
+                keep=_kept(screen, draft),
                 held=_held(screen, "realign"),
             )
         )
         if guidance is not None:
             review.realign(name, guidance)
+            screen.drafts.pop(draft, None)
 
     screen.do(ask())
 
@@ -202,9 +218,10 @@ def edit(screen: Workplace) -> None:
         return
     review, name = screen.review, found.id
     before = plain(found.text)
+    draft = f"edit {name} {found.current.digest}"  # a draft of another version would undo this one
 
     def keep(texts: dict[str, str] | None) -> None:
-        screen.drafts[f"edit {name}"] = texts
+        screen.drafts[draft] = texts
 
     def check(texts: dict[str, str]) -> str:
         text = texts["Text"]
@@ -218,8 +235,9 @@ def edit(screen: Workplace) -> None:
         told = await screen.app.push_screen_wait(
             Edit(
                 f"Edit {name}",
-                screen.drafts.get(f"edit {name}") or {"Text": before},
+                {"Text": before},
                 check=check,
+                draft=screen.drafts.get(draft),
                 keep=keep,
                 held=_held(screen, "edit"),
             )
@@ -227,6 +245,7 @@ def edit(screen: Workplace) -> None:
         if told is not None:
             now = review.candidate(name)
             review.edit(name, told["Text"])
+            screen.drafts.pop(draft, None)
             if now and now.current.digest != found.current.digest:
                 review.news.say(
                     f"{name} was rewritten while you were typing. Yours counts; "
@@ -253,20 +272,22 @@ def note(screen: Workplace) -> None:
     """Adds a remark."""
     row = screen.query_one(CandidatesPane).list.current
     name = row.key if row and row.candidate else ""
+    draft = f"note {name}"
 
     async def ask() -> None:
         text = await screen.app.push_screen_wait(
             Ask(
                 f"Note on {name}" if name else "Note on the session",
                 placeholder="what whoever reads the log should know",
-                value=screen.drafts.get(f"note {name}", ""),
+                value=screen.drafts.get(draft, ""),
                 do="Note",
                 required="An empty note says nothing.",
-                keep=_kept(screen, "note", name),
+                keep=_kept(screen, draft),
             )
         )
         if text is not None:
             screen.review.note(text, name)
+            screen.drafts.pop(draft, None)
 
     screen.do(ask())
 

@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import tempfile
+import unicodedata
 from collections.abc import Callable, Collection, Coroutine
 from itertools import count
 from pathlib import Path
@@ -14,10 +15,10 @@ import msgspec
 from textual.app import SuspendNotSupported
 from textual.content import Content
 
-from core import library
+from core import library, paths
 from core.domain.scenario import LONGEST_TEXT
 from core.domain.text import plain
-from core.domain.values import Profile, Value
+from core.domain.values import LONGEST_ID, Profile, Value
 from core.errors import BadInput, Refused
 from core.files import read_text
 from tui.dialogs import Ask, Choice, Confirm, Edit, Pick, Show
@@ -29,6 +30,11 @@ from tui.screens import going
 from tui.screens.workplace import Workplace
 
 _HOW = "# The goal, then a line of three dashes, then the context."
+
+_SPELLED = str.maketrans(
+    {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l"}
+)
+"""Letters that are no other letter with a mark."""
 
 
 def _value(screen: Workplace, value_id: str) -> Value:
@@ -64,10 +70,16 @@ async def add_value(screen: Workplace, value_id: str) -> None:
         name = _id(texts["Name"], known)
         if name in known:
             return f"There is a value {name} already."
-        return _problem(name, texts["Statement"])
+        return _too_long(name) or _problem(name, texts["Statement"])
+
+    def tell(texts: dict[str, str]) -> str:
+        if not texts["Name"].strip():
+            return ""
+        name = _id(texts["Name"], known)
+        return _too_long(name) or f"Its id in the log: {name}"
 
     told = await screen.app.push_screen_wait(
-        Edit("Add a value", {"Name": "", "Statement": ""}, short=("Name",), check=check)
+        Edit("Add a value", {"Name": "", "Statement": ""}, short=("Name",), check=check, tell=tell)
     )
     if told:
         screen.review.set_value(
@@ -104,7 +116,7 @@ async def save_profile(screen: Workplace, value_id: str) -> None:
     told = await screen.app.push_screen_wait(
         Ask("Save these values as", value=profile.name, do="Save", required="It needs a name.")
     )
-    if told:
+    if told and await _may_replace(screen, "profile", library.profiles_named(told)):
         path = library.save_profile(msgspec.structs.replace(profile, name=told))
         screen.review.news.say(f"Saved as {path}.")
 
@@ -149,6 +161,7 @@ async def edit_scenario(screen: Workplace) -> None:
     """Edits goal and context in place."""
     scenario = screen.review.scenario
     texts = {"Goal": plain(scenario.goal), "Context": plain(scenario.context)}
+    draft = f"scenario {scenario.digest}"
 
     def check(now: dict[str, str]) -> str:
         long = next((name for name, text in now.items() if len(text) > LONGEST_TEXT), "")
@@ -157,29 +170,26 @@ async def edit_scenario(screen: Workplace) -> None:
         return "" if now["Goal"].strip() else "The goal is empty."
 
     def keep(told: dict[str, str] | None) -> None:
-        screen.drafts["scenario"] = told
+        screen.drafts[draft] = told
 
     told = await screen.app.push_screen_wait(
-        Edit(
-            "Scenario",
-            screen.drafts.get("scenario") or texts,
-            check=check,
-            keep=keep,
-        )
+        Edit("Scenario", texts, check=check, draft=screen.drafts.get(draft), keep=keep)
     )
     if told and told != texts:
         screen.review.set_scenario(goal=told["Goal"].strip(), context=told["Context"].strip())
+        screen.drafts.pop(draft, None)
 
 
 async def external_editor(screen: Workplace) -> None:
     """Edits goal and context in the operator's own editor."""
     command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     scenario = screen.review.scenario
+    draft = f"editor {scenario.digest}"
     with tempfile.TemporaryDirectory(prefix="placet-") as folder:
         path = Path(folder) / "scenario.txt"
         text = f"{_HOW}\n{scenario.goal}\n---\n{scenario.context}\n"
         before = _goal_and_context(text)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(screen.drafts.get(draft, text), encoding="utf-8")
         ended: int | Exception
         try:
             with screen.app.suspend():  # an error that left this would leave the screen suspended
@@ -199,9 +209,16 @@ async def external_editor(screen: Workplace) -> None:
             )
         if ended:
             raise Refused(f"the editor ended with status {ended}; nothing was changed")
-        now = _goal_and_context(read_text(path))
+        written = read_text(path)
+    now = _goal_and_context(written)
     if now != before:
-        screen.review.set_scenario(goal=now[0], context=now[1])
+        screen.drafts[draft] = written
+        try:
+            screen.review.set_scenario(goal=now[0], context=now[1])
+        except Refused as error:
+            again = f"{screen.key_of('scenario-editor')} goes on with what you wrote."
+            raise Refused(error.problem, mend=again) from None
+    screen.drafts.pop(draft, None)
 
 
 async def take_in(screen: Workplace) -> None:
@@ -236,9 +253,20 @@ async def save_scenario(screen: Workplace) -> None:
     told = await screen.app.push_screen_wait(
         Ask("Save the scenario as", value=scenario.name, do="Save", required="It needs a name.")
     )
-    if told:
+    if told and await _may_replace(screen, "scenario", library.scenarios_named(told)):
         path = library.save_scenario(msgspec.structs.replace(scenario, name=told))
         screen.review.news.say(f"Saved as {path}.")
+
+
+async def _may_replace(screen: Workplace, what: str, there: list[Path]) -> bool:
+    """Asks, where another of that name would be written over, or no longer be found."""
+    if not there:
+        return True
+    told = f"{there[0]}\nexists already."
+    if there[0].is_relative_to(paths.SHIPPED):
+        told = f"{there[0].stem} comes with Placet. Yours takes its place wherever it is named."
+    yes = await screen.app.push_screen_wait(Confirm(f"Replace the {what}?", told, do="Replace"))
+    return bool(yes)
 
 
 def _goal_and_context(text: str) -> tuple[str, str]:
@@ -259,9 +287,18 @@ def _profiles() -> list[Choice]:
 
 
 def _id(name: str, known: Collection[str]) -> str:
-    """The name as an id; where it has no letter or digit that may stand in one, a number."""
-    found = re.sub(r"[^a-z0-9_]+", "-", name.strip().lower()).strip("-")[:40]
+    """The name in the letters that an id may have; where none of them is left, a number."""
+    spelled = unicodedata.normalize("NFKD", name).lower().translate(_SPELLED)
+    bare = "".join(char for char in spelled if not unicodedata.combining(char))
+    found = re.sub(r"[^a-z0-9_]+", "-", bare).strip("-_")
     return found or next(one for number in count(1) if (one := f"value-{number}") not in known)
+
+
+def _too_long(value_id: str) -> str:
+    many = len(value_id)
+    if many <= LONGEST_ID:
+        return ""
+    return f"An id has at most {LONGEST_ID} characters; this one would have {many}."
 
 
 def _problem(value_id: str, statement: str) -> str:
