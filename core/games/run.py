@@ -29,6 +29,7 @@ from core.games.prompts import TRAINING_WORDS, Words
 from core.games.rewards import XI_TRAINING, Reward
 from core.models import catalog
 from core.models.manifest import weights_digest
+from core.session.hold import Hold
 
 SETTINGS = "run.toml"
 LOG = "log.jsonl"
@@ -175,6 +176,15 @@ class Outcome(Struct, frozen=True, kw_only=True):
     """Share of illegal replies among the last sampled ones, 0 to 1."""
     ran_away: bool = False
     """Ended early, since the policy drifted too far from the untuned model."""
+
+
+def hold(folder: Path) -> Hold:
+    """The right to write a run's folder: two at once would mix their logs and checkpoints."""
+    return Hold(
+        folder / SETTINGS,
+        taken="another process is at it",
+        mend="Let it come to its end, or stop it first.",
+    )
 
 
 def write_settings(folder: Path, settings: RunSettings) -> None:

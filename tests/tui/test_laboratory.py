@@ -18,7 +18,7 @@ from core.errors import BadInput
 from core.games.matrix import GAMES
 from core.games.regret import ACTION_TYPES
 from core.games.rewards import Reward
-from core.games.run import LOG, SETTINGS, RunSettings, write_settings
+from core.games.run import LOG, SETTINGS, RunSettings, hold, write_settings
 from tests.nasty import SPOKEN
 from tests.tui.driving import TUNER, Desk, desk
 from tui.flow.laboratory import Laboratory, Phase, Seen
@@ -267,6 +267,19 @@ async def test_a_run_that_does_not_listen_is_killed() -> None:
 
 
 # What goes wrong
+
+
+async def test_a_run_that_another_process_is_at_is_left_to_it() -> None:
+    folder = paths.runs() / "theirs"
+    write_settings(folder, settings())
+    async with laboratory() as (on, lab):
+        with hold(folder):
+            lab.open(folder)
+            await on.until(lambda: "running elsewhere" in told(on))
+            await on.press("p")
+            await on.until(lambda: lab.last and "another process is at it" in lab.last.text)
+            assert lab.tuning is None
+        assert lab.phase is Phase.STOPPED
 
 
 async def test_a_process_that_dies_is_told_of_and_can_go_on() -> None:
