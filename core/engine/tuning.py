@@ -36,6 +36,9 @@ _BRIEFLY = 2.0
 OPPONENTS = (*PLAYERS, LEARNER)
 """Who a model can be tuned against."""
 
+_STOPPED = 130
+"""The status of a run that stopped with a checkpoint."""
+
 _TAIL = 8_000
 """Bytes that are kept of what the process says on standard error."""
 
@@ -177,9 +180,11 @@ class Tuning:
 
     @property
     def trouble(self) -> PlacetError | None:
-        """Why it ended, where nobody wanted it to."""
+        """Why it ended, where nobody wanted it to, or why it could not stop as it was asked to."""
         status = self._process.returncode if self._process else None
-        if status is None or status == 0 or self.stopping:
+        if status is None or status == 0 or self.killed:
+            return None
+        if self.stopping and status in (_STOPPED, -signal.SIGTERM):  # the latter: not begun yet
             return None
         lines = self._said.decode("utf-8", "replace").splitlines()
         for place, line in reversed(list(enumerate(lines))):

@@ -75,3 +75,27 @@ def test_a_run_goes_on_when_nobody_hears_it_any_more() -> None:
     os.close(tells)
 
     assert (ran.returncode, ran.stdout) == (0, b"through\n")
+
+
+@pytest.mark.parametrize(
+    ("ends", "told"),
+    [
+        ("exit 130", ""),
+        ("exit 0", ""),
+        ("echo 'placet: /run/last.pt: it cannot be written' >&2; exit 1", "cannot be written"),
+        ("kill -9 $$", "SIGKILL"),
+    ],
+)
+async def test_a_stop_that_failed_is_no_good_one(ends: str, told: str, tmp_path: Path) -> None:
+    hears = tmp_path / "hears"
+    script = (
+        f"trap '{ends.replace(chr(39), chr(34))}' TERM; : > \"$1\"; while :; do sleep .02; done"
+    )
+    tuning = Tuning(hears, (), command=("sh", "-c", script))
+    await tuning.start()
+    while not hears.exists():
+        await asyncio.sleep(0.01)
+    tuning.ask_to_stop()
+    await asyncio.wait_for(tuning.ended.wait(), 60)
+
+    assert told in str(tuning.trouble) if told else tuning.trouble is None

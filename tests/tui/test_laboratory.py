@@ -303,6 +303,23 @@ async def test_what_the_run_says_of_a_full_disk_is_shown_with_its_mend() -> None
         assert "Traceback" not in told(on)
 
 
+async def test_a_stop_that_failed_is_not_told_as_a_good_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("core.engine.tuning._BRIEFLY", 60.0)
+    paths.runs().mkdir(parents=True)
+    script = (
+        "trap 'echo \"placet: it cannot be written\" >&2; exit 1' TERM; "
+        'for last; do :; done; : > "$last.hears"; while :; do sleep .02; done'
+    )
+    async with laboratory(tuner=("sh", "-c", script), patience=60) as (on, lab):
+        await lab.start()
+        await on.until(lambda: [*paths.runs().glob("*.hears")], "the process")
+        await lab.stop()
+        assert lab.last and "it cannot be written" in lab.last.text
+        assert "can go on" not in lab.last.text
+
+
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [

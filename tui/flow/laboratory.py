@@ -251,6 +251,8 @@ class Laboratory:
         await tuning.stop(nothing_to_keep=not self._learning)
         if self._follower:
             await self._follower
+        if tuning.trouble:
+            return  # it was told of, and there may be no checkpoint to go on from
         if self.seen and self.seen.folder == tuning.folder and self.seen.settings is None:
             self.seen = None
             self.say(f"{how} before it had begun: nothing was kept.")
