@@ -24,7 +24,7 @@ from msgspec import Meta, Struct
 from core.errors import BadInput
 from core.files import SCHEMA, Warn, as_table, convert, dump_toml, read_text, read_toml, write_whole
 from core.games.matrix import TRAINING_GAME, Game, Move, State
-from core.games.players import Chances
+from core.games.players import Chances, find_player
 from core.games.prompts import TRAINING_WORDS, Words
 from core.games.rewards import XI_TRAINING, Reward
 from core.models import catalog
@@ -205,7 +205,14 @@ def read_settings(folder: Path, warn: Warn | None = None) -> RunSettings:
             where=str(folder),
             mend="`placet games tune` makes one.",
         )
-    return convert(read_toml(folder / SETTINGS), RunSettings, str(folder / SETTINGS), warn)
+    settings = convert(read_toml(folder / SETTINGS), RunSettings, str(folder / SETTINGS), warn)
+    if settings.opponent != LEARNER:
+        try:
+            find_player(settings.opponent)
+        except BadInput as error:
+            where = f"{folder / SETTINGS}: opponent"
+            raise BadInput(error.problem, where=where, mend=error.mend) from None
+    return settings
 
 
 def base_of(settings: RunSettings, folder: Path) -> Path:
