@@ -57,6 +57,7 @@ def evaluate(
         runs = list({path.resolve(): path for path in map(find_run, folders)}.values())
         reader = None
         names = run_names(runs)
+        stand = {names[path]: run.standing(path) for path in runs}
         for path, settings, reader in measure.open_runs(runs):
             found.append(
                 measure.evaluate(
@@ -74,11 +75,11 @@ def evaluate(
             found += measure.baselines(
                 reader, asked, against, lambda name: meter.show(name, stage=name)
             )
-        if figures:
-            meter.show("drawing", stage="drawing")
-            _draw(figures, runs, found, asked)
+    for name, (through, episodes) in stand.items():
+        if not through:
+            warn(f"{name} is not through: it is measured as it was after {episodes} episodes")
     if as_json:
-        give_json({one.name: entry(one) for one in found})
+        give_json({one.name: {**entry(one), **_stands(stand.get(one.name))} for one in found})
     else:
         give("\n".join([*table(found, asked), "", *conditions(found)]) + "\n", None)
 
@@ -107,6 +108,11 @@ def entry(found: "Found") -> dict[str, Any]:
         "sampled": _shape(found.sampled[UNSEEN]),
         "conditions": {name: _shape(figures) for name, figures in found.exact.items()},
     }
+
+
+def _stands(standing: tuple[bool, int] | None) -> dict[str, Any]:
+    """How far a run came; nothing of what is no run."""
+    return {"through": standing[0], "episodes": standing[1]} if standing else {}
 
 
 def _shape(figures: Mapping[str, Figures]) -> dict[str, Any]:

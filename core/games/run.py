@@ -296,6 +296,18 @@ def read_outcome(folder: Path) -> Outcome | None:
         raise BadInput(f"these are no figures of a run: {error}", where=str(path)) from None
 
 
+def standing(folder: Path) -> tuple[bool, int]:
+    """Whether a run came to its last episode, and how many it has learned from.
+
+    Raises:
+        BadInput: its log or its figures cannot be used.
+    """
+    if outcome := read_outcome(folder):
+        return not outcome.ran_away, outcome.episodes
+    updates, _ = read_updates(folder)
+    return False, updates[-1].episodes if updates else 0
+
+
 def find_runs(root: Path) -> list[Path]:
     """The run folders in `root`, by name."""
     return sorted(path.parent for path in root.glob(f"*/{SETTINGS}"))

@@ -102,6 +102,27 @@ def test_json_has_an_entry_a_run(placet: Placet, runs: list[Path], tmp_path: Pat
         assert set(one["conditions"]) == set(CONDITIONS)
 
 
+def test_a_run_that_is_not_through_is_measured_and_told_of(
+    placet: Placet, runs: list[Path], tmp_path: Path
+) -> None:
+    early, astray = (
+        Path(shutil.copytree(runs[0], tmp_path / name)) for name in ("early", "astray")
+    )
+    outcome = run.read_outcome(astray)
+    assert outcome
+    (early / run.FIGURES).unlink()
+    run.write_outcome(astray, msgspec.structs.replace(outcome, ran_away=True))
+    ran = placet("games", "evaluate", runs[0], early, astray, "--limit", 1, "--json")
+
+    told = json.loads(ran.out)
+    assert [(one["through"], one["episodes"]) for one in told.values()] == [
+        (True, 10), (False, 10), (False, 10),
+    ]  # fmt: skip
+    for name in ("early", "astray"):
+        assert f"{name} is not through: it is measured as it was after 10 episodes" in ran.err
+    assert f"{runs[0].name} is not through" not in ran.err
+
+
 def test_seeds_are_told_together_with_an_interval_and_drawn(
     placet: Placet, runs: list[Path], tmp_path: Path
 ) -> None:
