@@ -82,6 +82,12 @@ def evaluate(
         give_json({one.name: {**entry(one), **_stands(stand.get(one.name))} for one in found})
     else:
         give("\n".join([*table(found, asked), "", *conditions(found)]) + "\n", None)
+    if figures:  # last, so that a picture that fails takes no measurement with it
+        with Meter() as meter:
+            meter.show("drawing", stage="drawing")
+            written = _draw(figures, runs, found, asked)
+        for path in written:
+            warn(str(path))
 
 
 def find_run(name: str) -> Path:
@@ -193,7 +199,9 @@ def _games(names: str, limit: int | None) -> dict[str, Game]:
     return {game.name: game for game in (load_game(name, warn) for name in asked[:limit])}
 
 
-def _draw(folder: Path, runs: list[Path], found: "list[Found]", games: dict[str, Game]) -> None:
+def _draw(
+    folder: Path, runs: list[Path], found: "list[Found]", games: dict[str, Game]
+) -> list[Path]:
     from core.games import pictures
 
     told = [(path, run.read_settings(path)) for path in runs]
@@ -201,5 +209,4 @@ def _draw(folder: Path, runs: list[Path], found: "list[Found]", games: dict[str,
         written = pictures.training_picture(folder, told)
         written += pictures.curves_picture(folder, told)
         written += pictures.regret_picture(folder, found, games)
-    for path in written:
-        warn(str(path))
+    return written

@@ -11,8 +11,9 @@ import pytest
 from core.errors import BadInput
 from core.games import run
 from core.games.matrix import GAMES, TRAINING_GAME
+from core.games.players import RANDOM
 from core.games.prompts import Words
-from core.games.regret import ACTION_TYPES
+from core.games.regret import ACTION_TYPES, exact
 from core.games.rewards import Reward
 from core.models.catalog import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from tests import tiny
@@ -20,7 +21,16 @@ from tests.cli.conftest import Placet, placet
 
 pytest.importorskip("peft")
 
-from core.games.evaluate import CONDITIONS, Condition, baselines, evaluate, open_runs
+from core.games import pictures
+from core.games.evaluate import (
+    CONDITIONS,
+    UNSEEN,
+    Condition,
+    Found,
+    baselines,
+    evaluate,
+    open_runs,
+)
 from core.games.tune import LEARNING, tune
 from core.models.manifest import weights_digest
 
@@ -137,6 +147,26 @@ def test_seeds_are_told_together_with_an_interval_and_drawn(
     }
 
 
+def test_names_with_dollars_and_regrets_that_are_not_known_are_drawn(
+    runs: list[Path], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(runs[0], tmp_path / "run"))
+    odd = msgspec.structs.replace(TRAINING_GAME, name="a$\\frac$", title="b$\\frac$")
+    settings = msgspec.structs.replace(run.read_settings(folder), game=odd)
+    (line,) = run.read_updates(folder)[0]
+    unknown = msgspec.structs.replace(line, deontological_regret=None, utilitarian_regret=None)
+    with (folder / run.LOG).open("ab") as log:
+        log.write(msgspec.json.encode(unknown) + b"\n")
+    figures = {odd.name: exact(RANDOM, RANDOM, odd)}
+    found = Found("run", settings.setting, 1, {UNSEEN: figures}, {UNSEEN: figures})
+
+    told = [(folder, settings)]
+    written = pictures.training_picture(tmp_path, told) + pictures.curves_picture(tmp_path, told)
+    written += pictures.regret_picture(tmp_path, [found], {odd.name: odd})
+
+    assert all(path.stat().st_size for path in written)
+
+
 def test_a_picture_that_cannot_be_written_is_told_of_with_the_mend(
     placet: Placet, runs: list[Path], tmp_path: Path
 ) -> None:
@@ -145,6 +175,7 @@ def test_a_picture_that_cannot_be_written_is_told_of_with_the_mend(
     ran = placet("games", "evaluate", runs[0], "--limit", 1, "--figures", tmp_path)
 
     assert ran.status == 1
+    assert "unseen words" in ran.out  # what was measured is not lost
     assert f"{tmp_path}: it cannot be written (Is a directory)" in ran.trouble
     assert "space on the disk" in ran.trouble
 
