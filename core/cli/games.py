@@ -7,7 +7,7 @@ import typer
 
 from core.cli import evaluating, tuning
 from core.cli.options import AsJson, Seed
-from core.cli.output import give, give_json, needs, warn
+from core.cli.output import Meter, give, give_json, needs, warn
 from core.domain.text import plain
 from core.games import players, rewards
 from core.games.matrix import GAMES, Game, load_game
@@ -88,9 +88,16 @@ def run_tournament(
 ) -> None:
     """Every player against every player, itself included, in both seats of every game."""
     playing = _games(games)
-    found = tournament(
-        _players(names or [*players.PLAYERS], playing), playing.values(), rounds, seed, noise
-    )
+    with Meter() as meter:
+        taking_part = _players(names or [*players.PLAYERS], playing, meter)
+        found = tournament(
+            taking_part,
+            playing.values(),
+            rounds,
+            seed,
+            noise,
+            lambda told: meter.show(plain(told, one_line=True), stage="play"),
+        )
     if as_json:
         told = {
             "rounds": rounds,
@@ -111,7 +118,7 @@ def _games(names: list[str] | None) -> dict[str, Game]:
     return {game.name: game for game in (load_game(name, warn) for name in names or GAMES)}
 
 
-def _players(names: list[str], games: dict[str, Game]) -> list[players.Player]:
+def _players(names: list[str], games: dict[str, Game], meter: Meter) -> list[players.Player]:
     """Classic players, and models of runs with the words that they were trained on; each once."""
     classic = {*players.PLAYERS, *players.SHORT}
     folders = {name: evaluating.find_run(name) for name in names if name not in classic}
@@ -123,6 +130,7 @@ def _players(names: list[str], games: dict[str, Game]) -> list[players.Player]:
             one = players.find_player(name)
             found.setdefault(one.name, one)
         elif folder in called and folder not in found:
+            meter.show(f"loading {called[folder]}", stage="load")
             found[folder] = _model(folder, called[folder], games)
     return [*found.values()]
 

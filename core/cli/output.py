@@ -24,7 +24,7 @@ from core.session.report import ECHO_WARNING
 from core.session.store import is_session
 from core.watch import AnyNote, Progress, Watch
 
-_NAMES = {"load": "loading the models", "read": "reading", "write": "writing"}
+_NAMES = {"load": "loading the models", "read": "reading", "write": "writing", "play": "playing"}
 
 
 def warn(text: str) -> None:

@@ -62,6 +62,10 @@ def test_a_tournament_ranks_the_players(placet: Placet) -> None:
     assert set(told["overall"][0]) == {"player", "score", "welfare", "cooperation", "illegal"}
 
 
+def test_a_tournament_says_what_it_is_at(placet: Placet) -> None:
+    assert placet("games", "tournament", "--rounds", 1).err == "placet: playing…\n"
+
+
 def test_the_same_seed_gives_the_same_tournament(placet: Placet) -> None:
     def run(seed: int) -> str:
         return placet("games", "tournament", "--noise", 0.1, "--rounds", 20, "--seed", seed).out

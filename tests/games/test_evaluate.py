@@ -242,6 +242,7 @@ def test_a_run_from_the_command_line_tells_what_came_of_it(
     assert "not before the last episode" in beyond.trouble
     folder = tmp_path / "ut"
     ran = placet(*short, "--reward", "utilitarian", "--out", folder)
+    assert ran.err.startswith("placet: loading the models…\n")
     assert (ran.status, ran.out.splitlines()[-1]) == (0, str(folder))
     assert ran.out.startswith("10 episodes, 1 updates")
     assert "holds a run already" in placet(*short, "--reward", "ut", "--out", folder).trouble
