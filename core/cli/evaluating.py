@@ -54,7 +54,7 @@ def evaluate(
         meter.show("loading the model", stage="load")
         from core.games import evaluate as measure
 
-        runs = list({path.resolve(): path for path in map(find_run, folders)}.values())
+        runs = list(dict.fromkeys(map(find_run, folders)))
         reader = None
         names = run_names(runs)
         stand = {names[path]: run.standing(path) for path in runs}
@@ -94,7 +94,7 @@ def find_run(name: str) -> Path:
     """A run's folder, by its path or by its name among the usual ones."""
     given = Path(name).expanduser()
     usual = paths.runs() / name
-    return usual if not given.is_dir() and usual.is_dir() else given
+    return (usual if not given.is_dir() and usual.is_dir() else given).resolve()
 
 
 def run_names(folders: Sequence[Path]) -> dict[Path, str]:

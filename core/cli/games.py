@@ -122,14 +122,14 @@ def _players(names: list[str], games: dict[str, Game], meter: Meter) -> list[pla
     """Classic players, and models of runs with the words that they were trained on; each once."""
     classic = {*players.PLAYERS, *players.SHORT}
     folders = {name: evaluating.find_run(name) for name in names if name not in classic}
-    called = evaluating.run_names([*{one.resolve(): one for one in folders.values()}.values()])
+    called = evaluating.run_names([*dict.fromkeys(folders.values())])
     found: dict[str | Path, players.Player] = {}
     for name in names:
         folder = folders.get(name)
         if folder is None or not folder.is_dir():
             one = players.find_player(name)
             found.setdefault(one.name, one)
-        elif folder in called and folder not in found:
+        elif folder not in found:
             meter.show(f"loading {called[folder]}", stage="load")
             found[folder] = _model(folder, called[folder], games)
     return [*found.values()]

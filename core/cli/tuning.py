@@ -118,12 +118,17 @@ def _settings(
             seed=seed,
             switch_to=find_reward(switch_to) if switch_to else None,
             switch_at=switch_at,
-            model=model,
+            model=model if _by_name(model, base) else str(base.resolve()),
             digest=weights_digest(base),
             learning=learning,
         )
     except ValueError as error:
         raise BadInput(str(error), where="--switch-at") from None
+
+
+def _by_name(model: str, base: Path) -> bool:
+    """Whether a model was found by its name, and so from wherever a run is gone on with."""
+    return catalog.entry(model) is not None or base == catalog.folder(model)
 
 
 def _run(

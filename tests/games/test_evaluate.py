@@ -230,7 +230,7 @@ def test_a_folder_that_is_no_run_is_told_of_before_another_is_measured(
 
 
 def test_a_run_from_the_command_line_tells_what_came_of_it(
-    placet: Placet, runs: list[Path], tmp_path: Path
+    placet: Placet, runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = runs[0].parent / "llama"
     short = ("games", "tune", "--model", model, "--episodes", 10, "--threads", 1)
@@ -246,5 +246,12 @@ def test_a_run_from_the_command_line_tells_what_came_of_it(
     assert (ran.status, ran.out.splitlines()[-1]) == (0, str(folder))
     assert ran.out.startswith("10 episodes, 1 updates")
     assert "holds a run already" in placet(*short, "--reward", "ut", "--out", folder).trouble
+    monkeypatch.chdir(model.parent)
+    near = ("games", "tune", "--model", model.name, "--episodes", 10, "--threads", 1)
+    assert placet(*near, "--reward", "ut", "--out", tmp_path / "near").status == 0
+    monkeypatch.chdir(tmp_path / "near")
+    assert run.read_settings(tmp_path / "near").model == str(model)
+    told = json.loads(placet("games", "evaluate", ".", "--json", "--limit", 1).out)
+    assert list(told) == ["near"]
     again = placet("games", "tune", "--resume", "--out", folder)
     assert again.out == ran.out  # it was through
