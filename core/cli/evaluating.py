@@ -12,7 +12,7 @@ from core.cli.options import AsJson
 from core.cli.output import Meter, give, give_json, needs, warn
 from core.files import writable_folder, writing
 from core.games import run
-from core.games.matrix import GAMES, Game, load_game
+from core.games.matrix import GAMES, Game, load_games
 from core.games.players import find_player
 from core.games.regret import Figures, interval, reference
 
@@ -196,7 +196,7 @@ def _cell(values: list[float]) -> str:
 
 def _games(names: str, limit: int | None) -> dict[str, Game]:
     asked = list(GAMES) if names == "all" else [name.strip() for name in names.split(",")]
-    return {game.name: game for game in (load_game(name, warn) for name in asked[:limit])}
+    return load_games(asked[:limit], warn)
 
 
 def _draw(

@@ -9,8 +9,9 @@ from core.cli import evaluating, tuning
 from core.cli.options import AsJson, Seed
 from core.cli.output import Meter, give, give_json, needs, warn
 from core.domain.text import plain
+from core.errors import BadInput
 from core.games import players, rewards
-from core.games.matrix import GAMES, Game, load_game
+from core.games.matrix import GAMES, Game, load_games
 from core.games.regret import reference
 from core.games.tournament import Row, tournament
 
@@ -115,7 +116,7 @@ def run_tournament(
 
 
 def _games(names: list[str] | None) -> dict[str, Game]:
-    return {game.name: game for game in (load_game(name, warn) for name in names or GAMES)}
+    return load_games(names or GAMES, warn)
 
 
 def _players(names: list[str], games: dict[str, Game], meter: Meter) -> list[players.Player]:
@@ -130,6 +131,12 @@ def _players(names: list[str], games: dict[str, Game], meter: Meter) -> list[pla
             one = players.find_player(name)
             found.setdefault(one.name, one)
         elif folder not in found:
+            if called[folder] in players.PLAYERS:
+                raise BadInput(
+                    f"the run is named as the player {called[folder]} is",
+                    where=str(folder),
+                    mend="Give its folder another name.",
+                )
             meter.show(f"loading {called[folder]}", stage="load")
             found[folder] = _model(folder, called[folder], games)
     return [*found.values()]

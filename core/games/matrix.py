@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from itertools import product
 from pathlib import Path
@@ -132,3 +133,23 @@ def load_game(name: str, warn: Warn | None = None) -> Game:
             mend="`placet games list` shows those there are; a file is named by its path.",
         )
     return convert({"name": path.stem, **read_toml(path)}, Game, str(path), warn)
+
+
+def load_games(names: Iterable[str], warn: Warn | None = None) -> dict[str, Game]:
+    """Games by their names, each once.
+
+    Raises:
+        BadInput: as `load_game` does; or two games share a name, and one would stand for both.
+    """
+    found: dict[str, Game] = {}
+    given: dict[str, str] = {}
+    for name in names:
+        game = load_game(name, warn)
+        if found.setdefault(game.name, game) != game:
+            raise BadInput(
+                f"two different games are named {game.name!r}: {given[game.name]} and this",
+                where=name,
+                mend="Give one of them another `name`.",
+            )
+        given.setdefault(game.name, name)
+    return found
