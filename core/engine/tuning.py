@@ -53,7 +53,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     episodes: int = 300
     seed: int = 1
     switch_to: Reward | None = None
-    """The reward from episode `switch_at` on: unlearning."""
+    """The reward after episode `switch_at`: unlearning."""
     switch_at: int = 150
 
     def check(self) -> Game:
@@ -68,7 +68,7 @@ class Wish(Struct, frozen=True, kw_only=True):
         if self.switch_to and not 1 <= self.switch_at < self.episodes:
             raise BadInput(
                 f"episode {self.switch_at} is not inside a run of {self.episodes}",
-                where="from episode",
+                where="after episode",
                 mend="Let it be earlier, or the run longer.",
             )
         return game

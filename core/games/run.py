@@ -67,7 +67,7 @@ class RunSettings(Struct, frozen=True, kw_only=True):
     episodes: Annotated[int, Meta(ge=1)]
     seed: int
     switch_to: Reward | None = None
-    """The reward from episode `switch_at` on: unlearning."""
+    """The reward after episode `switch_at`: unlearning."""
     switch_at: Annotated[int, Meta(ge=1)] | None = None
     words: Words = TRAINING_WORDS
     xi: float = XI_TRAINING

@@ -18,13 +18,14 @@ from core.errors import BadInput
 from core.games.matrix import GAMES
 from core.games.regret import ACTION_TYPES
 from core.games.rewards import Reward
-from core.games.run import LOG, SETTINGS, RunSettings, hold, write_settings
+from core.games.run import LOG, SETTINGS, Outcome, RunSettings, hold, write_settings
 from tests.nasty import SPOKEN
 from tests.tui.driving import TUNER, Desk, desk
+from tests.tui.tuner import snapshot, update
 from tui.flow.laboratory import Laboratory, Phase, Seen
 from tui.keymap import keymap
 from tui.keys import KEYS, Place
-from tui.panes.run import RunPane
+from tui.panes.run import RunPane, View, draw
 from tui.panes.runs import RunList
 from tui.panes.setting import FIELDS, SettingList, stepped
 from tui.screens.laboratory import LaboratoryScreen
@@ -173,6 +174,35 @@ async def test_areas_and_curves_are_told_by_their_characters_alone() -> None:
         for fill in "█▓▒░×":
             assert fill in shown
         assert any(char in shown for char in "▂▃▄▅▆▇")
+
+
+@pytest.mark.parametrize(
+    ("opponent", "going", "through_with"),
+    [
+        ("random", "last update's samples, against random", "exact, against random."),
+        ("learner", "last update's samples, against learner", "exact, against a random opponent"),
+    ],
+)
+def test_the_table_says_which_figures_are_sampled_and_against_whom(
+    opponent: str, going: str, through_with: str, tmp_path: Path
+) -> None:
+    asked = settings(opponent=opponent, episodes=60)
+    seen = Seen(tmp_path)
+    seen.settings = asked
+    assert "its shares" not in table(seen)
+    seen.updates = [update(12, asked)]
+    assert going in table(seen)
+    read = snapshot(seen.updates[0])
+    seen.outcome = Outcome(
+        updates=12, episodes=60, format_updates=8, format_episodes=40, seconds=1.0,
+        before=read, end=read, illegal=0.0,
+    )  # fmt: skip
+    assert through_with in table(seen)
+
+
+def table(seen: Seen) -> str:
+    view = View(seen, Phase.STOPPED, lambda key: key)
+    return " ".join(str(part) for part in draw(view, 120, 60))
 
 
 async def test_a_switch_of_the_reward_is_marked() -> None:
