@@ -10,7 +10,8 @@ import typer
 from core import paths
 from core.cli.options import AsJson
 from core.cli.output import Meter, give, give_json, needs, warn
-from core.files import writable_folder, writing
+from core.domain.text import plain
+from core.files import path_of, writable_folder, writing
 from core.games import run
 from core.games.matrix import GAMES, Game, load_games
 from core.games.players import find_player
@@ -92,8 +93,7 @@ def evaluate(
 
 def find_run(name: str) -> Path:
     """A run's folder, by its path or by its name among the usual ones."""
-    given = Path(name).expanduser()
-    usual = paths.runs() / name
+    given, usual = path_of(name), paths.runs() / name
     return (usual if not given.is_dir() and usual.is_dir() else given).resolve()
 
 
@@ -142,7 +142,7 @@ def table(found: "list[Found]", games: dict[str, Game]) -> list[str]:
     lines = [
         "unseen words: deontological regret, utilitarian regret by game, share of C and of illegal",
         f"{'':<34} {'deont.':>11}"
-        + "".join(f" {name[:11]:>11}" for name in games)
+        + "".join(f" {plain(name, one_line=True)[:11]:>11}" for name in games)
         + "     C   ill.",
     ]
     for how in ("exact", "sampled"):
@@ -154,7 +154,7 @@ def table(found: "list[Found]", games: dict[str, Game]) -> list[str]:
             actions = [mean_actions(row) for row in rows]
             kind = sum(row["C|C"] + row["C|D"] for row in actions) / len(actions)
             illegal = sum(row["illegal"] for row in actions) / len(actions)
-            title = f"{setting} ({len(rows)})"
+            title = f"{plain(setting, one_line=True)} ({len(rows)})"
             lines.append(
                 f"{title:<34} "
                 + " ".join(f"{cell:>11}" for cell in cells)
@@ -178,7 +178,7 @@ def conditions(found: "list[Found]") -> list[str]:
     names = list(runs[0].exact)
     lines = ["deontological regret / share of C / illegal, exact, over all games"]
     for setting in dict.fromkeys(one.setting for one in runs if one.setting != UNTUNED):
-        lines.append(setting)
+        lines.append(plain(setting, one_line=True))
         rows = [one for one in runs if one.setting == setting]
         for name in names:
             regret = _cell([mean_deontological(one.exact[name]) for one in rows])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 from itertools import product
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -13,7 +12,7 @@ from msgspec import Struct
 
 from core.domain.payoffs import Cell
 from core.errors import BadInput
-from core.files import Warn, convert, read_toml
+from core.files import Warn, convert, path_of, read_toml
 
 
 class Move(StrEnum):
@@ -126,7 +125,7 @@ def load_game(name: str, warn: Warn | None = None) -> Game:
     """
     if name in GAMES:
         return GAMES[name]
-    path = Path(name).expanduser()
+    path = path_of(name)
     if path.suffix != ".toml" and len(path.parts) < 2:
         raise BadInput(
             f"there is no game named {name!r}",

@@ -21,6 +21,7 @@ from tests.cli.conftest import Placet, placet
 
 pytest.importorskip("peft")
 
+from core.cli.evaluating import conditions, table
 from core.games import pictures
 from core.games.evaluate import (
     CONDITIONS,
@@ -147,6 +148,17 @@ def test_seeds_are_told_together_with_an_interval_and_drawn(
     }
 
 
+def test_names_of_games_are_drawn_literally() -> None:
+    odd = msgspec.structs.replace(TRAINING_GAME, name="a\x1b[2J\u202e")
+    figures = {odd.name: exact(RANDOM, RANDOM, odd)}
+    both = {UNSEEN: figures, "household": figures}
+    found = Found("run", f"de-vs-tft-on-{odd.name}", 1, both, both)
+
+    told = "\n".join([*table([found], {odd.name: odd}), *conditions([found])])
+
+    assert "\x1b" not in told and "\u202e" not in told
+
+
 def test_names_with_dollars_and_regrets_that_are_not_known_are_drawn(
     runs: list[Path], tmp_path: Path
 ) -> None:
@@ -207,6 +219,8 @@ def test_who_is_named_twice_plays_once_and_runs_of_one_name_are_told_apart(
 
 def test_what_cannot_be_measured_is_named(placet: Placet, runs: list[Path], tmp_path: Path) -> None:
     assert "no run's folder" in placet("games", "evaluate", tmp_path).trouble
+    assert "name too long" in placet("games", "evaluate", "x" * 300).trouble
+    assert "no such user" in placet("games", "evaluate", "~nosuch/x").trouble
     settings = run.read_settings(runs[0])
     run.write_settings(tmp_path / "early", settings)
     assert "adapter cannot be read" in placet("games", "evaluate", tmp_path / "early").trouble
