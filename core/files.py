@@ -25,6 +25,21 @@ T = TypeVar("T", bound=msgspec.Struct)
 Warn = Callable[[str], None]
 
 
+def path_of(name: str) -> Path:
+    """The path that somebody named, `~` for a home; `BadInput` where no file can have it."""
+    try:
+        path = Path(name).expanduser()
+        path.exists()  # raises where the name is too long
+        return path
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or reason(error)
+        raise BadInput(f"it cannot be read ({why})", where=name) from None
+    except RuntimeError:
+        raise BadInput(
+            "there is no such user", where=name, mend="Write the whole path, or `./~…`."
+        ) from None
+
+
 def read_text(path: Path, *, largest: int = LARGEST) -> str:
     """The UTF-8 text of a file; `BadInput` names the file and what is wrong with it."""
     try:

@@ -10,9 +10,10 @@ import typer
 from core import paths
 from core.cli.options import AsJson
 from core.cli.output import Meter, give, give_json, needs, warn
-from core.files import writable_folder, writing
+from core.domain.text import plain
+from core.files import path_of, writable_folder, writing
 from core.games import run
-from core.games.matrix import GAMES, Game, load_game
+from core.games.matrix import GAMES, Game, load_games
 from core.games.players import find_player
 from core.games.regret import Figures, interval, reference
 
@@ -54,9 +55,10 @@ def evaluate(
         meter.show("loading the model", stage="load")
         from core.games import evaluate as measure
 
-        runs = list({path.resolve(): path for path in map(find_run, folders)}.values())
+        runs = list(dict.fromkeys(map(find_run, folders)))
         reader = None
         names = run_names(runs)
+        stand = {names[path]: run.standing(path) for path in runs}
         for path, settings, reader in measure.open_runs(runs):
             found.append(
                 measure.evaluate(
@@ -74,20 +76,25 @@ def evaluate(
             found += measure.baselines(
                 reader, asked, against, lambda name: meter.show(name, stage=name)
             )
-        if figures:
-            meter.show("drawing", stage="drawing")
-            _draw(figures, runs, found, asked)
+    for name, (through, episodes) in stand.items():
+        if not through:
+            warn(f"{name} is not through: it is measured as it was after {episodes} episodes")
     if as_json:
-        give_json({one.name: entry(one) for one in found})
+        give_json({one.name: {**entry(one), **_stands(stand.get(one.name))} for one in found})
     else:
         give("\n".join([*table(found, asked), "", *conditions(found)]) + "\n", None)
+    if figures:  # last, so that a picture that fails takes no measurement with it
+        with Meter() as meter:
+            meter.show("drawing", stage="drawing")
+            written = _draw(figures, runs, found, asked)
+        for path in written:
+            warn(str(path))
 
 
 def find_run(name: str) -> Path:
     """A run's folder, by its path or by its name among the usual ones."""
-    given = Path(name).expanduser()
-    usual = paths.runs() / name
-    return usual if not given.is_dir() and usual.is_dir() else given
+    given, usual = path_of(name), paths.runs() / name
+    return (usual if not given.is_dir() and usual.is_dir() else given).resolve()
 
 
 def run_names(folders: Sequence[Path]) -> dict[Path, str]:
@@ -107,6 +114,11 @@ def entry(found: "Found") -> dict[str, Any]:
         "sampled": _shape(found.sampled[UNSEEN]),
         "conditions": {name: _shape(figures) for name, figures in found.exact.items()},
     }
+
+
+def _stands(standing: tuple[bool, int] | None) -> dict[str, Any]:
+    """How far a run came; nothing of what is no run."""
+    return {"through": standing[0], "episodes": standing[1]} if standing else {}
 
 
 def _shape(figures: Mapping[str, Figures]) -> dict[str, Any]:
@@ -130,7 +142,7 @@ def table(found: "list[Found]", games: dict[str, Game]) -> list[str]:
     lines = [
         "unseen words: deontological regret, utilitarian regret by game, share of C and of illegal",
         f"{'':<34} {'deont.':>11}"
-        + "".join(f" {name[:11]:>11}" for name in games)
+        + "".join(f" {plain(name, one_line=True)[:11]:>11}" for name in games)
         + "     C   ill.",
     ]
     for how in ("exact", "sampled"):
@@ -142,7 +154,7 @@ def table(found: "list[Found]", games: dict[str, Game]) -> list[str]:
             actions = [mean_actions(row) for row in rows]
             kind = sum(row["C|C"] + row["C|D"] for row in actions) / len(actions)
             illegal = sum(row["illegal"] for row in actions) / len(actions)
-            title = f"{setting} ({len(rows)})"
+            title = f"{plain(setting, one_line=True)} ({len(rows)})"
             lines.append(
                 f"{title:<34} "
                 + " ".join(f"{cell:>11}" for cell in cells)
@@ -166,7 +178,7 @@ def conditions(found: "list[Found]") -> list[str]:
     names = list(runs[0].exact)
     lines = ["deontological regret / share of C / illegal, exact, over all games"]
     for setting in dict.fromkeys(one.setting for one in runs if one.setting != UNTUNED):
-        lines.append(setting)
+        lines.append(plain(setting, one_line=True))
         rows = [one for one in runs if one.setting == setting]
         for name in names:
             regret = _cell([mean_deontological(one.exact[name]) for one in rows])
@@ -184,10 +196,12 @@ def _cell(values: list[float]) -> str:
 
 def _games(names: str, limit: int | None) -> dict[str, Game]:
     asked = list(GAMES) if names == "all" else [name.strip() for name in names.split(",")]
-    return {game.name: game for game in (load_game(name, warn) for name in asked[:limit])}
+    return load_games(asked[:limit], warn)
 
 
-def _draw(folder: Path, runs: list[Path], found: "list[Found]", games: dict[str, Game]) -> None:
+def _draw(
+    folder: Path, runs: list[Path], found: "list[Found]", games: dict[str, Game]
+) -> list[Path]:
     from core.games import pictures
 
     told = [(path, run.read_settings(path)) for path in runs]
@@ -195,5 +209,4 @@ def _draw(folder: Path, runs: list[Path], found: "list[Found]", games: dict[str,
         written = pictures.training_picture(folder, told)
         written += pictures.curves_picture(folder, told)
         written += pictures.regret_picture(folder, found, games)
-    for path in written:
-        warn(str(path))
+    return written

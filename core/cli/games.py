@@ -7,10 +7,11 @@ import typer
 
 from core.cli import evaluating, tuning
 from core.cli.options import AsJson, Seed
-from core.cli.output import give, give_json, needs, warn
+from core.cli.output import Meter, give, give_json, needs, warn
 from core.domain.text import plain
+from core.errors import BadInput
 from core.games import players, rewards
-from core.games.matrix import GAMES, Game, load_game
+from core.games.matrix import GAMES, Game, load_games
 from core.games.regret import reference
 from core.games.tournament import Row, tournament
 
@@ -88,9 +89,16 @@ def run_tournament(
 ) -> None:
     """Every player against every player, itself included, in both seats of every game."""
     playing = _games(games)
-    found = tournament(
-        _players(names or [*players.PLAYERS], playing), playing.values(), rounds, seed, noise
-    )
+    with Meter() as meter:
+        taking_part = _players(names or [*players.PLAYERS], playing, meter)
+        found = tournament(
+            taking_part,
+            playing.values(),
+            rounds,
+            seed,
+            noise,
+            lambda told: meter.show(plain(told, one_line=True), stage="play"),
+        )
     if as_json:
         told = {
             "rounds": rounds,
@@ -108,21 +116,28 @@ def run_tournament(
 
 
 def _games(names: list[str] | None) -> dict[str, Game]:
-    return {game.name: game for game in (load_game(name, warn) for name in names or GAMES)}
+    return load_games(names or GAMES, warn)
 
 
-def _players(names: list[str], games: dict[str, Game]) -> list[players.Player]:
+def _players(names: list[str], games: dict[str, Game], meter: Meter) -> list[players.Player]:
     """Classic players, and models of runs with the words that they were trained on; each once."""
     classic = {*players.PLAYERS, *players.SHORT}
     folders = {name: evaluating.find_run(name) for name in names if name not in classic}
-    called = evaluating.run_names([*{one.resolve(): one for one in folders.values()}.values()])
+    called = evaluating.run_names([*dict.fromkeys(folders.values())])
     found: dict[str | Path, players.Player] = {}
     for name in names:
         folder = folders.get(name)
         if folder is None or not folder.is_dir():
             one = players.find_player(name)
             found.setdefault(one.name, one)
-        elif folder in called and folder not in found:
+        elif folder not in found:
+            if called[folder] in players.PLAYERS:
+                raise BadInput(
+                    f"the run is named as the player {called[folder]} is",
+                    where=str(folder),
+                    mend="Give its folder another name.",
+                )
+            meter.show(f"loading {called[folder]}", stage="load")
             found[folder] = _model(folder, called[folder], games)
     return [*found.values()]
 

@@ -24,12 +24,22 @@ from core.session.report import ECHO_WARNING
 from core.session.store import is_session
 from core.watch import AnyNote, Progress, Watch
 
-_NAMES = {"load": "loading the models", "read": "reading", "write": "writing"}
+_NAMES = {"load": "loading the models", "read": "reading", "write": "writing", "play": "playing"}
 
 
 def warn(text: str) -> None:
     """A remark on standard error."""
-    print(f"placet: {plain(text)}", file=sys.stderr)
+    _remark(f"placet: {plain(text)}\n")
+
+
+def _remark(text: str) -> None:
+    """Writes on standard error, or nowhere once nobody is at its other end: work goes on."""
+    try:
+        print(text, end="", file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stderr.fileno())
+        os.close(nowhere)
 
 
 def announce(*models: ModelUsed) -> None:
@@ -157,17 +167,17 @@ class Meter:
         if not self._live:
             if stage != self._shown:
                 self._shown = stage
-                print(f"placet: {_NAMES.get(stage, stage)}…", file=sys.stderr, flush=True)
+                _remark(f"placet: {_NAMES.get(stage, stage)}…\n")
             return
         if stage == self._shown and time.monotonic() - self._last < 0.1:
             return
         self._shown, self._last = stage, time.monotonic()
-        print(f"\r\033[2K{text[:100]}", end="", file=sys.stderr, flush=True)
+        _remark(f"\r\033[2K{text[:100]}")
 
     def clear(self) -> None:
         """Takes the line away."""
         if self._live and self._shown:
-            print("\r\033[2K", end="", file=sys.stderr, flush=True)
+            _remark("\r\033[2K")
         self._shown = ""
 
     def __enter__(self) -> "Meter":

@@ -56,14 +56,17 @@ def tune(
     Ctrl-C stops after the update that is under way; --resume goes on as if nothing had happened.
     """
     needs("peft")
-    if resume and out and not reward:
-        settings = run.read_settings(out, warn)
-    else:
-        settings = _settings(reward, opponent, episodes, seed, switch_to, switch_at, game, model)
-    folder = out or paths.runs() / settings.name
-    with Meter() as meter, stoppable() as stopped:
-        meter.show(f"loading {settings.model}", stage="load")
-        outcome = _run(settings, folder, resume, threads, stopped, meter)
+    with Meter() as meter:
+        if resume and out and not reward:
+            settings = run.read_settings(out, warn)
+        else:
+            settings = _settings(
+                reward, opponent, episodes, seed, switch_to, switch_at, game, model, meter
+            )
+        folder = out or paths.runs() / settings.name
+        with stoppable() as stopped:
+            meter.show(f"loading {settings.model}", stage="load")
+            outcome = _run(settings, folder, resume, threads, stopped, meter)
     if outcome is None:
         warn(f"stopped; `placet games tune --resume --out {folder}` goes on")
         raise Cancelled
@@ -81,6 +84,7 @@ def _settings(
     switch_at: int | None,
     game: str,
     model: str,
+    meter: Meter,
 ) -> run.RunSettings:
     if not reward:
         raise typer.BadParameter("say what a move is worth", param_hint="--reward")
@@ -102,8 +106,8 @@ def _settings(
     from core.models.load import check_files
     from core.models.manifest import weights_digest
 
+    meter.show(f"checking the files of {model}", stage="load")  # gigabytes may have to be read
     check_files(base)
-
     learning = usual(base)
     try:
         return run.RunSettings(
@@ -114,12 +118,17 @@ def _settings(
             seed=seed,
             switch_to=find_reward(switch_to) if switch_to else None,
             switch_at=switch_at,
-            model=model,
+            model=model if _by_name(model, base) else str(base.resolve()),
             digest=weights_digest(base),
             learning=learning,
         )
     except ValueError as error:
         raise BadInput(str(error), where="--switch-at") from None
+
+
+def _by_name(model: str, base: Path) -> bool:
+    """Whether a model was found by its name, and so from wherever a run is gone on with."""
+    return catalog.entry(model) is not None or base == catalog.folder(model)
 
 
 def _run(

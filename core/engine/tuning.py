@@ -36,6 +36,9 @@ _BRIEFLY = 2.0
 OPPONENTS = (*PLAYERS, LEARNER)
 """Who a model can be tuned against."""
 
+_STOPPED = 130
+"""The status of a run that stopped with a checkpoint."""
+
 _TAIL = 8_000
 """Bytes that are kept of what the process says on standard error."""
 
@@ -50,7 +53,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     episodes: int = 300
     seed: int = 1
     switch_to: Reward | None = None
-    """The reward from episode `switch_at` on: unlearning."""
+    """The reward after episode `switch_at`: unlearning."""
     switch_at: int = 150
 
     def check(self) -> Game:
@@ -65,7 +68,7 @@ class Wish(Struct, frozen=True, kw_only=True):
         if self.switch_to and not 1 <= self.switch_at < self.episodes:
             raise BadInput(
                 f"episode {self.switch_at} is not inside a run of {self.episodes}",
-                where="from episode",
+                where="after episode",
                 mend="Let it be earlier, or the run longer.",
             )
         return game
@@ -177,9 +180,11 @@ class Tuning:
 
     @property
     def trouble(self) -> PlacetError | None:
-        """Why it ended, where nobody wanted it to."""
+        """Why it ended, where nobody wanted it to, or why it could not stop as it was asked to."""
         status = self._process.returncode if self._process else None
-        if status is None or status == 0 or self.stopping:
+        if status is None or status == 0 or self.killed:
+            return None
+        if self.stopping and status in (_STOPPED, -signal.SIGTERM):  # the latter: not begun yet
             return None
         lines = self._said.decode("utf-8", "replace").splitlines()
         for place, line in reversed(list(enumerate(lines))):

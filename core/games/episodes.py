@@ -128,6 +128,8 @@ class Episodes:
     def sample(self, policy: object, step: int, generator: Any) -> list[Rollout]:
         """See `Sampler.sample`."""
         self._began = time.monotonic()
+        if not self._played:  # the first of this sitting
+            cut_lines(self._log, step)
         rng = Random(generator.initial_seed())
         self._look()
         before = self.progress.episodes
@@ -137,8 +139,6 @@ class Episodes:
         self._played = [
             self._episode(before + n, step + 1, rng, mine, theirs) for n in range(count)
         ]
-        if step == 0:
-            cut_lines(self._log, 0)
         add_lines(self._log, map(as_table, self._played))
         if self._rival:
             self._rival[1].update(theirs, step)
@@ -249,7 +249,6 @@ class Episodes:
     def restore(self, state: dict[str, Any]) -> None:
         """See `Sampler.restore`."""
         self.progress = msgspec.convert(state["progress"], Progress)
-        cut_lines(self._log, self.progress.updates)
         if self._rival:
             self._rival[1].restore(state["rival"])
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from itertools import product
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from core.domain.payoffs import Cell
 from core.errors import BadInput
-from core.files import Warn, convert, read_toml
+from core.files import Warn, convert, path_of, read_toml
 
 
 class Move(StrEnum):
@@ -125,10 +125,30 @@ def load_game(name: str, warn: Warn | None = None) -> Game:
     """
     if name in GAMES:
         return GAMES[name]
-    path = Path(name).expanduser()
+    path = path_of(name)
     if path.suffix != ".toml" and len(path.parts) < 2:
         raise BadInput(
             f"there is no game named {name!r}",
             mend="`placet games list` shows those there are; a file is named by its path.",
         )
     return convert({"name": path.stem, **read_toml(path)}, Game, str(path), warn)
+
+
+def load_games(names: Iterable[str], warn: Warn | None = None) -> dict[str, Game]:
+    """Games by their names, each once.
+
+    Raises:
+        BadInput: as `load_game` does; or two games share a name, and one would stand for both.
+    """
+    found: dict[str, Game] = {}
+    given: dict[str, str] = {}
+    for name in names:
+        game = load_game(name, warn)
+        if found.setdefault(game.name, game) != game:
+            raise BadInput(
+                f"two different games are named {game.name!r}: {given[game.name]} and this",
+                where=name,
+                mend="Give one of them another `name`.",
+            )
+        given.setdefault(game.name, name)
+    return found

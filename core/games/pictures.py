@@ -50,7 +50,8 @@ def training_picture(folder: Path, runs: Sequence[tuple[Path, run.RunSettings]])
         if switches[name]:
             panel.axvline(switches[name], linestyle=":", color="black")
         panel.set(xlim=(1, max(2, len(at))), ylim=(0, 1), xlabel="episode")
-        panel.set_title(f"{name}, {len(paths)} seed{'s' * (len(paths) > 1)}", fontsize="small")
+        title = f"{name}, {len(paths)} seed{'s' * (len(paths) > 1)}"
+        panel.set_title(title, fontsize="small", parse_math=False)  # a game may be called `$x`
     handles, labels = drawn.axes[0].get_legend_handles_labels()
     drawn.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize="small")
     return _save(drawn, folder, "training")
@@ -66,19 +67,21 @@ def curves_picture(folder: Path, runs: Sequence[tuple[Path, run.RunSettings]]) -
     figures = ("reward", "deontological_regret", "utilitarian_regret")
     for panel, figure in zip(panels, figures, strict=True):
         for name, logs in groups.items():
-            rows = list(zip(*logs, strict=False))
-            panel.plot(
-                [row[0].episodes for row in rows],
-                [fmean(getattr(one, figure) for one in row) for row in rows],
-                label=name,
-            )
+            rows = {
+                row[0].episodes: [getattr(one, figure) for one in row]
+                for row in zip(*logs, strict=False)
+            }
+            known = {at: fmean(values) for at, values in rows.items() if None not in values}
+            panel.plot([*known], [*known.values()], label=name)
         panel.set(xlabel="episode", title=figure.replace("_", " "))
-    drawn.legend(
+    legend = drawn.legend(
         *panels[0].get_legend_handles_labels(),
         loc="outside lower center",
         ncols=4,
         fontsize="small",
     )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
     return _save(drawn, folder, "curves")
 
 
@@ -107,8 +110,8 @@ def regret_picture(
                 level = _regret(figures, game)
                 panel.axvline(level, linestyle=":", color=f"C{number + 1}", label=policy)
         title = f"utilitarian, {games[game].title or game}" if game else "deontological"
-        panel.set_title(title, fontsize="small")
-        panel.set_yticks(places, settings, fontsize="small")
+        panel.set_title(title, fontsize="small", parse_math=False)
+        panel.set_yticks(places, settings, fontsize="small", parse_math=False)
     handles, labels = panels[0].get_legend_handles_labels()
     drawn.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize="small")
     drawn.suptitle("Regret with unseen words (● ours, 95 %; × published)", fontsize="medium")

@@ -73,19 +73,15 @@ def sampled(
     game: Game,
     seed: int,
     decisions: int = DECISIONS,
-    steps: int = 1,
 ) -> Figures:
-    """The same figures over so many sampled decisions; a state is drawn anew every `steps`."""
+    """The same figures over so many sampled decisions, each after a state drawn at random."""
     rng = Random(f"{seed}:{game.name}")
     found: list[Decision] = []
-    state = STATES[0]
-    for number in range(decisions):
-        if number % steps == 0:
-            state = rng.choice(STATES)
+    for _ in range(decisions):
+        state = rng.choice(STATES)
         own = player.chances(game, state).draw(rng)
         theirs = _standing(opponent.chances(game.turned, state.turned).draw(rng), state.opponent)
         found.append((1 / decisions, state, own, theirs))
-        state = State(_standing(own, state.own), theirs)
     return _figures(game, found)
 
 
@@ -152,8 +148,11 @@ class Interval(Struct, frozen=True):
     n: int
 
 
-_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
-"""97.5 % quantiles of Student's t for 1 to 10 degrees of freedom."""
+_T = (
+    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365),
+    *(2.306, 2.262, 2.228, 2.201, 2.179, 2.160),
+)
+"""97.5 % quantiles of Student's t for 1 to 13 degrees of freedom."""
 
 _Z = 1.959964
 

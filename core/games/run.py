@@ -24,11 +24,12 @@ from msgspec import Meta, Struct
 from core.errors import BadInput
 from core.files import SCHEMA, Warn, as_table, convert, dump_toml, read_text, read_toml, write_whole
 from core.games.matrix import TRAINING_GAME, Game, Move, State
-from core.games.players import Chances
+from core.games.players import Chances, find_player
 from core.games.prompts import TRAINING_WORDS, Words
 from core.games.rewards import XI_TRAINING, Reward
 from core.models import catalog
 from core.models.manifest import weights_digest
+from core.session.hold import Hold
 
 SETTINGS = "run.toml"
 LOG = "log.jsonl"
@@ -66,7 +67,7 @@ class RunSettings(Struct, frozen=True, kw_only=True):
     episodes: Annotated[int, Meta(ge=1)]
     seed: int
     switch_to: Reward | None = None
-    """The reward from episode `switch_at` on: unlearning."""
+    """The reward after episode `switch_at`: unlearning."""
     switch_at: Annotated[int, Meta(ge=1)] | None = None
     words: Words = TRAINING_WORDS
     xi: float = XI_TRAINING
@@ -177,6 +178,15 @@ class Outcome(Struct, frozen=True, kw_only=True):
     """Ended early, since the policy drifted too far from the untuned model."""
 
 
+def hold(folder: Path) -> Hold:
+    """The right to write a run's folder: two at once would mix their logs and checkpoints."""
+    return Hold(
+        folder / SETTINGS,
+        taken="another process is at it",
+        mend="Let it come to its end, or stop it first.",
+    )
+
+
 def write_settings(folder: Path, settings: RunSettings) -> None:
     """Begins a run's folder."""
     table = {key: value for key, value in as_table(settings).items() if value is not None}
@@ -195,7 +205,14 @@ def read_settings(folder: Path, warn: Warn | None = None) -> RunSettings:
             where=str(folder),
             mend="`placet games tune` makes one.",
         )
-    return convert(read_toml(folder / SETTINGS), RunSettings, str(folder / SETTINGS), warn)
+    settings = convert(read_toml(folder / SETTINGS), RunSettings, str(folder / SETTINGS), warn)
+    if settings.opponent != LEARNER:
+        try:
+            find_player(settings.opponent)
+        except BadInput as error:
+            where = f"{folder / SETTINGS}: opponent"
+            raise BadInput(error.problem, where=where, mend=error.mend) from None
+    return settings
 
 
 def base_of(settings: RunSettings, folder: Path) -> Path:
@@ -277,6 +294,18 @@ def read_outcome(folder: Path) -> Outcome | None:
         return msgspec.json.decode(read_text(path), type=Outcome)
     except msgspec.DecodeError as error:
         raise BadInput(f"these are no figures of a run: {error}", where=str(path)) from None
+
+
+def standing(folder: Path) -> tuple[bool, int]:
+    """Whether a run came to its last episode, and how many it has learned from.
+
+    Raises:
+        BadInput: its log or its figures cannot be used.
+    """
+    if outcome := read_outcome(folder):
+        return not outcome.ran_away, outcome.episodes
+    updates, _ = read_updates(folder)
+    return False, updates[-1].episodes if updates else 0
 
 
 def find_runs(root: Path) -> list[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from statistics import fmean
 
@@ -77,30 +77,32 @@ def tournament(
     rounds: int = 200,
     seed: int = 0,
     noise: float = 0.0,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Tournament:
-    """Every player in both seats against every player, in every game.
+    """Every player in both seats against every player, in every game; `progress` hears who plays.
 
     A match draws from a generator of its own, so it does not depend on who else takes part.
     """
     by_game: dict[str, tuple[Row, ...]] = {}
     for game in games:
-        seen: dict[str, list[tuple[float, float, bool, bool]]] = {p.name: [] for p in players}
+        sums = {player.name: [0.0] * 4 for player in players}
         for row in players:
             for column in players:
+                progress(f"{game.name}: {row.name} and {column.name}")
                 rng = Random(f"{seed}:{game.name}:{row.name}:{column.name}")
                 for one in play(game, row, column, rounds, rng, noise):
                     for seat, player in enumerate((row, column)):
-                        seen[player.name].append(
-                            (
-                                one.payoffs[seat],
-                                sum(one.payoffs),
-                                one.moves[seat] is Move.C,
-                                one.illegal[seat],
-                            )
+                        seen = (
+                            one.payoffs[seat],
+                            sum(one.payoffs),
+                            one.moves[seat] is Move.C,
+                            one.illegal[seat],
                         )
+                        for place, figure in enumerate(seen):
+                            sums[player.name][place] += figure
+        each = 2 * len(players) * rounds  # in either seat against everybody
         by_game[game.name] = _ranked(
-            Row(name, *(fmean(part) for part in zip(*rounds_seen, strict=True)))
-            for name, rounds_seen in seen.items()
+            Row(name, *(figure / each for figure in figures)) for name, figures in sums.items()
         )
     overall = _ranked(
         Row(

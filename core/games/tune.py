@@ -64,10 +64,24 @@ def tune(
 
     Raises:
         BadInput: the folder holds a run already, or one with other settings than a resumed one's.
+        Held: another process is at it.
     """
-    _begin(settings, folder, resume)
-    if resume and (outcome := run.read_outcome(folder)):
-        return outcome
+    with run.hold(folder):
+        _begin(settings, folder, resume)
+        if resume and (outcome := run.read_outcome(folder)):
+            return outcome
+        return _learn(settings, folder, base, resume, threads, stopped, tell)
+
+
+def _learn(
+    settings: run.RunSettings,
+    folder: Path,
+    base: Path,
+    resume: bool,
+    threads: int,
+    stopped: Callable[[], bool],
+    tell: Callable[[run.Update], None],
+) -> run.Outcome | None:
     config = learning(settings, threads)
     trainer = Ppo(config, base)
     rival = _rival(settings, config, base)

@@ -1,4 +1,4 @@
-"""Who has a session's file: one Placet at a time, so that two never write over each other."""
+"""Who has a file: one Placet at a time, so that two never write over each other."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Held(PlacetError):
-    """A session's file that another Placet has open."""
+    """A file that another Placet has."""
 
 
 class Hold:
@@ -25,9 +25,17 @@ class Hold:
     It lies beside the file as `.NAME.lock`, and says who has it.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Takes nothing yet."""
+    def __init__(
+        self,
+        path: Path,
+        *,
+        taken: str = "another Placet has this session open",
+        mend: str = "Leave it there, or open a copy here.",
+    ) -> None:
+        """Takes nothing yet. `taken` and `mend` are what whoever comes second is told."""
         self.path = path
+        self._taken = taken
+        self._mend = mend
         self._lock: FileLock | None = None
 
     def __enter__(self) -> "Hold":
@@ -50,9 +58,7 @@ class Hold:
             lock.acquire()
         except Timeout:
             raise Held(
-                f"another Placet has this session open ({_holder(beside)})",
-                where=str(self.path),
-                mend="Leave it there, or open a copy here.",
+                f"{self._taken} ({_holder(beside)})", where=str(self.path), mend=self._mend
             ) from None
         except OSError as error:
             raise PlacetError(
@@ -73,6 +79,18 @@ class Hold:
                 ),
                 "utf-8",
             )
+
+    def held(self) -> Held | None:
+        """What `take` would raise, where somebody else has the file."""
+        if self._lock is not None or not _beside(self.path).exists():
+            return None
+        try:
+            with self:  # what a killed process left behind is cleared away as well
+                return None
+        except Held as error:
+            return error
+        except PlacetError:
+            return None
 
     def free(self) -> None:
         """Lets go of the file."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.files import dump_toml, write_whole, writing
+from core.errors import BadInput
+from core.files import dump_toml, read_text, write_whole, writing
 from core.training.adapted import save_whole, taking_up
 from core.training.ppo import Figures, Ppo
 from core.training.samplers import Sampler
@@ -92,8 +94,27 @@ def add_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def cut_lines(path: Path, step: int) -> None:
-    """Takes out of a log what came after a step: a run that goes on writes it anew."""
-    if path.exists():
-        rows = [line for line in path.read_text("utf-8").splitlines() if line.endswith("}")]
-        kept = [row for row in rows if json.loads(row)["step"] <= step]
-        write_whole(path, "".join(row + "\n" for row in kept))
+    """Takes out of a log what came after a step: a run that goes on writes it anew.
+
+    Raises:
+        BadInput: a line is damaged; file and line are named. Half a line at the end is none.
+    """
+    if not path.exists():
+        return
+    rows = read_text(path, largest=sys.maxsize).split("\n") if step else [""]
+    if not rows[-1].endswith("}"):
+        rows.pop()
+    write_whole(
+        path, "".join(f"{row}\n" for n, row in enumerate(rows, 1) if _step(row, path, n) <= step)
+    )
+
+
+def _step(row: str, path: Path, number: int) -> int:
+    try:
+        return int(json.loads(row)["step"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise BadInput(
+            "this is no line of such a log",
+            where=f"{path}: line {number}",
+            mend="Mend the line or take it out, or begin another folder.",
+        ) from None

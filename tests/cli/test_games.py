@@ -62,6 +62,27 @@ def test_a_tournament_ranks_the_players(placet: Placet) -> None:
     assert set(told["overall"][0]) == {"player", "score", "welfare", "cooperation", "illegal"}
 
 
+def test_a_tournament_says_what_it_is_at(placet: Placet) -> None:
+    assert placet("games", "tournament", "--rounds", 1).err == "placet: playing…\n"
+
+
+def test_two_games_or_players_of_one_name_are_refused(placet: Placet, tmp_path: Path) -> None:
+    other = tmp_path / "other.toml"
+    other.write_text(
+        'schema = 1\nname = "chicken"\ncc = [3, 3]\ncd = [2, 4]\ndc = [4, 2]\ndd = [0, 0]\n',
+        "utf-8",
+    )
+    (tmp_path / "random").mkdir()
+    both = ("--game", "chicken", "--game", other)
+
+    for command in ("reference", "tournament"):
+        told = placet("games", command, *both).trouble
+        assert f"{other}: two different games are named 'chicken': chicken and this" in told
+    assert placet("games", "reference", "--game", "chicken", "--game", "chicken").status == 0
+    told = placet("games", "tournament", "--player", "tft", "--player", tmp_path / "random").trouble
+    assert f"{tmp_path / 'random'}: the run is named as the player random is" in told
+
+
 def test_the_same_seed_gives_the_same_tournament(placet: Placet) -> None:
     def run(seed: int) -> str:
         return placet("games", "tournament", "--noise", 0.1, "--rounds", 20, "--seed", seed).out
@@ -75,6 +96,11 @@ def test_the_same_seed_gives_the_same_tournament(placet: Placet) -> None:
         (("tournament", "--player", "fox"), 1, "no player named 'fox'"),
         (("tournament", "--game", "go"), 1, "no game named 'go'"),
         (("reference", "--game", "no/such.toml"), 1, "there is no such file"),
+        (("reference", "--game", "~nosuch/x.toml"), 1, "~nosuch/x.toml: there is no such user"),
+        (("reference", "--game", f"{'x' * 300}.toml"), 1, "it cannot be read (File name too long)"),
+        (("reference", "--game", "x" * 300), 1, "File name too long"),
+        (("tournament", "--player", "~nosuch/x"), 1, "~nosuch/x: there is no such user"),
+        (("tournament", "--player", "x" * 300), 1, "File name too long"),
         (("tournament", "--rounds", 0), 2, "--rounds"),
         (("tournament", "--noise", 1.5), 2, "--noise"),
         (("nonesuch",), 2, "nonesuch"),

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,48 @@ async def test_the_process_stands_back_and_a_second_folder_has_a_name_of_its_own
     (tmp_path / "de-vs-learner-prisoners-dilemma-1").mkdir(exist_ok=True)
 
     assert wish.folder(tmp_path).name == "de-vs-learner-prisoners-dilemma-1.2"
+
+
+TELLS = """
+from core.cli.output import Meter, warn
+with Meter() as meter:
+    for stage in ("load", "format", "learning"):
+        meter.show(stage, stage=stage)
+warn("ended early")
+print("through")
+"""
+
+
+def test_a_run_goes_on_when_nobody_hears_it_any_more() -> None:
+    hears, tells = os.pipe()
+    os.close(hears)  # as the system does when Placet is killed
+    ran = subprocess.run(
+        [sys.executable, "-c", TELLS], stdout=subprocess.PIPE, stderr=tells, check=False
+    )
+    os.close(tells)
+
+    assert (ran.returncode, ran.stdout) == (0, b"through\n")
+
+
+@pytest.mark.parametrize(
+    ("ends", "told"),
+    [
+        ("exit 130", ""),
+        ("exit 0", ""),
+        ("echo 'placet: /run/last.pt: it cannot be written' >&2; exit 1", "cannot be written"),
+        ("kill -9 $$", "SIGKILL"),
+    ],
+)
+async def test_a_stop_that_failed_is_no_good_one(ends: str, told: str, tmp_path: Path) -> None:
+    hears = tmp_path / "hears"
+    script = (
+        f"trap '{ends.replace(chr(39), chr(34))}' TERM; : > \"$1\"; while :; do sleep .02; done"
+    )
+    tuning = Tuning(hears, (), command=("sh", "-c", script))
+    await tuning.start()
+    while not hears.exists():
+        await asyncio.sleep(0.01)
+    tuning.ask_to_stop()
+    await asyncio.wait_for(tuning.ended.wait(), 60)
+
+    assert told in str(tuning.trouble) if told else tuning.trouble is None

@@ -11,8 +11,9 @@ import pytest
 from core.errors import BadInput
 from core.games import run
 from core.games.matrix import GAMES, TRAINING_GAME
+from core.games.players import RANDOM
 from core.games.prompts import Words
-from core.games.regret import ACTION_TYPES
+from core.games.regret import ACTION_TYPES, exact
 from core.games.rewards import Reward
 from core.models.catalog import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from tests import tiny
@@ -20,7 +21,17 @@ from tests.cli.conftest import Placet, placet
 
 pytest.importorskip("peft")
 
-from core.games.evaluate import CONDITIONS, Condition, baselines, evaluate, open_runs
+from core.cli.evaluating import conditions, table
+from core.games import pictures
+from core.games.evaluate import (
+    CONDITIONS,
+    UNSEEN,
+    Condition,
+    Found,
+    baselines,
+    evaluate,
+    open_runs,
+)
 from core.games.tune import LEARNING, tune
 from core.models.manifest import weights_digest
 
@@ -102,6 +113,27 @@ def test_json_has_an_entry_a_run(placet: Placet, runs: list[Path], tmp_path: Pat
         assert set(one["conditions"]) == set(CONDITIONS)
 
 
+def test_a_run_that_is_not_through_is_measured_and_told_of(
+    placet: Placet, runs: list[Path], tmp_path: Path
+) -> None:
+    early, astray = (
+        Path(shutil.copytree(runs[0], tmp_path / name)) for name in ("early", "astray")
+    )
+    outcome = run.read_outcome(astray)
+    assert outcome
+    (early / run.FIGURES).unlink()
+    run.write_outcome(astray, msgspec.structs.replace(outcome, ran_away=True))
+    ran = placet("games", "evaluate", runs[0], early, astray, "--limit", 1, "--json")
+
+    told = json.loads(ran.out)
+    assert [(one["through"], one["episodes"]) for one in told.values()] == [
+        (True, 10), (False, 10), (False, 10),
+    ]  # fmt: skip
+    for name in ("early", "astray"):
+        assert f"{name} is not through: it is measured as it was after 10 episodes" in ran.err
+    assert f"{runs[0].name} is not through" not in ran.err
+
+
 def test_seeds_are_told_together_with_an_interval_and_drawn(
     placet: Placet, runs: list[Path], tmp_path: Path
 ) -> None:
@@ -116,6 +148,37 @@ def test_seeds_are_told_together_with_an_interval_and_drawn(
     }
 
 
+def test_names_of_games_are_drawn_literally() -> None:
+    odd = msgspec.structs.replace(TRAINING_GAME, name="a\x1b[2J\u202e")
+    figures = {odd.name: exact(RANDOM, RANDOM, odd)}
+    both = {UNSEEN: figures, "household": figures}
+    found = Found("run", f"de-vs-tft-on-{odd.name}", 1, both, both)
+
+    told = "\n".join([*table([found], {odd.name: odd}), *conditions([found])])
+
+    assert "\x1b" not in told and "\u202e" not in told
+
+
+def test_names_with_dollars_and_regrets_that_are_not_known_are_drawn(
+    runs: list[Path], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(runs[0], tmp_path / "run"))
+    odd = msgspec.structs.replace(TRAINING_GAME, name="a$\\frac$", title="b$\\frac$")
+    settings = msgspec.structs.replace(run.read_settings(folder), game=odd)
+    (line,) = run.read_updates(folder)[0]
+    unknown = msgspec.structs.replace(line, deontological_regret=None, utilitarian_regret=None)
+    with (folder / run.LOG).open("ab") as log:
+        log.write(msgspec.json.encode(unknown) + b"\n")
+    figures = {odd.name: exact(RANDOM, RANDOM, odd)}
+    found = Found("run", settings.setting, 1, {UNSEEN: figures}, {UNSEEN: figures})
+
+    told = [(folder, settings)]
+    written = pictures.training_picture(tmp_path, told) + pictures.curves_picture(tmp_path, told)
+    written += pictures.regret_picture(tmp_path, [found], {odd.name: odd})
+
+    assert all(path.stat().st_size for path in written)
+
+
 def test_a_picture_that_cannot_be_written_is_told_of_with_the_mend(
     placet: Placet, runs: list[Path], tmp_path: Path
 ) -> None:
@@ -124,6 +187,7 @@ def test_a_picture_that_cannot_be_written_is_told_of_with_the_mend(
     ran = placet("games", "evaluate", runs[0], "--limit", 1, "--figures", tmp_path)
 
     assert ran.status == 1
+    assert "unseen words" in ran.out  # what was measured is not lost
     assert f"{tmp_path}: it cannot be written (Is a directory)" in ran.trouble
     assert "space on the disk" in ran.trouble
 
@@ -155,6 +219,8 @@ def test_who_is_named_twice_plays_once_and_runs_of_one_name_are_told_apart(
 
 def test_what_cannot_be_measured_is_named(placet: Placet, runs: list[Path], tmp_path: Path) -> None:
     assert "no run's folder" in placet("games", "evaluate", tmp_path).trouble
+    assert "name too long" in placet("games", "evaluate", "x" * 300).trouble
+    assert "no such user" in placet("games", "evaluate", "~nosuch/x").trouble
     settings = run.read_settings(runs[0])
     run.write_settings(tmp_path / "early", settings)
     assert "adapter cannot be read" in placet("games", "evaluate", tmp_path / "early").trouble
@@ -178,7 +244,7 @@ def test_a_folder_that_is_no_run_is_told_of_before_another_is_measured(
 
 
 def test_a_run_from_the_command_line_tells_what_came_of_it(
-    placet: Placet, runs: list[Path], tmp_path: Path
+    placet: Placet, runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = runs[0].parent / "llama"
     short = ("games", "tune", "--model", model, "--episodes", 10, "--threads", 1)
@@ -190,8 +256,16 @@ def test_a_run_from_the_command_line_tells_what_came_of_it(
     assert "not before the last episode" in beyond.trouble
     folder = tmp_path / "ut"
     ran = placet(*short, "--reward", "utilitarian", "--out", folder)
+    assert ran.err.startswith("placet: loading the models…\n")
     assert (ran.status, ran.out.splitlines()[-1]) == (0, str(folder))
     assert ran.out.startswith("10 episodes, 1 updates")
     assert "holds a run already" in placet(*short, "--reward", "ut", "--out", folder).trouble
+    monkeypatch.chdir(model.parent)
+    near = ("games", "tune", "--model", model.name, "--episodes", 10, "--threads", 1)
+    assert placet(*near, "--reward", "ut", "--out", tmp_path / "near").status == 0
+    monkeypatch.chdir(tmp_path / "near")
+    assert run.read_settings(tmp_path / "near").model == str(model)
+    told = json.loads(placet("games", "evaluate", ".", "--json", "--limit", 1).out)
+    assert list(told) == ["near"]
     again = placet("games", "tune", "--resume", "--out", folder)
     assert again.out == ran.out  # it was through

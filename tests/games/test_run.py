@@ -134,6 +134,9 @@ def test_what_is_damaged_is_named(tmp_path: Path) -> None:
     )
     with pytest.raises(BadInput, match="switch_at is not before the last episode"):
         run.read_settings(tmp_path)
+    (tmp_path / run.SETTINGS).write_text(text.replace('"tit-for-tat"', '"fox"'), "utf-8")
+    with pytest.raises(BadInput, match=r"run\.toml: opponent: there is no player named 'fox'"):
+        run.read_settings(tmp_path)
     (tmp_path / run.LOG).write_text("{}\n", "utf-8")
     with pytest.raises(BadInput, match=r"log\.jsonl: line 1: .*missing"):
         run.read_updates(tmp_path)

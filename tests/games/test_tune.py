@@ -19,6 +19,7 @@ from core.games.matrix import STATES, TRAINING_GAME, State
 from core.games.prompts import Words, prompts
 from core.games.rewards import Reward
 from core.models.catalog import ADAPTER_WEIGHTS
+from core.session.hold import Held
 from tests import tiny
 
 pytest.importorskip("peft")
@@ -157,6 +158,34 @@ def test_a_folder_is_not_mixed_with_another_run(base: Path, tmp_path: Path) -> N
         tune(short(8), tmp_path, base)
     with pytest.raises(BadInput, match=r"reward: the run was begun with game, not ut"):
         tune(short(8, reward=Reward.UTILITARIAN), tmp_path, base, resume=True)
+
+
+@pytest.mark.parametrize("log", [run.LOG, run.EPISODES])
+def test_a_damaged_log_is_named_with_its_line_and_not_the_checkpoint(
+    log: str, base: Path, tmp_path: Path
+) -> None:
+    steps: list[int] = []
+    stop = {"stopped": lambda: len(steps) >= 2, "tell": lambda one: steps.append(one.step)}
+    tune(short(), tmp_path, base, **stop)  # type: ignore[arg-type]
+    lines = (tmp_path / log).read_text("utf-8").splitlines()
+    (tmp_path / log).write_text("\n".join([lines[0], "{nonsense}", *lines[2:], '{"ha']), "utf-8")
+
+    with pytest.raises(BadInput) as caught:
+        tune(short(), tmp_path, base, resume=True)
+
+    assert caught.value.where == f"{tmp_path / log}: line 2"
+
+
+def test_two_processes_are_never_in_one_folder(base: Path, tmp_path: Path) -> None:
+    with run.hold(tmp_path), pytest.raises(Held, match="another process is at it") as caught:
+        tune(short(8), tmp_path, base)
+    assert caught.value.where == str(tmp_path / run.SETTINGS)
+    assert not (tmp_path / run.SETTINGS).exists()
+
+    others: list[bool] = []
+    tune(short(8), tmp_path, base, tell=lambda _: others.append(bool(run.hold(tmp_path).held())))
+    assert others == [True]
+    assert run.hold(tmp_path).held() is None
 
 
 def test_the_reward_switches_at_its_episode(base: Path, tmp_path: Path) -> None:

@@ -18,13 +18,14 @@ from core.errors import BadInput
 from core.games.matrix import GAMES
 from core.games.regret import ACTION_TYPES
 from core.games.rewards import Reward
-from core.games.run import LOG, SETTINGS, RunSettings, write_settings
+from core.games.run import LOG, SETTINGS, Outcome, RunSettings, hold, write_settings
 from tests.nasty import SPOKEN
 from tests.tui.driving import TUNER, Desk, desk
+from tests.tui.tuner import snapshot, update
 from tui.flow.laboratory import Laboratory, Phase, Seen
 from tui.keymap import keymap
 from tui.keys import KEYS, Place
-from tui.panes.run import RunPane
+from tui.panes.run import RunPane, View, draw
 from tui.panes.runs import RunList
 from tui.panes.setting import FIELDS, SettingList, stepped
 from tui.screens.laboratory import LaboratoryScreen
@@ -175,6 +176,35 @@ async def test_areas_and_curves_are_told_by_their_characters_alone() -> None:
         assert any(char in shown for char in "▂▃▄▅▆▇")
 
 
+@pytest.mark.parametrize(
+    ("opponent", "going", "through_with"),
+    [
+        ("random", "last update's samples, against random", "exact, against random."),
+        ("learner", "last update's samples, against learner", "exact, against a random opponent"),
+    ],
+)
+def test_the_table_says_which_figures_are_sampled_and_against_whom(
+    opponent: str, going: str, through_with: str, tmp_path: Path
+) -> None:
+    asked = settings(opponent=opponent, episodes=60)
+    seen = Seen(tmp_path)
+    seen.settings = asked
+    assert "its shares" not in table(seen)
+    seen.updates = [update(12, asked)]
+    assert going in table(seen)
+    read = snapshot(seen.updates[0])
+    seen.outcome = Outcome(
+        updates=12, episodes=60, format_updates=8, format_episodes=40, seconds=1.0,
+        before=read, end=read, illegal=0.0,
+    )  # fmt: skip
+    assert through_with in table(seen)
+
+
+def table(seen: Seen) -> str:
+    view = View(seen, Phase.STOPPED, lambda key: key)
+    return " ".join(str(part) for part in draw(view, 120, 60))
+
+
 async def test_a_switch_of_the_reward_is_marked() -> None:
     async with laboratory() as (on, lab):
         lab.wish = Wish(reward=Reward.GAME, switch_to=Reward.DEONTOLOGICAL, switch_at=150)
@@ -269,6 +299,19 @@ async def test_a_run_that_does_not_listen_is_killed() -> None:
 # What goes wrong
 
 
+async def test_a_run_that_another_process_is_at_is_left_to_it() -> None:
+    folder = paths.runs() / "theirs"
+    write_settings(folder, settings())
+    async with laboratory() as (on, lab):
+        with hold(folder):
+            lab.open(folder)
+            await on.until(lambda: "running elsewhere" in told(on))
+            await on.press("p")
+            await on.until(lambda: lab.last and "another process is at it" in lab.last.text)
+            assert lab.tuning is None
+        assert lab.phase is Phase.STOPPED
+
+
 async def test_a_process_that_dies_is_told_of_and_can_go_on() -> None:
     async with laboratory() as (on, lab):
         lab.wish = Wish(opponent="random")
@@ -288,6 +331,23 @@ async def test_what_the_run_says_of_a_full_disk_is_shown_with_its_mend() -> None
         await on.until(lambda: "No space left on device" in told(on))
         assert "Check the space on the disk." in told(on)
         assert "Traceback" not in told(on)
+
+
+async def test_a_stop_that_failed_is_not_told_as_a_good_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("core.engine.tuning._BRIEFLY", 60.0)
+    paths.runs().mkdir(parents=True)
+    script = (
+        "trap 'echo \"placet: it cannot be written\" >&2; exit 1' TERM; "
+        'for last; do :; done; : > "$last.hears"; while :; do sleep .02; done'
+    )
+    async with laboratory(tuner=("sh", "-c", script), patience=60) as (on, lab):
+        await lab.start()
+        await on.until(lambda: [*paths.runs().glob("*.hears")], "the process")
+        await lab.stop()
+        assert lab.last and "it cannot be written" in lab.last.text
+        assert "can go on" not in lab.last.text
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ class Phase(Enum):
     STOPPING = "stopping with a checkpoint"
     PAUSED = "paused"
     STOPPED = "stopped"
+    ELSEWHERE = "running elsewhere"
     DONE = "done"
     DIED = "ended by itself"
     UNREADABLE = "cannot be read"
@@ -147,6 +148,8 @@ class Laboratory:
             return Phase.RUNNING if self._learning else Phase.STARTING
         if seen.outcome:
             return Phase.DONE
+        if folders.hold(seen.folder).held():
+            return Phase.ELSEWHERE
         if seen.problem:
             return Phase.DIED if seen.settings else Phase.UNREADABLE
         return Phase.PAUSED if self._paused == seen.folder else Phase.STOPPED
@@ -190,6 +193,8 @@ class Laboratory:
             raise Refused(f"{seen.folder.name} is through: there is nothing to go on with")
         if seen.settings is None:
             raise Refused(f"{seen.folder.name} has no settings to go on by")
+        if held := folders.hold(seen.folder).held():
+            raise held
         seen.problem = None
         await self._tune(seen, ("--resume",))
 
@@ -246,6 +251,8 @@ class Laboratory:
         await tuning.stop(nothing_to_keep=not self._learning)
         if self._follower:
             await self._follower
+        if tuning.trouble:
+            return  # it was told of, and there may be no checkpoint to go on from
         if self.seen and self.seen.folder == tuning.folder and self.seen.settings is None:
             self.seen = None
             self.say(f"{how} before it had begun: nothing was kept.")

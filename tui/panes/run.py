@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 from core.games.matrix import Game
 from core.games.regret import ACTION_TYPES, Figures, reference
-from core.games.run import FORMAT
+from core.games.run import FORMAT, LEARNER, RunSettings
 from tui.charts import FILLS, areas, curve
 from tui.draw import MUTED, lines
 from tui.flow.laboratory import Phase, Seen
@@ -243,11 +243,21 @@ def _regrets(view: View, width: int) -> list[Content]:
         parts.append(Content.styled("▸ ", "bold $primary") + row)
     for name, figures in _references(game).items():
         parts.append(Content(f"  {_row(columns, _cells(name, figures))}"))
-    told = (
-        f"In {game.title or game.name}, against a random opponent; all exact. The run was read in "
-    )
-    told += f"its training's words, and its shares are against {seen.settings.opponent}."
-    return [*parts, literal(told, MUTED)]
+    return [*parts, literal(_footnote(seen, seen.settings), MUTED)]
+
+
+def _footnote(seen: Seen, settings: RunSettings) -> str:
+    """How the table's figures were come by: a run that is not through has sampled shares."""
+    told = f"In {settings.game.title or settings.game.name}, against a random opponent, exact."
+    if seen.outcome:
+        learner = settings.opponent == LEARNER
+        other = "a random opponent, in the learner's place" if learner else settings.opponent
+        shares = f"exact, against {other}"
+    elif _moments(seen):
+        shares = f"those of its last update's samples, against {settings.opponent}"
+    else:
+        return told
+    return f"{told} The run was read in its training's words; its shares are {shares}."
 
 
 _PRINCIPLES = ("deontological", "utilitarian")

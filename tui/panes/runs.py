@@ -13,6 +13,7 @@ MARKS = {
     Phase.STOPPING: ("▷", "$text-accent"),
     Phase.PAUSED: ("‖", "$text-warning"),
     Phase.STOPPED: ("□", "$text-warning"),
+    Phase.ELSEWHERE: ("»", "$text-warning"),
     Phase.DONE: ("✓", "$text-success"),
     Phase.DIED: ("!", "$text-error"),
     Phase.UNREADABLE: ("!", "$text-error"),

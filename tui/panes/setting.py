@@ -99,7 +99,7 @@ FIELDS = (
     ),
     Field(
         "switch-at",
-        "from episode",
+        "after episode",
         lambda wish: str(wish.switch_at),
         lambda wish, told: changed(wish, switch_at=_number(told, 1)),
         step=50,
