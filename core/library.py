@@ -57,14 +57,14 @@ def profile_for(scenario: Scenario, name: str = "", warn: Warn | None = None) ->
     return load_profile(name or scenario.profile or DEFAULT_PROFILE, warn)
 
 
-def profiles() -> list[Profile]:
-    """All profiles that can be read, the operator's own first."""
-    return _all(profile_folders(), load_profile)
+def profiles(warn: Warn | None = None) -> list[Profile]:
+    """All profiles that can be read, the operator's own first; `warn` hears why others cannot."""
+    return _all(profile_folders(), load_profile, warn)
 
 
-def scenarios() -> list[Scenario]:
-    """All scenarios that can be read, the operator's own first."""
-    return _all(scenario_folders(), load_scenario)
+def scenarios(warn: Warn | None = None) -> list[Scenario]:
+    """All scenarios that can be read, the operator's own first; `warn` as for `profiles`."""
+    return _all(scenario_folders(), load_scenario, warn)
 
 
 def save_profile(profile: Profile, path: Path | None = None) -> Path:
@@ -123,13 +123,17 @@ def _find(name: str, folders: list[Path], what: str) -> Path:
         for folder in folders:
             if (found := folder / f"{name}.toml").is_file():
                 return found
+        for path in (path for folder in folders for path in sorted(folder.glob("*.toml"))):
+            with suppress(BadInput):  # it is listed by the name in it, and so found by it
+                if read_toml(path).get("name") == name:
+                    return path
     raise BadInput(
         f"there is no {what} named {name!r}",
         mend=f"`placet {what}s list` shows those there are; a file is named by its path.",
     )
 
 
-def _all(folders: list[Path], load: Callable[[str], T]) -> list[T]:
+def _all(folders: list[Path], load: Callable[[str], T], warn: Warn | None) -> list[T]:
     found: dict[str, T] = {}
     for folder in folders:
         for path in sorted(folder.glob("*.toml")):
@@ -137,8 +141,9 @@ def _all(folders: list[Path], load: Callable[[str], T]) -> list[T]:
                 continue
             try:
                 found[path.stem] = load(str(path))
-            except BadInput:
-                continue  # `placet profiles check` is where a bad file is told of
+            except BadInput as error:
+                if warn:
+                    warn(f"left out: {error.line}")
     return list(found.values())
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from core import paths
+from core import library, paths
 from core.config import Config, change_config, load_config
 from core.domain.scenario import Scenario
 from core.errors import BadInput
@@ -151,3 +151,19 @@ def test_unknown_keys_are_warned_about_wherever_they_stand() -> None:
     convert(table, Scenario, "s.toml", warned.append)
 
     assert [line.split("'")[1] for line in warned] == ["mood", "candidates[1].tone"]
+
+
+def test_what_is_listed_is_found_by_its_name_and_what_is_not_is_told_of() -> None:
+    folder = paths.profiles()
+    folder.mkdir(parents=True, exist_ok=True)
+    text = (paths.SHIPPED / "finance-outreach.toml").read_text(encoding="utf-8")
+    named = text.replace('name = "finance-outreach"', 'name = "workshop-rules"', 1)
+    (folder / "mine.toml").write_text(named, encoding="utf-8")
+    (folder / "heavy.toml").write_text(text.replace("weight = 1.0", "weight = 1.5", 1), "utf-8")
+    warned: list[str] = []
+
+    listed = [profile.name for profile in library.profiles(warned.append)]
+
+    assert "workshop-rules" in listed
+    assert library.load_profile("workshop-rules").name == "workshop-rules"
+    assert len(warned) == 1 and "heavy.toml" in warned[0]

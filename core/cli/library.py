@@ -18,7 +18,7 @@ Name = Annotated[str, typer.Argument(help="A name or a file.")]
 @profiles.command("list")
 def list_profiles() -> None:
     """The profiles there are."""
-    for profile in library.profiles():
+    for profile in library.profiles(warn):
         typer.echo(
             f"{plain(profile.name):<24} {len(profile.values)} values  {plain(profile.title)}"
         )
@@ -59,7 +59,7 @@ def check_profiles(
 @scenarios.command("list")
 def list_scenarios() -> None:
     """The scenarios there are."""
-    for scenario in library.scenarios():
+    for scenario in library.scenarios(warn):
         own = f"{len(scenario.candidates)} candidates" if scenario.candidates else "to propose"
         typer.echo(f"{plain(scenario.name):<24} {own:<14} {plain(scenario.title)}")
 
