@@ -8,7 +8,7 @@ from core.errors import BadInput, PlacetError
 from core.files import Warn
 from core.session.hold import Held
 from core.session.session import Session
-from core.session.store import Store
+from core.session.store import Store, session_named
 
 _MARK = "[[events]]"
 
@@ -65,8 +65,7 @@ def session_file(target: str) -> Path | None:
     """The file of the session that `target` names, if it is one."""
     if not target:
         return None
-    kept = paths.sessions() / f"{target}.toml"
-    path = kept if kept.is_file() else Path(target).expanduser()
+    path = session_named(target)
     if path.is_dir():
         raise BadInput("this is a folder, not a session or a scenario", where=str(path))
     if not path.is_file():

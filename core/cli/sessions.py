@@ -9,20 +9,15 @@ from core import paths
 from core.cli.output import give, one_of, warn, writable
 from core.games.lens import lens
 from core.session.report import FORMATS, report
-from core.session.store import load
+from core.session.store import load, session_named
 
 app = typer.Typer(help="Sessions on disk.", no_args_is_help=True)
 
-
-def _file(told: str) -> Path:
-    """The file of a session, or of that name among those that the review keeps."""
-    kept = paths.sessions() / f"{told}.toml"
-    return kept if kept.is_file() and not Path(told).exists() else Path(told)
-
-
 File = Annotated[
     Path,
-    typer.Argument(help="A session: its file (TOML), or its name in `session list`.", parser=_file),
+    typer.Argument(
+        help="A session: its file (TOML), or its name in `session list`.", parser=session_named
+    ),
 ]
 Output = Annotated[Path | None, typer.Option(help="Write it here.", show_default=False)]
 

@@ -126,15 +126,10 @@ class CausalModel:
     def _after(self, lead: str, answers: Sequence[str]) -> list[list[int]]:
         """Each answer as it stands behind `lead`: most vocabularies join a word and its blank."""
         before = self._encode(lead)
-        whole = [
-            self._encode(f"{lead} {answer}") if lead else self._encode(answer) for answer in answers
-        ]
-        joined = all(tokens[: len(before)] == before for tokens in whole)
-        return (
-            [tokens[len(before) :] for tokens in whole]
-            if joined
-            else [self._encode(answer) for answer in answers]
-        )
+        whole = [self._encode(f"{lead} {answer}".strip()) for answer in answers]
+        if any(tokens[: len(before)] != before for tokens in whole):  # the two are one token
+            return [self._encode(answer) for answer in answers]
+        return [tokens[len(before) :] for tokens in whole]
 
     def _encode(self, text: str) -> list[int]:
         tokens: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]

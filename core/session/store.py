@@ -7,9 +7,11 @@ checked against them when the file is read.
 import copy
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from core import paths
 from core.domain.candidate import Candidate
 from core.domain.verdict import Judgement, Verdict, Weigher
 from core.errors import BadInput, Tampered
@@ -18,6 +20,7 @@ from core.files import (
     check_schema,
     dump_toml,
     parse_toml,
+    path_of,
     read_text,
     unknown,
     unknown_keys,
@@ -44,6 +47,18 @@ def is_session(path: Path) -> bool:
     """Whether a file begins as a session does. `OSError` where it cannot be read."""
     with path.open("rb") as file:
         return file.read(64).startswith(_HEADER[:64].encode())
+
+
+def session_named(told: str) -> Path:
+    """The session of that name among those that the review keeps, else the file of that path.
+
+    Raises `BadInput` where no file can be named so.
+    """
+    kept = paths.sessions() / f"{told}.toml"
+    with suppress(OSError):  # with its ending the name may be too long
+        if kept.is_file():
+            return kept
+    return path_of(told)
 
 
 class Store:

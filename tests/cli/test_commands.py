@@ -476,3 +476,12 @@ def test_echo_lies_nowhere(placet: Placet) -> None:
 def test_sessions_are_listed_and_named(placet: Placet, tmp_path: Path) -> None:
     assert placet("session", "list").out == ""
     assert placet("session", "verify", "none").status == 1
+    file = tmp_path / "bank.toml"
+    assert placet("decide", "--demo", "--policy", "echo", "--session", file).status in (0, 3)
+    paths.sessions().mkdir(parents=True, exist_ok=True)
+    file.replace(paths.sessions() / "bank.toml")
+    assert placet("session", "list").out.split() == ["bank", str(paths.sessions() / "bank.toml")]
+    assert placet("session", "verify", "bank").out.startswith("ok")
+    for name in ("a" * 252, "a" * 300, "~nosuch/x"):
+        ran = placet("session", "verify", name)
+        assert ran.status == 1 and "something went wrong" not in ran.trouble
