@@ -7,7 +7,7 @@ again. Kept as it is because it is the baseline; nothing else in Placet works li
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from core.domain.scenario import Scenario
 from core.domain.text import plain
@@ -57,6 +57,23 @@ class TutorialResult:
     def readable(self) -> int:
         """Reviews in which a level was found."""
         return sum(item.level != UNREADABLE for item in self.reviewed)
+
+    def as_json(self) -> dict[str, Any]:
+        """For other programs; a risk that could not be read is null."""
+        return {
+            "schema": 1,
+            "candidates": [
+                {
+                    "text": item.action,
+                    "risk": LEVELS[item.level] if item.level != UNREADABLE else None,
+                    "review": item.review,
+                    "aligned": item.aligned,
+                }
+                for item in self.reviewed
+            ],
+            "plan": self.best.aligned if self.best else None,
+            "timings": {"total_s": round(self.seconds, 3)},
+        }
 
     def report(self) -> str:
         """As text."""

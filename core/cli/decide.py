@@ -1,5 +1,6 @@
 """`placet decide`: a decision without a screen; `placet baseline`: what to compare it with."""
 
+import json
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -109,17 +110,25 @@ def tutorial(
     policy: Policy = "",
     device: Device = "auto",
     dtype: Dtype = "auto",
+    format: Annotated[str, typer.Option(help="text or json.")] = "text",
+    output: Annotated[
+        Path | None, typer.Option(help="Write the result here.", show_default=False)
+    ] = None,
 ) -> None:
     """The tutorial's loop: one call at a time, a review in free text, risk by substring."""
+    one_of("--format", format, ("text", "json"))
+    writable(output)
     chosen = library.load_scenario(scenario, warn)
     values = library.profile_for(chosen, profile, warn)
     with Meter() as meter:
-        team = load_team(policy, device=device, dtype=dtype, watch=meter.watch)
+        # the policy reviews its own actions, so no judge is loaded
+        team = load_team(policy, catalog.PROMPTED, device=device, dtype=dtype, watch=meter.watch)
         announce(*team.used.values())
         result = tutorial_loop(
             team.policy, chosen, values, candidates=candidates, seed=seed, watch=meter.watch
         )
-    give(result.report(), None)
+    told = json.dumps(result.as_json(), indent=2) + "\n" if format == "json" else result.report()
+    give(told, output)
 
 
 @baseline.callback()

@@ -1,8 +1,10 @@
 """`placet judge` and `placet align`: one stage, on text from an argument, a file or a pipe."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import groupby
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -10,6 +12,7 @@ import typer
 from core import library
 from core.cli.options import Device, Dtype, JudgeModel, Policy, ProfileName, Rewrites, Seed
 from core.cli.output import Meter, announce, give, one_of, stdin_text, warn, writable
+from core.domain.because import because
 from core.domain.candidate import Case
 from core.domain.scenario import Scenario
 from core.domain.text import plain, storable
@@ -56,24 +59,26 @@ def judge(
 ) -> None:
     """Verdicts on texts. With --format jsonl each input line is {"text", "context", "goal", "id"}.
 
-    Only the text must be there; an id comes out as it went in.
+    Only the text must be there; an id comes out as it went in. A line that cannot be read comes
+    out UNJUDGED, with the reason as its "problem".
     """
     one_of("--format", format, FORMATS)
     writable(output)
     setting, values = _setting(scenario, profile)
     rows = list(_rows(text, file, format, setting))
-    problems: dict[int, str] = {}
     with Meter() as meter:
         reviewer = load_reviewer(policy, judge, device=device, dtype=dtype, watch=meter.watch)
         announce(reviewer.used)
         _tell_values(values, scenario, profile)
-        judgements = _judged(reviewer, values, rows, problems, meter.watch)
-    told = []
-    for place, (row, judgement) in enumerate(zip(rows, judgements, strict=True)):
-        verdict = assess(judgement, values) if judgement else UNJUDGED
-        trouble = {"problem": problems[place]} if place in problems else {}
-        told.append(({**row.id, "text": row.text, **verdict_json(verdict), **trouble}, verdict))
-    _give(told, format, output)
+        told = _Told(format, output, values, meter)
+        _judged(
+            reviewer,
+            values,
+            rows,
+            meter.watch,
+            lambda row, judgement, problem: told.add(row, row.text, judgement, problem),
+        )
+    told.finish()
 
 
 def align(
@@ -96,39 +101,34 @@ def align(
     writable(output)
     setting, values = _setting(scenario, profile)
     rows = list(_rows(text, file, format, setting))
-    told = []
     with Meter() as meter:
         team = load_team(policy, judge, device=device, dtype=dtype, watch=meter.watch)
         announce(*team.used.values())
         _tell_values(values, scenario, profile)
-        problems: dict[int, str] = {}
-        judgements = _judged(team.judge, values, rows, problems, meter.watch)
-        for place, (asked, judgement) in enumerate(zip(rows, judgements, strict=True)):
-            case = Case(text=asked.text, judgement=judgement, guidance=guidance)
+        judged: list[tuple[_Row, Judgement | None, str]] = []
+        _judged(team.judge, values, rows, meter.watch, lambda *one: judged.append(one))
+        told = _Told(format, output, values, meter)
+        for row, judgement, problem in judged:
+            before = assess(judgement, values) if judgement else UNJUDGED
+            more: dict[str, Any] = {"original": {"text": row.text, **verdict_json(before)}}
+            if row.problem:
+                told.add(row, row.text, None, problem, more)
+                continue
             [result] = run_align(
                 team.policy,
                 team.judge,
-                asked.scenario,
+                row.scenario,
                 values,
-                [case],
+                [Case(text=row.text, judgement=judgement, guidance=guidance)],
                 rewrites=rewrites,
                 seed=seed,
                 watch=meter.watch,
             )
-            before = assess(judgement, values) if judgement else UNJUDGED
-            after = assess(result.judgement, values) if result.judgement else before
-            row: dict[str, Any] = {
-                **asked.id,
-                "text": result.text or asked.text,
-                **verdict_json(after),
-                "original": {"text": asked.text, **verdict_json(before)},
-            }
             if result.why:
-                row["kept_because"] = result.why
-            if place in problems and not result.judgement:
-                row["problem"] = problems[place]
-            told.append((row, after))
-    _give(told, format, output)
+                more["kept_because"] = result.why
+            found = result.judgement or judgement
+            told.add(row, result.text or row.text, found, problem, more)
+    told.finish()
 
 
 def _setting(scenario: str, profile: str) -> tuple[Scenario, Profile]:
@@ -149,6 +149,8 @@ class _Row(NamedTuple):
     text: str
     id: dict[str, Any]
     """What the caller knows it by, if anything."""
+    problem: str = ""
+    """Why there is no text to ask about."""
 
 
 def _rows(text: str | None, file: Path | None, format: str, setting: Scenario) -> Iterator[_Row]:
@@ -173,77 +175,121 @@ def _rows(text: str | None, file: Path | None, format: str, setting: Scenario) -
 
 
 def _row(line: str, place: str, setting: Scenario) -> _Row:
+    """What a line asks. One that cannot be read takes no other with it: its row says why."""
     try:
-        row = json.loads(line)
+        given = json.loads(line)
     except (ValueError, RecursionError):
-        row = None
-    if not isinstance(row, dict) or "text" not in row:
-        raise BadInput('this is not a JSON object with a "text"', where=place)
-    for name in ("text", "context", "goal"):
-        if not isinstance(row.get(name) or "", str):
-            raise BadInput("this is not a text in quotes", where=f"{place}: {name}")
-    action = row["text"] or ""
-    if not action.strip():
-        raise BadInput("the text is empty", where=f"{place}: text")
+        given = None
+    if not isinstance(given, dict):
+        return _Row(setting, "", {}, f'{place}: this is not a JSON object with a "text"')
+    name = {"id": given["id"]} if "id" in given else {}
     try:
-        there = Scenario(
-            goal=storable(row.get("goal") or setting.goal),
-            context=storable(row.get("context", setting.context) or ""),
-        )
+        there, action = _asked(given, setting)
     except ValueError as error:
-        raise BadInput(str(error), where=place) from None
-    return _Row(there, storable(action), {"id": row["id"]} if "id" in row else {})
+        return _Row(setting, "", name, f"{place}: {error}")
+    return _Row(there, action, name)
+
+
+def _asked(given: dict[str, Any], setting: Scenario) -> tuple[Scenario, str]:
+    """The scenario and the action that an object names. Raises `ValueError`."""
+    if "text" not in given:
+        raise ValueError('this is not a JSON object with a "text"')
+    for key in ("text", "context", "goal"):
+        if not isinstance(given.get(key) or "", str):
+            raise ValueError(f"{key}: this is not a text in quotes")
+    action = given["text"] or ""
+    if not action.strip():
+        raise ValueError("text: it is empty")
+    scenario = Scenario(
+        goal=storable(given.get("goal") or setting.goal),
+        context=storable(given.get("context", setting.context) or ""),
+    )
+    return scenario, storable(action)
 
 
 def _judged(
     reviewer: Judge,
     profile: Profile,
-    rows: list[_Row],
-    problems: dict[int, str],
+    rows: Iterable[_Row],
     watch: Watch,
-) -> list[Judgement | None]:
-    """A judgement a row; why there is none goes into `problems`."""
+    tell: Callable[[_Row, Judgement | None, str], object],
+) -> None:
+    """Tells of each row, in order and as it comes, its judgement, or why there is none."""
+    for problem, group in groupby(rows, key=lambda row: row.problem):
+        some = list(group)
+        if problem:
+            for row in some:
+                tell(row, None, problem)
+            continue
 
-    def heard(note: AnyNote) -> None:
-        if isinstance(note, Measured) and note.problem:
-            problems[note.row] = note.problem
-        watch.say(note)
+        def heard(note: AnyNote, some: list[_Row] = some) -> None:
+            if isinstance(note, Measured):
+                tell(some[note.row], note.judgement, note.problem)
+            watch.say(note)
 
-    asked = [(row.scenario, row.text) for row in rows]
-    return judge_rows(reviewer, asked, profile, watch=Watch(heard, watch.is_cancelled))
+        asked = [(row.scenario, row.text) for row in some]
+        judge_rows(reviewer, asked, profile, watch=Watch(heard, watch.is_cancelled))
 
 
-def _give(rows: list[tuple[dict[str, Any], Verdict]], format: str, output: Path | None) -> None:
-    """The result, and on standard error how much of it has no verdict; 1 where nothing has one."""
-    give(_told(rows, format), output)
-    without = [row for row, verdict in rows if verdict.risk is UNJUDGED.risk]
-    if without:
-        why = without[0].get("problem", "there is no verdict")
-        many = f" ({len(without)} of {len(rows)} texts)" if len(rows) > 1 else ""
-        warn(f"UNJUDGED{many}: {why}")
-        if len(without) == len(rows):
+class _Told:
+    """The answers: a line each, at once, where lines are wanted on standard output."""
+
+    def __init__(self, format: str, output: Path | None, profile: Profile, meter: Meter) -> None:
+        self._format = format
+        self._output = output
+        self._profile = profile
+        self._meter = meter
+        self._parts: list[str] = []
+        self._problems: list[str] = []
+        """Why there is no verdict, of each row without one."""
+
+    def add(
+        self,
+        row: _Row,
+        text: str,
+        judgement: Judgement | None,
+        problem: str,
+        more: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        """One answer: the text, and its verdict or the problem."""
+        verdict = assess(judgement, self._profile) if judgement else UNJUDGED
+        told = {**row.id, "text": text, **verdict_json(verdict), **more}
+        if not judgement:
+            told["problem"] = problem
+            self._problems.append(problem)
+        if self._format == "text":
+            self._parts.append(_text(told, verdict, self._profile))
+        elif self._format == "json":
+            self._parts.append(json.dumps(told, indent=2) + "\n")
+        else:
+            self._parts.append(json.dumps(told) + "\n")  # ASCII: no text can act
+            if not self._output:
+                self._meter.clear()
+                give(self._parts[-1], None)
+
+    def finish(self) -> None:
+        """The rest, and how many have no verdict; exit status 1 where nothing has one."""
+        if self._output or self._format != "jsonl":
+            give("".join(self._parts), self._output)
+        if not self._problems:
+            return
+        many = f" ({len(self._problems)} of {len(self._parts)} texts)"
+        warn(f"UNJUDGED{many if len(self._parts) > 1 else ''}: {self._problems[0]}")
+        if len(self._problems) == len(self._parts):
             raise typer.Exit(1)
 
 
-def _told(rows: list[tuple[dict[str, Any], Verdict]], format: str) -> str:
-    if format == "json":
-        found = [row for row, _ in rows]
-        told = found[0] if len(found) == 1 else found
-        return json.dumps(told, indent=2) + "\n"
-    if format == "jsonl":
-        return "".join(json.dumps(row) + "\n" for row, _ in rows)  # ASCII: no text can act
-    parts = []
-    for row, verdict in rows:
-        parts.append(plain(str(row["text"])))
-        if "problem" in row:
-            parts.append(f"UNJUDGED: {plain(row['problem'])}")
-            continue
-        parts.append(
-            f"risk {verdict.risk} ({verdict.risk_probability:.0%}), harm {verdict.harm:.2f}, "
-            f"alignment {verdict.alignment:.2f}, recommends: {verdict.recommendation}"
-        )
-        parts += [f"  {name:<24} {score:.2f}" for name, score in verdict.scores.items()]
-        parts += [f"at stake: {plain(issue.text)}" for issue in verdict.issues]
-        if "kept_because" in row:
-            parts.append(f"left as it was: {row['kept_because']}")
-    return "\n".join(parts) + "\n"
+def _text(told: Mapping[str, Any], verdict: Verdict, profile: Profile) -> str:
+    lines = [plain(str(told["text"]))]
+    if verdict.judgement is None:
+        return "\n".join([*lines, f"UNJUDGED: {plain(told['problem'])}"]) + "\n"
+    lines.append(
+        f"risk {verdict.risk} ({verdict.risk_probability:.0%}), harm {verdict.harm:.2f}, "
+        f"alignment {verdict.alignment:.2f}, recommends: {verdict.recommendation}"
+    )
+    lines.append(because(verdict.judgement, profile))
+    lines += [f"  {name:<24} {score:.2f}" for name, score in verdict.scores.items()]
+    lines += [f"at stake: {plain(issue.text)}" for issue in verdict.issues]
+    if "kept_because" in told:
+        lines.append(f"left as it was: {told['kept_because']}")
+    return "\n".join(filter(None, lines)) + "\n"

@@ -74,8 +74,9 @@ def train_judge(
     with Meter() as meter:
         tell = _teller(meter)
         heads.train(settings, data, CORPUS / "judge", base, out, resume, tell, steps, begin)
-        meter.show("calibrating and measuring", stage="calibrating and measuring")
-        table = calibrate.finish(out, base, catalog.DEFAULT, settings, data, CORPUS / "judge")
+        table = calibrate.finish(
+            out, base, catalog.DEFAULT, settings, data, CORPUS / "judge", meter.watch
+        )
     give(measure.as_text(table) + "\n", None)
 
 
@@ -173,8 +174,9 @@ def evaluate_judge(
         rivals = _rivals(meter) if compare else []
         found: list[answers.Answer] = []
         for name, named in sets or [("held out", held_out(CORPUS / "judge", limit))]:
-            meter.show(f"judging {name}", stage=name)
-            told = answers.put(judge.model, named)
+            stage = f"judging {name}"
+            meter.show(stage, stage=stage)
+            told = answers.put(judge.model, named, meter.watch.timed(stage))
             table += examine.labelled_rows(name, named, told, judge.model.card, rivals)
             found += told
         if picture:

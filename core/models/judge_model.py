@@ -6,6 +6,7 @@ peft, so judging does not depend on the training extra.
 
 from __future__ import annotations
 
+import time
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from core.models.merged import load_merged
 from core.models.readout import LAYOUT_VERSION, Asked, Calibration, Heads, Tokenize
 from core.models.share import MERGED, Share, part, unheard
 from core.models.trees import Packed, added, pack, size
+from core.watch import SILENT, Progress, Watch
 
 HEADS = "heads.safetensors"
 CARD = "judge.toml"
@@ -156,15 +158,18 @@ class JudgeModel:
         row_length: int = 256,
         tokens_at_once: int = 4096,
         above: str = "",
+        watch: Watch = SILENT,
     ) -> list[Reading]:
         """Read many trees, in batches of bounded size; the answers come back in the order given.
 
         The text `above` stands before all of them. It is read once, and its keys and values are
-        kept for the next time.
+        kept for the next time. `watch` hears of the tokens read after each batch.
         """
         answers: list[Reading | None] = [None] * len(asked)
+        sizes = [size(one.tree) for one in asked]
+        began, done = time.monotonic(), 0
         before = self.prefixes.layers(tuple(self.tokenize(above))) if above else ()
-        for batch in batches([size(one.tree) for one in asked], tokens_at_once):
+        for batch in batches(sizes, tokens_at_once):
             packed = pack([asked[i].tree for i in batch], row_length)
             found = states(self.trunk, packed, before)
             start = 0
@@ -177,6 +182,9 @@ class JudgeModel:
                     self.heads.respect_logits(own[asked_at], own[about]),
                     self.heads.harm_logit(own[list(one.actions)]),
                 )
+            done += sum(sizes[i] for i in batch)
+            speed = done / max(time.monotonic() - began, 1e-6)
+            watch.say(Progress(stage="read", done=done, total=sum(sizes), tokens_per_s=speed))
         return [answer for answer in answers if answer is not None]
 
 

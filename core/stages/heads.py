@@ -50,8 +50,10 @@ class HeadsJudge:
         self, rows: Sequence[Row], profile: Profile, watch: Watch, *, doubt: bool = True
     ) -> Iterator[Judgement]:
         """See `Judge.measure`. Actions of any length fit: the worst window counts."""
-        tally = _Tally(watch, len(rows))
-        for some in self._batches(rows, profile):
+        statements = [value.statement for value in profile.values]
+        sizes = [self.model.tokens(text, statements) for _, text in rows]
+        tally = _Tally(watch, sizes)
+        for some in _batches(rows, sizes):
             measured = self._read(some, [profile.values] * len(some), tally, second=False)
             found = [
                 self._judgement(row, profile, measures)
@@ -64,7 +66,7 @@ class HeadsJudge:
         self, rows: Sequence[Row], judgements: Sequence[Judgement], profile: Profile, watch: Watch
     ) -> list[Judgement]:
         """See `Judge.doubt`."""
-        tally = _Tally(watch, len(rows))
+        tally = _Tally(watch, [1] * len(rows))
         found = self._doubted(rows, judgements, profile, tally)
         tally.finish(len(rows))
         return found
@@ -112,19 +114,6 @@ class HeadsJudge:
             found[place] = msgspec.structs.replace(found[place], unstable=turned)
         return found
 
-    def _batches(self, rows: Sequence[Row], profile: Profile) -> Iterator[Sequence[Row]]:
-        """Neighbours that are read together; few at first, so that a verdict comes early."""
-        statements = [value.statement for value in profile.values]
-        start, tokens, bound = 0, 0, FIRST_TOKENS
-        for place, (_, text) in enumerate(rows):
-            more = self.model.tokens(text, statements)
-            if place > start and tokens + more > bound:
-                yield rows[start:place]
-                start, tokens, bound = place, 0, BATCH_TOKENS
-            tokens += more
-        if rows:
-            yield rows[start:]
-
     def _read(
         self,
         rows: Sequence[Row],
@@ -167,12 +156,25 @@ class HeadsJudge:
             yield context, questions
 
 
+def _batches(rows: Sequence[Row], sizes: Sequence[int]) -> Iterator[Sequence[Row]]:
+    """Neighbours that are read together; few at first, so that a verdict comes early."""
+    start, tokens, bound = 0, 0, FIRST_TOKENS
+    for place, more in enumerate(sizes):
+        if place > start and tokens + more > bound:
+            yield rows[start:place]
+            start, tokens, bound = place, 0, BATCH_TOKENS
+        tokens += more
+    if rows:
+        yield rows[start:]
+
+
 class _Tally:
     """How many rows and tokens were read, and how fast, told as it changes."""
 
-    def __init__(self, watch: Watch, total: int) -> None:
+    def __init__(self, watch: Watch, sizes: Sequence[int]) -> None:
         self.watch = watch
-        self._total = total
+        self._sizes = sizes
+        """What each row takes, in a unit of its own: rows are of very different lengths."""
         self._began = time.monotonic()
         self._done = 0
         self._tokens = 0
@@ -189,15 +191,15 @@ class _Tally:
 
     def _say(self) -> None:
         seconds = max(time.monotonic() - self._began, 1e-6)
-        left = self._total - self._done
+        done, left = sum(self._sizes[: self._done]), sum(self._sizes[self._done :])
         self.watch.say(
             Progress(
                 stage="read",
                 done=self._done,
-                total=self._total,
+                total=len(self._sizes),
                 tokens_done=self._tokens,
                 tokens_per_s=self._tokens / seconds,
-                seconds_left=left * seconds / self._done if self._done else 0.0,
+                seconds_left=left * seconds / done if done else 0.0,
             )
         )
 

@@ -28,6 +28,7 @@ from core.training.data import (
     rows,
 )
 from core.training.people import FOUNDATIONS
+from core.watch import SILENT, Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,9 @@ class ActionAnswer:
     """P(breaks) of each value asked."""
 
 
-def put(judge: JudgeModel, named: Sequence[tuple[str, str, Case]]) -> list[Answer]:
+def put(
+    judge: JudgeModel, named: Sequence[tuple[str, str, Case]], watch: Watch = SILENT
+) -> list[Answer]:
     """(group, domain, case) → every question answered, in order, under the judge's calibration."""
     readings = judge.read(
         [
@@ -81,7 +84,8 @@ def put(judge: JudgeModel, named: Sequence[tuple[str, str, Case]]) -> list[Answe
                 case.label,
             )
             for _, _, case in named
-        ]
+        ],
+        watch=watch,
     )
     found: list[Answer] = []
     for (group, domain, case), reading in zip(named, readings, strict=True):
@@ -113,9 +117,11 @@ def decided(found: Sequence[Answer]) -> list[Answer]:
     return [a for a in found if a.label is not Label.UNRELATED]
 
 
-def corpus_answers(judge: JudgeModel, situations: Sequence[Situation]) -> list[Answer]:
+def corpus_answers(
+    judge: JudgeModel, situations: Sequence[Situation], watch: Watch = SILENT
+) -> list[Answer]:
     """Every action under every value of its situation."""
-    return put(judge, [(s.id, s.domain, corpus_case(s)) for s in situations])
+    return put(judge, [(s.id, s.domain, corpus_case(s)) for s in situations], watch)
 
 
 def whole_actions(cases: Sequence[Case], found: Sequence[Answer]) -> list[ActionAnswer]:
@@ -141,7 +147,9 @@ def danger_of(danger: Danger, action: ActionAnswer) -> float:
     return danger.of(action.harm, action.breaks, [1.0] * len(action.breaks))
 
 
-def story_answers(judge: JudgeModel, stories: Sequence[Story], seed: int) -> list[Answer]:
+def story_answers(
+    judge: JudgeModel, stories: Sequence[Story], seed: int, watch: Watch = SILENT
+) -> list[Answer]:
     """Both actions of each story under three statements.
 
     Kinds: `norm` as people wrote it; `edited`, its opposite by the smallest edit; `reworded`, its
@@ -173,7 +181,7 @@ def story_answers(judge: JudgeModel, stories: Sequence[Story], seed: int) -> lis
                 )
             )
         named.append((story.id, "moral stories", Case("", tuple(acts))))
-    return put(judge, named)
+    return put(judge, named, watch)
 
 
 def foundation_answers(judge: JudgeModel, data: Path) -> list[Answer]:

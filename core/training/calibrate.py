@@ -34,6 +34,7 @@ from core.training.answers import (
 from core.training.data import Label, Split, corpus_case, split_situations, training_stories
 from core.training.examine import evaluate
 from core.training.heads_config import HeadsConfig
+from core.watch import SILENT, Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +127,13 @@ def minimise(parameters: list[Tensor], loss: Callable[[], Tensor], rounds: int =
     optimiser.step(closure)  # type: ignore[no-untyped-call]
 
 
-def calibrate(judge: JudgeModel, data: Path, corpus: Path) -> JudgeModel:
+def calibrate(judge: JudgeModel, data: Path, corpus: Path, watch: Watch = SILENT) -> JudgeModel:
     """Fit everything on the calibration split; the judge with it, its card filled in."""
     config = CalibrationConfig()
     raw = replace(judge, calibration=Calibration())
     situations = split_situations(corpus, Split.CALIBRATION)
     _, stories = training_stories(data)
-    agents = corpus_answers(raw, situations)
+    agents = corpus_answers(raw, situations, watch.timed("calibrating"))
     people = [
         a for a in story_answers(raw, stories[: config.stories], seed=1) if a.kind != "unrelated"
     ]
@@ -220,13 +221,19 @@ def fit_danger(whole: Sequence[ActionAnswer]) -> Danger:
 
 
 def finish(
-    weights: Path, base: Path, base_name: str, config: HeadsConfig, data: Path, corpus: Path
+    weights: Path,
+    base: Path,
+    base_name: str,
+    config: HeadsConfig,
+    data: Path,
+    corpus: Path,
+    watch: Watch = SILENT,
 ) -> list[measure.Row]:
     """After training: calibrate the judge in `weights`, evaluate it, and write its card."""
     write_whole(weights / CARD, dump_toml(draft_card(config, base_name)))
-    judge = calibrate(JudgeModel.load(base, weights), data, corpus)
+    judge = calibrate(JudgeModel.load(base, weights), data, corpus, watch)
     write_whole(weights / CARD, dump_toml(judge.card))
-    table = evaluate(judge, data, corpus)
+    table = evaluate(judge, data, corpus, watch)
     figures = [
         {"set": row.set, "figure": row.figure}
         | {key: round(getattr(row.value, key), 4) for key in ("value", "low", "high")}

@@ -39,6 +39,7 @@ from core.training.measure import Figure, Floats, Ints, Row
 from core.training.people import FOUNDATIONS
 from core.training.rivals import Rival
 from core.training.rivals import questions as rivals_questions
+from core.watch import SILENT, Watch
 
 SITUATIONS = 1000
 """Held-out situations that are read at the end of a training; `placet evaluate judge` reads all."""
@@ -192,14 +193,15 @@ def risk_rows(name: str, found: Sequence[ActionAnswer], card: dict[str, Any]) ->
     ]
 
 
-def evaluate(judge: JudgeModel, data: Path, corpus: Path) -> list[Row]:
+def evaluate(judge: JudgeModel, data: Path, corpus: Path, watch: Watch = SILENT) -> list[Row]:
     """The whole table, at the thresholds of the judge's card.
 
     Of the held-out situations `SITUATIONS`, evenly spread: a training ends that much sooner.
     """
     threshold = float(judge.card["thresholds"]["respect"])
     violation = float(judge.card["thresholds"]["violation"])
-    people = story_answers(judge, read_stories(data / "moral_stories.dev.jsonl"), seed=0)
+    stories = read_stories(data / "moral_stories.dev.jsonl")
+    people = story_answers(judge, stories, seed=0, watch=watch.timed("measuring on norms"))
     table: list[Row] = []
     for kinds, name in (
         (("norm", "unrelated"), "unseen norms"),
@@ -208,7 +210,7 @@ def evaluate(judge: JudgeModel, data: Path, corpus: Path) -> list[Row]:
     ):
         table += value_rows(name, [a for a in people if a.kind in kinds], threshold, violation)
     held = evenly(split_situations(corpus, Split.HELD_OUT), SITUATIONS)
-    found = corpus_answers(judge, held)
+    found = corpus_answers(judge, held, watch.timed("measuring on held-out situations"))
     table += value_rows("corpus, held out", found, threshold, violation)
     for domain in sorted({s.domain for s in held}):
         clear = decided([a for a in found if a.domain == domain])

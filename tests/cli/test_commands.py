@@ -7,17 +7,21 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core import __version__, paths
-from core.errors import BadInput
+from core.domain.values import Profile
+from core.errors import BadInput, Cancelled
 from core.models import agents, catalog
 from core.session.report import FORMATS
 from core.session.store import load
+from core.stages.judge import PromptedJudge, Row
 from tests.cli.conftest import Placet
-from tests.nouns import CALL, LETTER
+from tests.nouns import CALL, LETTER, measured
 
 VERDICT = {"risk", "risk_probability", "harm", "scores", "alignment", "recommendation", "issues"}
 ROOT = Path(__file__).resolve().parents[2]
@@ -223,7 +227,7 @@ def test_many_texts_are_judged_one_json_object_a_line(placet: Placet) -> None:
         ('{"text": 7}', "line 2: text: this is not a text in quotes"),
         ('{"text": "x", "context": 7}', "line 2: context: this is not a text in quotes"),
         ("[" * 20_000, 'not a JSON object with a "text"'),
-        ('{"text": ""}', "empty"),
+        ('{"text": ""}', "line 2: text: it is empty"),
         ('{"text": "x", "goal": " "}', "the goal is empty"),
         (json.dumps({"text": "x", "context": "y" * 20_001}), "context is longer than"),
     ],
@@ -231,11 +235,43 @@ def test_many_texts_are_judged_one_json_object_a_line(placet: Placet) -> None:
 def test_a_line_that_cannot_be_read_is_named(placet: Placet, line: str, told: str) -> None:
     lines = json.dumps({"text": LETTER}) + "\n" + line
 
+    lines += "\n" + json.dumps({"text": CALL, "id": 3})
+
+    for command in ("judge", "align"):
+        ran = placet(command, "--policy", "echo", "--format", "jsonl", stdin=lines.encode())
+
+        assert ran.status == 0
+        first, second, third = map(json.loads, ran.out.splitlines())
+        assert "problem" not in first | third and third["id"] == 3
+        assert second["risk"] == "UNJUDGED"
+        assert (
+            second["problem"].startswith("standard input, line 2: ") and told in second["problem"]
+        )
+        assert f"UNJUDGED (1 of 3 texts): {second['problem']}" in ran.err
+
+
+def test_where_no_line_can_be_read_the_command_fails(placet: Placet) -> None:
+    ran = placet("judge", "--policy", "echo", "--format", "jsonl", stdin=b'{"id": "a"}\n\n[]\n')
+
+    assert ran.status == 1
+    assert [json.loads(line).get("id") for line in ran.out.splitlines()] == ["a", None]
+
+
+def test_lines_that_were_judged_before_an_interruption_are_told(
+    placet: Placet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(self: PromptedJudge, rows: list[Row], *rest: Any, **more: Any) -> Any:
+        yield from whole(self, rows[:2], *rest, **more)
+        raise Cancelled
+
+    whole = PromptedJudge.measure
+    monkeypatch.setattr(PromptedJudge, "measure", measure)
+    lines = "\n".join(json.dumps({"text": text}) for text in (LETTER, CALL, "Wait."))
+
     ran = placet("judge", "--policy", "echo", "--format", "jsonl", stdin=lines.encode())
 
-    assert (ran.status, ran.out) == (1, "")
-    assert "standard input, line 2" in ran.trouble
-    assert told in ran.trouble
+    assert ran.status == 130
+    assert [json.loads(line)["text"] for line in ran.out.splitlines()] == [LETTER, CALL]
 
 
 def test_a_text_is_re_aligned_or_left_with_the_reason(placet: Placet) -> None:
@@ -261,6 +297,21 @@ def test_the_tutorials_loop_runs_for_comparison(placet: Placet) -> None:
     assert ran.status == 0
     assert "final plan:" in ran.out
     assert "reviews could be read" in ran.out
+
+
+def test_the_tutorials_loop_needs_no_judge_and_can_be_read_by_programs(
+    placet: Placet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("core.team._reviewer")
+    asked = ("baseline", "tutorial", "bank-outreach", "--policy", "echo", "--candidates", 2)
+
+    ran = placet(*asked, "--format", "json", "--output", tmp_path / "loop.json")
+
+    assert (ran.status, ran.out) == (0, "")
+    told = json.loads((tmp_path / "loop.json").read_text())
+    assert set(told) == {"schema", "candidates", "plan", "timings"}
+    assert set(told["candidates"][0]) == {"text", "risk", "review", "aligned"}
+    assert placet(*asked, "--format", "html").status == 2
 
 
 # Profiles, scenarios, models
@@ -450,6 +501,21 @@ def test_the_values_that_nobody_chose_are_named(placet: Placet) -> None:
     assert "judged by the values of finance-outreach; --profile names others" in ran.err
     ran = placet("judge", LETTER, "--policy", "echo", "--profile", "people-and-hiring")
     assert ran.status == 0 and "judged by" not in ran.err
+
+
+def test_a_text_is_told_why_its_risk_is_what_it_is(
+    placet: Placet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Scorer(PromptedJudge):
+        def measure(self, rows: Sequence[Row], profile: Profile, *_: object, **__: object) -> Any:
+            scores = {value.id: 0.25 for value in profile.values}
+            return [measured(text, scores, profile=profile) for _, text in rows]
+
+    monkeypatch.setattr("core.team.PromptedJudge", Scorer)
+
+    ran = placet("judge", CALL, "--policy", "echo")
+
+    assert "\nHIGH because harm 0.86 has reached 0.70; what weighs most is consent (75%" in ran.out
 
 
 def test_what_has_no_verdict_is_told_and_fails(

@@ -13,6 +13,7 @@ from core.cli.output import give_json
 from core.models import load
 from core.models.judge_model import Reading
 from core.models.readout import Asked, Calibration
+from core.watch import Watch
 from tests.cli.conftest import Placet
 from tests.cli.conftest import placet as placet
 
@@ -74,7 +75,7 @@ class Counting:
     def tokenize(self, text: str) -> list[int]:
         return [len(word) for word in text.split()]
 
-    def read(self, asked: Sequence[Asked]) -> list[Reading]:
+    def read(self, asked: Sequence[Asked], watch: Watch) -> list[Reading]:
         self.read_so_far += asked
         return [
             Reading(torch.zeros(len(one.questions[0]), 3), torch.zeros(len(one.actions)))

@@ -167,6 +167,20 @@ def test_without_doubt_nothing_is_read_twice_and_what_is_doubted_later_is_told_a
     assert isinstance(last, Progress) and last.done == last.total == 2
 
 
+def test_the_time_left_counts_how_long_the_rows_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(1000))
+    monkeypatch.setattr("core.stages.heads.time.monotonic", lambda: float(next(clock)))
+    heard: list[AnyNote] = []
+    rows = [(SCENARIO, "word " * many) for many in (350, 350, 3450)]
+
+    judge_rows(judged(), rows, PROFILE, watch=Watch(heard.append))
+
+    told = [(note.done, note.seconds_left) for note in heard if isinstance(note, Progress)]
+    after_one, after_two = (left for done, left in told if done in (1, 2))
+    assert after_one == pytest.approx(2 * (400 + 3500) / 400)
+    assert after_two
+
+
 def test_rows_of_several_contexts_keep_their_order() -> None:
     rows = [
         (Scenario(goal="A.", context=f"Place {number % 3}."), f"Send letter {number}.")

@@ -25,7 +25,8 @@ from core.training import data as sets
 from core.training import labelled, people
 from core.training.data import Label, Situation, Split, evenly, split_of
 from core.training.heads_config import HeadsConfig, Stage
-from core.watch import SILENT
+from core.watch import SILENT, AnyNote, Watch
+from core.watch import Progress as Said
 from tests import tiny
 
 pytest.importorskip("peft")
@@ -237,7 +238,10 @@ def test_training_tells_how_far_it_is(data: Path, corpus: Path, base: Path, tmp_
 def test_a_finished_judge_loads_without_peft_and_reads(
     trained: Path, data: Path, corpus: Path, base: Path
 ) -> None:
-    table = finish(trained, base, "tiny", CONFIG, data, corpus)
+    heard: list[AnyNote] = []
+    table = finish(trained, base, "tiny", CONFIG, data, corpus, Watch(heard.append))
+    ended = [note.stage for note in heard if isinstance(note, Said) and note.done == note.total]
+    assert ended == ["calibrating", "measuring on norms", "measuring on held-out situations"]
     assert {row.set for row in table} >= {"unseen norms", "corpus, held out"}
     told: list[float] = []
     judge = JudgeModel.load(base, trained, torch.float32, share=told.append)
