@@ -54,7 +54,12 @@ def load_scenario(name: str, warn: Warn | None = None) -> Scenario:
 
 def profile_for(scenario: Scenario, name: str = "", warn: Warn | None = None) -> Profile:
     """The profile of that name, else the one the scenario names, else the default."""
-    return load_profile(name or scenario.profile or DEFAULT_PROFILE, warn)
+    try:
+        return load_profile(name or scenario.profile or DEFAULT_PROFILE, warn)
+    except BadInput as error:
+        if scenario.profile and not name and not error.where:  # else it names the file already
+            error.where = f"scenario {scenario.name}: profile"
+        raise
 
 
 def profiles(warn: Warn | None = None) -> list[Profile]:

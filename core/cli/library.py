@@ -1,5 +1,7 @@
 """`placet profiles` and `placet scenarios`."""
 
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +15,9 @@ profiles = typer.Typer(help="Value profiles.", no_args_is_help=True)
 scenarios = typer.Typer(help="Example scenarios.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="A name or a file.")]
+Names = Annotated[
+    list[str] | None, typer.Argument(help="Names or files. Default: all.", show_default=False)
+]
 
 
 @profiles.command("list")
@@ -35,25 +40,14 @@ def show_profile(name: Name) -> None:
 
 
 @profiles.command("check")
-def check_profiles(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Names or files. Default: all.", show_default=False)
-    ] = None,
-) -> None:
+def check_profiles(names: Names = None) -> None:
     """Whether profiles can be used; says what to mend where one cannot."""
-    found = names or [
-        str(path) for folder in library.profile_folders() for path in sorted(folder.glob("*.toml"))
-    ]
-    broken: list[str] = []
-    for name in found:
-        try:
-            profile = library.load_profile(name, warn)
-            typer.echo(f"ok  {plain(profile.name)}: {len(profile.values)} values")
-        except BadInput as error:
-            broken.append(name)
-            warn(str(error))
-    if broken:
-        raise typer.Exit(1)
+
+    def check(name: str) -> str:
+        profile = library.load_profile(name, warn)
+        return f"{profile.name}: {len(profile.values)} values"
+
+    _check(names, library.profile_folders(), check)
 
 
 @scenarios.command("list")
@@ -74,3 +68,28 @@ def show_scenario(name: Name) -> None:
     for candidate in scenario.candidates:
         source = f" [{candidate.source}]" if candidate.source else ""
         typer.echo(plain(f"- {candidate.text}{source}"))
+
+
+@scenarios.command("check")
+def check_scenarios(names: Names = None) -> None:
+    """Whether scenarios, and the profiles that they name, can be used; else what to mend."""
+
+    def check(name: str) -> str:
+        scenario = library.load_scenario(name, warn)
+        return f"{scenario.name}: judged by {library.profile_for(scenario, '', warn).name}"
+
+    _check(names, library.scenario_folders(), check)
+
+
+def _check(names: list[str] | None, folders: Iterable[Path], check: Callable[[str], str]) -> None:
+    """A line on each of the names, or of the files in the folders; exit status 1 if one is bad."""
+    found = names or [str(path) for folder in folders for path in sorted(folder.glob("*.toml"))]
+    broken = False
+    for name in found:
+        try:
+            typer.echo(f"ok  {plain(check(name))}")
+        except BadInput as error:
+            broken = True
+            warn(str(error))
+    if broken:
+        raise typer.Exit(1)

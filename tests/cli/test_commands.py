@@ -335,6 +335,9 @@ def test_profiles_and_scenarios_are_listed_shown_and_checked(placet: Placet) -> 
     checked = placet("profiles", "check")
     assert checked.status == 0
     assert checked.out.count("ok  ") == len(names)
+    checked = placet("scenarios", "check")
+    assert checked.status == 0
+    assert checked.out.count("ok  ") == len(scenarios.splitlines())
 
 
 def test_profiles_check_tells_every_broken_one_and_fails(placet: Placet) -> None:
@@ -349,6 +352,19 @@ def test_profiles_check_tells_every_broken_one_and_fails(placet: Placet) -> None
     assert "broken.toml" in ran.err
     assert "worse.toml: schema" in ran.err
     assert ran.out.count("ok  ") >= 6
+
+
+def test_scenarios_check_tells_of_those_that_cannot_be_judged(
+    placet: Placet, tmp_path: Path
+) -> None:
+    (tmp_path / "lost.toml").write_text('schema = 1\ngoal = "Wait."\nprofile = "gone"\n')
+    (tmp_path / "empty.toml").write_text("schema = 1\n")
+
+    ran = placet("scenarios", "check", tmp_path / "lost.toml", tmp_path / "empty.toml")
+
+    assert (ran.status, ran.out) == (1, "")
+    assert "scenario lost: profile: there is no profile named 'gone'" in ran.err
+    assert "empty.toml: object missing required field `goal`" in ran.err
 
 
 def test_ones_own_profile_goes_before_the_shipped_one(placet: Placet) -> None:
