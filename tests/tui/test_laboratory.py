@@ -21,7 +21,7 @@ from core.games.rewards import Reward
 from core.games.run import LOG, SETTINGS, Outcome, RunSettings, hold, write_settings
 from tests.nasty import SPOKEN
 from tests.tui.driving import TUNER, Desk, desk
-from tests.tui.tuner import snapshot, update
+from tests.tui.tuner import encode, snapshot, update
 from tui.flow.laboratory import Laboratory, Phase, Seen
 from tui.keymap import keymap
 from tui.keys import KEYS, Place
@@ -310,6 +310,18 @@ async def test_a_run_that_another_process_is_at_is_left_to_it() -> None:
             await on.until(lambda: lab.last and "another process is at it" in lab.last.text)
             assert lab.tuning is None
         assert lab.phase is Phase.STOPPED
+
+
+async def test_a_run_that_another_process_is_at_is_followed_until_it_ends() -> None:
+    folder = paths.runs() / "theirs"
+    write_settings(folder, settings())
+    async with laboratory() as (on, lab):
+        with hold(folder):
+            lab.open(folder)
+            await on.until(lambda: "running elsewhere" in told(on))
+            (folder / LOG).write_bytes(encode(update(1, settings())))
+            await on.until(lambda: "running elsewhere   5 of" in told(on))
+        await on.until(lambda: "goes on from the last checkpoint" in told(on))
 
 
 async def test_a_process_that_dies_is_told_of_and_can_go_on() -> None:

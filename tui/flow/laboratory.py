@@ -211,6 +211,12 @@ class Laboratory:
         self.seen.read()
         self._changed()
 
+    def look_again(self) -> None:
+        """Reads what the run in view has logged since, where that is not our own process."""
+        if self.seen and not (self.tuning and self.tuning.folder == self.seen.folder):
+            self.seen.read()
+            self._changed()
+
     async def close(self) -> None:
         """Ends the run that goes on, since Placet ends."""
         if self.tuning:

@@ -85,7 +85,7 @@ def _headline(view: View) -> list[Content]:
         told += Content(f"   {done} of {seen.settings.episodes} episodes")
     if phase is Phase.STARTING:
         told += Content.styled(f"   loading the model, {view.seconds:.0f} s so far", MUTED)
-    if last and phase is Phase.RUNNING:
+    if last and phase in (Phase.RUNNING, Phase.ELSEWHERE):
         told += Content.styled(f"   {_time(last.seconds_left)} left", MUTED)
         told += Content.styled("   finding the reply format" if last.phase == FORMAT else "", MUTED)
     if phase in (Phase.PAUSED, Phase.STOPPED, Phase.DIED):

@@ -17,7 +17,7 @@ from core.games.matrix import load_game
 from tui.bars import ActivityLine, Item, KeyBar, StatusLine, TabLine, stands
 from tui.dialogs import Ask, Pick
 from tui.draw import MUTED, lines, press
-from tui.flow.laboratory import Laboratory, Row
+from tui.flow.laboratory import Laboratory, Phase, Row
 from tui.flow.news import Tone
 from tui.flow.work import Work
 from tui.keymap import command, key_of
@@ -43,6 +43,8 @@ class LaboratoryScreen(Screen[None]):
         self.laboratory = laboratory
         self._work = work
         self._end: Callable[[], None] = lambda: None
+        self._phase: Phase | None = None
+        """How the run in view stood when it was drawn."""
         self._phases: object = None
         self._choosing = False
         self._due = False
@@ -64,6 +66,7 @@ class LaboratoryScreen(Screen[None]):
         """Draws all, and again whenever something changes."""
         self.query_one(RunList).border_title = Content("2 Runs")
         self._end = self.laboratory.subscribe(self._changed)
+        self.set_interval(1.0, self._look_again)
         self.add_class("-at-setting")
         self.query_one(KeyBar).show(
             tuple(
@@ -81,6 +84,11 @@ class LaboratoryScreen(Screen[None]):
             for key in KEYS
             if key.place is Place.LAB and key.id != "lab-palette"
         )
+
+    def _look_again(self) -> None:
+        """A run that another process is at is followed by what it logs, until it ends."""
+        if Phase.ELSEWHERE in (self.laboratory.phase, self._phase):
+            self.laboratory.look_again()
 
     def on_unmount(self) -> None:
         """Listens no more."""
@@ -104,6 +112,7 @@ class LaboratoryScreen(Screen[None]):
         laboratory = self.laboratory
         self.query_one(SettingPane).show(laboratory.wish)
         seen, phase = laboratory.seen, laboratory.phase
+        self._phase = phase
         view = View(seen, phase, self._key, laboratory.seconds) if seen and phase else None
         self.query_one(RunPane).show(view, self._nothing())
         done = len(seen.updates) if seen else 0
