@@ -219,9 +219,9 @@ def _records(blocks: Sequence[str], where: str) -> Iterator[Record]:
     for seq, block in enumerate(blocks, start=1):
         try:
             block.encode("utf-8")
-            tables = parse_toml(block, where)["events"]
-            record = unseal(tables[0], seq, previous)
-            extra = len(tables) > 1
+            told = parse_toml(block, where)
+            record = unseal(told["events"][0], seq, previous)
+            extra = len(told["events"]) > 1
         except BadInput as error:
             raise Tampered(
                 f"event {seq} ({_kind(block)}) was changed: {error.problem}", where=where
@@ -234,6 +234,11 @@ def _records(blocks: Sequence[str], where: str) -> Iterator[Record]:
             raise Tampered(f"event {seq} ({_kind(block)}) was changed", where=where)
         previous = record.digest
         yield record
+        if len(told) > 1:  # whoever reads the file as TOML would take it for the upper part
+            raise Tampered(
+                f"event {seq + 1} (unknown) does not fit: below event {seq} stands what is none",
+                where=where,
+            )
 
 
 def _text(path: Path) -> str:
