@@ -152,7 +152,7 @@ class Session:
     def choose(self, candidate: str, why: str, timings: Mapping[str, float] | None = None) -> None:
         """Settles on a plan; an empty `candidate` says that nothing was acceptable."""
         text = self._known(candidate).current.digest if candidate else ""
-        if candidate and not self.verdict(candidate).acceptable:
+        if candidate and not self.state.plannable(candidate):
             raise Refused(f"{candidate} is not acceptable as it stands, so it cannot be the plan")
         self._post(Chosen(candidate=candidate, text=text, why=why, timings=dict(timings or {})))
 

@@ -186,27 +186,6 @@ def test_any_session_can_be_told_in_every_format(operations: list[Operation]) ->
         assert report(session, kind).endswith("\n")
 
 
-def test_a_plan_whose_text_was_taken_back_can_still_be_told() -> None:
-    session = decided()
-    session.choose("c2", "LOW risk too")
-    session.undo()
-
-    for kind in TOLD:
-        assert "c2" in report(session, kind)
-    told = as_json(session)["plan"]
-    assert told is None or told["text"] != CALL
-
-
-def test_the_plan_in_json_is_the_text_that_was_chosen_and_not_a_later_edit() -> None:
-    session = decided()
-    session.edit("c1", CALL + " At once.")
-
-    told = as_json(session)["plan"]
-
-    assert told["text"] == LETTER
-    assert told["verdict"]["risk"] == "LOW"
-
-
 # Statistics
 
 
