@@ -46,10 +46,10 @@ def now() -> datetime:
 
 
 def operator_name() -> str:
-    """Who is logged in at this workstation."""
+    """Who is logged in at this workstation, as UTF-8 can hold it."""
     try:
-        return getpass.getuser()
-    except (OSError, KeyError):
+        return storable(getpass.getuser())
+    except (OSError, KeyError, ImportError):  # no name in the environment, nor accounts to ask
         return "unknown"
 
 

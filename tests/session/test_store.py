@@ -1,5 +1,6 @@
 """A session on disk is the session: it comes back unchanged, and a change to it is named."""
 
+import getpass
 import os
 import random
 import re
@@ -20,7 +21,7 @@ from core.session.events import FIRST, unseal
 from core.session.session import Session
 from core.session.store import Store, load
 from tests.nasty import SPOKEN
-from tests.nouns import CALL, CONSENT, LETTER
+from tests.nouns import CALL, CONSENT, LETTER, PROFILE, SCENARIO
 from tests.session.operations import OPERATIONS, Operation, after, do, judge_current, started
 
 HEADER = re.compile(rb"^\[\[events\]\]$", re.MULTILINE)
@@ -121,6 +122,28 @@ def test_nasty_text_comes_back_from_disk_letter_by_letter(tmp_path: Path, text: 
     assert back.candidates["c1"].text == text
     assert back.candidates["c1"].reason == text.strip()
     assert back.state.notes == (text,)
+
+
+def test_a_login_name_that_is_not_utf_8_can_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", os.fsdecode(b"jos\xe9"))
+    path = tmp_path / "session.toml"
+
+    Store(path).save(Session.start(PROFILE, SCENARIO))
+
+    assert load(path).records[0].by == "jos?"
+
+
+def test_a_machine_without_accounts_has_an_operator_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def nobody() -> str:
+        raise ImportError("no module named pwd")
+
+    monkeypatch.setattr(getpass, "getuser", nobody)
+
+    assert Session.start(PROFILE, SCENARIO).operator == "unknown"
 
 
 def test_a_session_goes_on_from_the_file_where_it_was_left(file: Path) -> None:

@@ -25,6 +25,7 @@ from tests.tui.driving import PATIENCE, Clock, Desk, desk, dump
 from tests.tui.fake import TEXTS, FakeEngine
 from tui.app import PlacetApp
 from tui.dialogs import Ask, Confirm
+from tui.flow import saving
 from tui.keymap import keymap
 from tui.opening import new_session, open_session
 from tui.run import run_review
@@ -273,6 +274,30 @@ async def test_a_folder_that_cannot_be_written_is_told_of_and_nothing_is_lost(
         on.review.note("more", "c1")
         await on.until(lambda: not on.review.saver.dirty)
         await on.until(lambda: "No space left" not in on.text())
+
+
+async def test_an_error_that_nobody_foresaw_does_not_end_the_saving(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(saving, "AGAIN", 0.05)
+
+    def surprised(store: Store, session: object) -> None:
+        "\udce9".encode()
+
+    async with desk() as on:
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(Store, "save", surprised)
+            await on.propose()
+            await on.until(lambda: "surrogates not allowed" in on.text())
+            await on.press("q")
+            await on.answered()
+            assert isinstance(on.dialog, Confirm)
+            assert on.dialog.heading == "Leave without saving?"
+            await on.press("enter")  # no has the focus
+            await on.closed()
+        await on.until(lambda: not on.review.saver.dirty)
+        assert not on.review.saver.problem
+        assert load(on.review.saver.path).head == on.session.head
 
 
 async def test_leaving_from_a_dialog_asks_first_where_something_is_not_saved(
