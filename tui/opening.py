@@ -6,6 +6,7 @@ from typing import NamedTuple
 from core import library, paths
 from core.errors import BadInput, PlacetError
 from core.files import Warn
+from core.session.events import Settings
 from core.session.hold import Held
 from core.session.session import Session
 from core.session.store import Store, session_named
@@ -23,14 +24,16 @@ class Opened(NamedTuple):
     """Whether it was read from another file than it is kept in from now on."""
 
 
-def new_session(target: str = "", profile: str = "", operator: str = "") -> Opened:
+def new_session(
+    target: str = "", profile: str = "", operator: str = "", *, settings: Settings | None = None
+) -> Opened:
     """A session on a scenario, by its name or file; on the demo scenario where none is named.
 
     Raises `PlacetError`: scenario or profile is missing or cannot be read.
     """
     scenario = library.load_scenario(target or library.DEMO)
     values = library.profile_for(scenario, profile)
-    return Opened(Session.start(values, scenario, operator=operator), None)
+    return Opened(Session.start(values, scenario, settings=settings, operator=operator), None)
 
 
 def open_session(store: Store, operator: str = "", *, warn: Warn | None = None) -> Opened:

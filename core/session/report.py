@@ -48,7 +48,7 @@ def as_json(session: Session, lens: LensOf = no_lens) -> dict[str, Any]:
         "schema": 1,
         "goal": state.scenario.goal,
         "context": state.scenario.context,
-        "seed": state.settings.get("seed", 0),
+        "seed": state.settings.get("seed"),
         "models": as_table(state.models),
         "settings": as_table(state.settings),
         "timings": dict(state.timings),

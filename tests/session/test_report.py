@@ -111,6 +111,12 @@ def test_the_json_report_is_laid_out_as_promised() -> None:
     assert told["plan"]["verdict"]["recommendation"] == "approve"
 
 
+def test_a_seed_that_nobody_noted_is_null_in_json() -> None:
+    session = Session.start(PROFILE, SCENARIO)
+
+    assert json.loads(report(session, "json"))["seed"] is None
+
+
 def test_without_a_plan_every_format_says_so_and_why() -> None:
     session = started(CALL)
     judge_current(session, "c1", Risk.HIGH, Recommendation.REJECT)

@@ -331,6 +331,7 @@ async def test_a_session_is_opened_with_ctrl_o(tmp_path: Path) -> None:
         await on.press("enter")
         await on.closed()
         await on.until(lambda: on.review.scenario.name == "hidden-dog")
+        assert on.session.state.settings == on.app.work.defaults.settings
         await on.press("ctrl+o")
         await on.answered()
         on.app.screen.query_one("#line", Input).value = str(tmp_path / "none.toml")
@@ -379,7 +380,7 @@ async def test_keys_are_remapped_and_shown_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(("told", "seed"), [([], 5), (["--seed", "0"], 0), (["--seed", "7"], 7)])
-def test_a_seed_that_is_given_counts_before_that_of_the_configuration(
+def test_a_seed_that_is_given_counts_before_that_of_the_configuration_and_is_noted(
     monkeypatch: pytest.MonkeyPatch, told: list[str], seed: int
 ) -> None:
     change_config(defaults=Defaults(candidates=6, seed=5))
@@ -388,6 +389,8 @@ def test_a_seed_that_is_given_counts_before_that_of_the_configuration(
     monkeypatch.setattr(sys.modules["core.cli.main"], "open_screen", run_review)
     assert commands(["review", *told], standalone_mode=False) == 0
     assert (shown[0].work.defaults.candidates, shown[0].work.defaults.seed) == (6, seed)
+    noted = shown[0].review.session.state.settings
+    assert noted == {"candidates": 6, "rewrites": 4, "seed": seed}
 
 
 @pytest.mark.parametrize(
