@@ -27,7 +27,7 @@ from tui.app import PlacetApp
 from tui.dialogs import Ask, Confirm
 from tui.flow import saving
 from tui.keymap import keymap
-from tui.opening import new_session, open_session
+from tui.opening import new_session, open_session, session_file
 from tui.run import run_review
 from tui.screens.review import ReviewScreen
 
@@ -338,6 +338,20 @@ async def test_a_session_is_opened_with_ctrl_o(tmp_path: Path) -> None:
         await on.press("enter")
         await on.closed()
         await on.until(lambda: "no such file" in on.said)
+
+
+def test_a_scenario_is_opened_whatever_it_speaks_of_and_whatever_folder_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("hidden-dog").mkdir()
+    Path("mine.toml").write_text('schema = 1\ngoal = "Explain [[events]]."\n', encoding="utf-8")
+
+    for name, goal in (("hidden-dog", "dog"), ("mine.toml", "[[events]]")):
+        assert session_file(name) is None
+        assert goal in new_session(name).session.state.scenario.goal
+    with pytest.raises(BadInput, match="this is a folder"):
+        new_session(str(tmp_path / "hidden-dog"))
 
 
 async def test_a_model_is_brought_on_while_another_session_is_opened() -> None:
