@@ -25,12 +25,7 @@ LensOf = Callable[[Scenario, str], Lens | None]
 """What a payoff table says of a text (`core.games.lens.lens`, which stands above this room)."""
 
 
-def no_lens(scenario: Scenario, text: str) -> Lens | None:
-    """A report without what payoff tables say."""
-    return None
-
-
-def report(session: Session, format: str, lens: LensOf = no_lens) -> str:
+def report(session: Session, format: str, lens: LensOf) -> str:
     """The session in one of `FORMATS`, ending with a line break."""
     if format == "json":
         return json.dumps(as_json(session, lens), indent=2) + "\n"
@@ -39,7 +34,7 @@ def report(session: Session, format: str, lens: LensOf = no_lens) -> str:
     return writer.done()
 
 
-def as_json(session: Session, lens: LensOf = no_lens) -> dict[str, Any]:
+def as_json(session: Session, lens: LensOf) -> dict[str, Any]:
     """The decision as `docs/formats.md` lays it down."""
     state = session.state
     plan = state.plan

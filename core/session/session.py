@@ -234,11 +234,11 @@ class Session:
             )
         )
 
-    def defer(self, candidate: str, reason: str = "") -> None:
+    def defer(self, candidate: str) -> None:
         """Puts a candidate off."""
         if self._known(candidate).standing is Standing.DEFERRED:
             raise Refused(f"{candidate} is deferred already")
-        self._post(Deferred(candidate=candidate, reason=self._remark(reason)))
+        self._post(Deferred(candidate=candidate))
 
     def edit(self, candidate: str, text: str) -> None:
         """Gives a candidate another text. Its verdict is stale from then on."""

@@ -10,6 +10,7 @@ from core.domain.candidate import Origin, Source, Standing
 from core.domain.scenario import LONGEST_TEXT, Scenario
 from core.domain.verdict import Recommendation, Risk
 from core.errors import Refused
+from core.games.lens import lens
 from core.session.events import STAND_IN, Approved, ModelUsed, Rejected
 from core.session.report import ECHO_WARNING, as_json, report
 from core.session.session import Session
@@ -73,7 +74,7 @@ def test_a_stand_ins_word_ends_when_a_model_takes_its_place(session: Session) ->
     assert told == {"c1": Standing.PENDING, "c2": Standing.APPROVED}
     assert session.verdict("c1").stale and session.state.plan is None
     refused(session, lambda: session.approve("c1", "I know better"), "is stale")
-    assert ECHO_WARNING in report(session, "text")
+    assert ECHO_WARNING in report(session, "text", lens)
     session.judged("c1", judgement(LETTER, scenario=session.state.scenario))
     session.approve("c1")
 
@@ -229,12 +230,12 @@ def test_a_plan_ends_with_what_it_rests_on_and_comes_back_with_undo_alone(
     turn_down(session)
 
     assert session.state.plan is None
-    assert as_json(session)["plan"] is None
+    assert as_json(session, lens)["plan"] is None
     assert "plan" not in upper(session.state, len(session.records), session.head)
-    assert "Proposed by the judge's ranking" not in report(session, "text")
-    assert as_json(session)["timings"] == {"total_s": 1.5}
+    assert "Proposed by the judge's ranking" not in report(session, "text", lens)
+    assert as_json(session, lens)["timings"] == {"total_s": 1.5}
     session.undo()
-    assert as_json(session)["plan"]["text"] == LETTER
+    assert as_json(session, lens)["plan"]["text"] == LETTER
 
 
 def test_a_plan_ends_where_the_judge_finds_its_text_risky_after_all(session: Session) -> None:
