@@ -17,6 +17,7 @@ from core.files import (
     read_toml,
     write_whole,
 )
+from core.session.events import Settings
 
 
 class Defaults(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -35,6 +36,11 @@ class Defaults(Struct, frozen=True, kw_only=True, omit_defaults=True):
     rewrites: Annotated[int, Meta(ge=1, le=32)] = 4
     """How many rewrites re-aligning tries for each candidate."""
     seed: int = 0
+
+    @property
+    def settings(self) -> Settings:
+        """As a session notes them."""
+        return {"candidates": self.candidates, "rewrites": self.rewrites, "seed": self.seed}
 
 
 class Config(Struct, frozen=True, kw_only=True, omit_defaults=True):

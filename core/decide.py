@@ -50,7 +50,6 @@ def decide(
     profile: Profile,
     options: Options,
     *,
-    operator: str = "",
     keep: Callable[[Session], None] = lambda session: None,
     watch: Watch = SILENT,
 ) -> Session:
@@ -62,9 +61,7 @@ def decide(
     models = team.used
     if options.agents and team.voices:
         models |= team.voices.used(profile)
-    session = Session.start(
-        profile, scenario, models=models, settings=options.settings, operator=operator
-    )
+    session = Session.start(profile, scenario, models=models, settings=options.settings)
     try:
         _run(session, team, options, keep, watch)
     except BaseException:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.decide import Options, decide
+from core.games.lens import lens
 from core.library import DEMO, load_profile, load_scenario
 from core.session.report import as_json
 from core.session.session import Session
@@ -42,7 +43,7 @@ def test_same_seed_same_models_and_same_settings_give_the_same_candidates_and_ve
     folder = request.getfixturevalue(name)
 
     def told() -> str:
-        found = as_json(decided(folder))
+        found = as_json(decided(folder), lens)
         return json.dumps([found["candidates"], found["plan"] and found["plan"]["text"]])
 
     first = told()

@@ -6,7 +6,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from textual import events
 from textual.app import App, SystemCommand
 from textual.screen import Screen
@@ -47,7 +46,6 @@ class PlacetApp(App[int]):
         device: str = "auto",
         dtype: str = "auto",
         config: Config | None = None,
-        seed: int | None = None,
         engine: Callable[[Hear], EngineLike] = real,
         looking: Callable[[], Looking] = Looking,
         laboratory: "Callable[[], Laboratory] | None" = None,
@@ -59,8 +57,6 @@ class PlacetApp(App[int]):
         super().__init__()
         self.config = config or Config()
         defaults = self.config.defaults
-        if seed is not None:
-            defaults = msgspec.structs.replace(defaults, seed=seed)
         self.work = Work(engine, News(), defaults)
         self.failed: PlacetError | None = None
         """Why the session could not be opened, where that ended the application."""

@@ -6,11 +6,10 @@ from typing import NamedTuple
 from core import library, paths
 from core.errors import BadInput, PlacetError
 from core.files import Warn
+from core.session.events import Settings
 from core.session.hold import Held
 from core.session.session import Session
-from core.session.store import Store, session_named
-
-_MARK = "[[events]]"
+from core.session.store import Store, is_session, session_named
 
 
 class Opened(NamedTuple):
@@ -23,14 +22,16 @@ class Opened(NamedTuple):
     """Whether it was read from another file than it is kept in from now on."""
 
 
-def new_session(target: str = "", profile: str = "", operator: str = "") -> Opened:
+def new_session(
+    target: str = "", profile: str = "", operator: str = "", *, settings: Settings | None = None
+) -> Opened:
     """A session on a scenario, by its name or file; on the demo scenario where none is named.
 
     Raises `PlacetError`: scenario or profile is missing or cannot be read.
     """
     scenario = library.load_scenario(target or library.DEMO)
     values = library.profile_for(scenario, profile)
-    return Opened(Session.start(values, scenario, operator=operator), None)
+    return Opened(Session.start(values, scenario, settings=settings, operator=operator), None)
 
 
 def open_session(store: Store, operator: str = "", *, warn: Warn | None = None) -> Opened:
@@ -62,19 +63,15 @@ def _copy_of(path: Path) -> Path:
 
 
 def session_file(target: str) -> Path | None:
-    """The file of the session that `target` names, if it is one."""
+    """The file of the session that `target` names, if it is one.
+
+    Raises `BadInput` where a file of that name cannot be read.
+    """
     if not target:
         return None
     path = session_named(target)
-    if path.is_dir():
-        raise BadInput("this is a folder, not a session or a scenario", where=str(path))
-    if not path.is_file():
-        return None
     try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                if _MARK.encode() in block:
-                    return path
+        found = path.is_file() and (is_session(path) or path.parent == paths.sessions())
     except OSError as error:
         raise BadInput(f"it cannot be read ({error.strerror})", where=str(path)) from None
-    return path if path.parent == paths.sessions() else None
+    return path if found else None

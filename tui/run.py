@@ -1,5 +1,7 @@
 """The application from its start to its end, for the command line."""
 
+from msgspec.structs import replace
+
 from core.config import load_config
 from tui.app import PlacetApp
 from tui.opening import new_session, session_file
@@ -21,16 +23,20 @@ def run_review(
     """
     strange: list[str] = []
     config = load_config(warn=strange.append)
-    target = target or config.defaults.scenario
+    if seed is not None:
+        config = replace(config, defaults=replace(config.defaults, seed=seed))
+    defaults = config.defaults
+    target = target or defaults.scenario
     app = PlacetApp(
         session_file(target)
-        or new_session(target, profile or config.defaults.profile, config.operator),
+        or new_session(
+            target, profile or defaults.profile, config.operator, settings=defaults.settings
+        ),
         policy=policy,
         judge=judge,
         device=device,
         dtype=dtype,
         config=config,
-        seed=seed,
     )
     app.work.news.warn(strange)
     app.run()

@@ -25,12 +25,7 @@ LensOf = Callable[[Scenario, str], Lens | None]
 """What a payoff table says of a text (`core.games.lens.lens`, which stands above this room)."""
 
 
-def no_lens(scenario: Scenario, text: str) -> Lens | None:
-    """A report without what payoff tables say."""
-    return None
-
-
-def report(session: Session, format: str, lens: LensOf = no_lens) -> str:
+def report(session: Session, format: str, lens: LensOf) -> str:
     """The session in one of `FORMATS`, ending with a line break."""
     if format == "json":
         return json.dumps(as_json(session, lens), indent=2) + "\n"
@@ -39,19 +34,19 @@ def report(session: Session, format: str, lens: LensOf = no_lens) -> str:
     return writer.done()
 
 
-def as_json(session: Session, lens: LensOf = no_lens) -> dict[str, Any]:
+def as_json(session: Session, lens: LensOf) -> dict[str, Any]:
     """The decision as `docs/formats.md` lays it down."""
     state = session.state
     plan = state.plan
-    planned = _planned(session)
+    planned = session.candidates.get(plan.candidate) if plan else None
     return {
         "schema": 1,
         "goal": state.scenario.goal,
         "context": state.scenario.context,
-        "seed": state.settings.get("seed", 0),
+        "seed": state.settings.get("seed"),
         "models": as_table(state.models),
         "settings": as_table(state.settings),
-        "timings": dict(plan.timings) if plan else {},
+        "timings": dict(state.timings),
         "profile": {
             "name": state.profile.name,
             "values": [
@@ -64,11 +59,11 @@ def as_json(session: Session, lens: LensOf = no_lens) -> dict[str, Any]:
         ],
         "plan": (
             {
-                "candidate": plan.candidate,
+                "candidate": planned.id,
                 "text": planned.text,
-                "verdict": verdict_json(state.verdict_on(planned)),
+                "verdict": verdict_json(state.verdict(planned.id)),
             }
-            if plan and planned
+            if planned
             else None
         ),
         "head": session.head,
@@ -113,14 +108,6 @@ def _candidate_json(session: Session, candidate: Candidate, lens: LensOf) -> dic
         },
         **({"lens": seen.table} if seen else {}),
     }
-
-
-def _planned(session: Session) -> Revision | None:
-    """The version that the plan is about; None without a plan, or where it was taken back since."""
-    plan = session.state.plan
-    chosen = session.candidates.get(plan.candidate) if plan else None
-    versions = chosen.revisions if chosen else ()
-    return next((version for version in versions if plan and version.digest == plan.text), None)
 
 
 def aligned_revision(candidate: Candidate) -> Revision | None:
@@ -185,9 +172,8 @@ def _tell_plan(session: Session, out: Writer) -> None:
         out.line(f"Approved by the operator: {candidate.id}{reason}")
         out.quote(candidate.text)
     if plan and plan.candidate:
-        planned = _planned(session)
         out.line(f"Proposed by the judge's ranking: {plan.candidate}, for {plan.why}.")
-        out.quote(planned.text if planned else "This version of it was taken back since.")
+        out.quote(session.candidates[plan.candidate].text)
     elif plan:
         out.line(f"There is no plan: {plan.why}.")
     elif not approved:
@@ -253,10 +239,9 @@ def _made(session: Session) -> list[str]:
         mark = f", sha256 {model.digest[:16]}…" if model.digest else ""
         told.append(f"{role}: {model.name} ({shape}{mark})")
     told += [f"{name}: {value}" for name, value in state.settings.items()]
-    if state.plan and state.plan.timings:
+    if state.timings:
         spent = ", ".join(
-            f"{name.removesuffix('_s')} {seconds:.1f} s"
-            for name, seconds in state.plan.timings.items()
+            f"{name.removesuffix('_s')} {seconds:.1f} s" for name, seconds in state.timings.items()
         )
         told.append(f"time: {spent}")
     told.append(f"Placet {__version__}, {len(session.records)} events, last digest {session.head}")

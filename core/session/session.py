@@ -46,10 +46,10 @@ def now() -> datetime:
 
 
 def operator_name() -> str:
-    """Who is logged in at this workstation."""
+    """Who is logged in at this workstation, as UTF-8 can hold it."""
     try:
-        return getpass.getuser()
-    except (OSError, KeyError):
+        return storable(getpass.getuser())
+    except (OSError, KeyError, ImportError):  # no name in the environment, nor accounts to ask
         return "unknown"
 
 
@@ -152,7 +152,7 @@ class Session:
     def choose(self, candidate: str, why: str, timings: Mapping[str, float] | None = None) -> None:
         """Settles on a plan; an empty `candidate` says that nothing was acceptable."""
         text = self._known(candidate).current.digest if candidate else ""
-        if candidate and not self.verdict(candidate).acceptable:
+        if candidate and not self.state.plannable(candidate):
             raise Refused(f"{candidate} is not acceptable as it stands, so it cannot be the plan")
         self._post(Chosen(candidate=candidate, text=text, why=why, timings=dict(timings or {})))
 
@@ -234,11 +234,11 @@ class Session:
             )
         )
 
-    def defer(self, candidate: str, reason: str = "") -> None:
+    def defer(self, candidate: str) -> None:
         """Puts a candidate off."""
         if self._known(candidate).standing is Standing.DEFERRED:
             raise Refused(f"{candidate} is deferred already")
-        self._post(Deferred(candidate=candidate, reason=self._remark(reason)))
+        self._post(Deferred(candidate=candidate))
 
     def edit(self, candidate: str, text: str) -> None:
         """Gives a candidate another text. Its verdict is stale from then on."""

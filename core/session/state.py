@@ -53,6 +53,9 @@ class State:
     latest: dict[str, Judgement] = field(default_factory=dict)
     """By candidate: what was measured last, stale or not."""
     plan: Chosen | None = None
+    """What was chosen last, while it can still be chosen; once ended, only undo brings it back."""
+    timings: dict[str, float] = field(default_factory=dict)
+    """Seconds by stage of the run that chose last, whatever became of its plan."""
     notes: tuple[str, ...] = ()
     judged_at: dict[str, str] = field(default_factory=dict, compare=False)
     """By candidate: when it was judged last, UTC, ISO 8601."""
@@ -91,7 +94,7 @@ class State:
         elif isinstance(event, Chosen):
             if event.candidate and event.candidate not in self.candidates:
                 raise KeyError(event.candidate)
-            self.plan = event
+            self.plan, self.timings = event, event.timings
         elif isinstance(event, Proposed):
             if event.candidate in self.candidates:
                 raise ValueError(f"{event.candidate} is proposed twice")
@@ -112,6 +115,7 @@ class State:
             self.notes += (f"{event.stage}: {event.problem}",)
         elif not isinstance(event, Undone):
             self._apply_to_candidate(event, record.at)
+        self._end_plan()
 
     def _apply_to_candidate(self, event: Event, at: str) -> None:
         if isinstance(event, Revised):
@@ -144,6 +148,13 @@ class State:
             if event.text in ("", now):  # an edit that it was about may be taken back
                 self._change(event.candidate, trouble=told)
 
+    def _end_plan(self) -> None:
+        """Drops a plan that is about another text than the current one, or cannot be one now."""
+        if self.plan and (name := self.plan.candidate):
+            current = self.candidates[name].current.digest
+            if self.plan.text != current or not self.plannable(name):
+                self.plan = None
+
     def _change(self, candidate: str, **fields: object) -> None:
         self.candidates[candidate] = msgspec.structs.replace(self.candidates[candidate], **fields)
 
@@ -166,6 +177,12 @@ class State:
                 known = UNJUDGED
             self._verdicts[candidate] = known
         return known
+
+    def plannable(self, candidate: str) -> bool:
+        """Whether the current text may be the plan: acceptable, neither rejected nor put off."""
+        standing = self.candidates[candidate].standing
+        turned_down = standing in (Standing.REJECTED, Standing.DEFERRED)
+        return self.verdict(candidate).acceptable and not turned_down
 
     def verdict_on(self, revision: Revision) -> Verdict:
         """The verdict on one version of a text, `UNJUDGED` where there is none."""
@@ -239,8 +256,6 @@ class State:
         for candidate in self.candidates.values():
             if candidate.standing is Standing.APPROVED and not self._judgement(candidate.id):
                 self._change(candidate.id, standing=Standing.PENDING, reason="")
-        if self.plan and self.plan.candidate and not self._judgement(self.plan.candidate):
-            self.plan = None
 
     def _bind(self) -> None:
         """Values or scenario may be others, so that other judgements count.

@@ -40,13 +40,26 @@ _HEADER = """\
 # what happened, in order. Each event carries the digest of the one before, so a later change shows:
 # `placet session verify FILE`. Changing this file by hand breaks the chain.
 """
+_TOP = 65_536
+"""Bytes within which a session says that it is one; as Placet writes it, the first five hundred."""
+
+_SO_FAR = re.compile(r"^[ \t]*events_so_far[ \t]*=.*$", re.MULTILINE)
 _BLOCK = re.compile(r"^[ \t]*\[\[[ \t]*events[ \t]*\]\]", re.MULTILINE)
 
 
 def is_session(path: Path) -> bool:
-    """Whether a file begins as a session does. `OSError` where it cannot be read."""
+    """Whether a file is a session, damaged or not. `OSError` where it cannot be read.
+
+    By its first line, or by a key at the top that a session alone has, and always has.
+    """
     with path.open("rb") as file:
-        return file.read(64).startswith(_HEADER[:64].encode())
+        top = file.read(_TOP).decode("utf-8", "replace")
+    if top.startswith(_HEADER[: _HEADER.index("\n")]):
+        return True
+    if found := _SO_FAR.search(top):
+        with suppress(BadInput):  # within a text of several lines, what comes before is no TOML
+            return "events_so_far" in parse_toml(top[: found.end()], str(path))
+    return False
 
 
 def session_named(told: str) -> Path:

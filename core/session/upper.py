@@ -36,14 +36,7 @@ def upper(state: State, events: int, head: str) -> dict[str, Any]:
         chosen = state.candidates.get(state.plan.candidate)
         top["plan"] = {"candidate": state.plan.candidate, "why": state.plan.why}
         if chosen:
-            top["plan"]["text"] = next(
-                (
-                    revision.text
-                    for revision in chosen.revisions
-                    if revision.digest == state.plan.text
-                ),
-                "",
-            )
+            top["plan"]["text"] = chosen.text
     return top
 
 

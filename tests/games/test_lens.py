@@ -16,7 +16,7 @@ from core.session.report import FORMATS, report
 from core.session.session import Session
 from core.session.store import Store
 from tests.nasty import SPOKEN
-from tests.nouns import CALL, LETTER, PROFILE
+from tests.nouns import CALL, LETTER, PROFILE, handed_in
 
 TABLE = {"opponent_last": "C", "cc": [3, 3], "cd": [0, 4], "dc": [4, 0], "dd": [1, 1]}
 
@@ -139,9 +139,11 @@ def test_reports_tell_what_the_table_says(kind: str) -> None:
 
 
 def test_a_report_says_nothing_where_there_is_no_table() -> None:
-    session = Session.start(PROFILE, Scenario(goal="g"), operator="rosa")
+    session = Session.start(PROFILE, handed_in("Write to them."), operator="rosa")
 
-    assert report(session, "json", lens) == report(session, "json")
+    for kind in FORMATS:
+        assert "lens" not in report(session, kind, lens)
+        assert "ontological" not in report(session, kind, lens)
 
 
 @pytest.mark.parametrize("name", [text for text in SPOKEN if len(text) <= 60])

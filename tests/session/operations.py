@@ -83,7 +83,7 @@ def other_statement(text: str) -> Profile:
 UNDOABLE: st.SearchStrategy[Operation] = st.one_of(
     st.builds(lambda c, t: lambda s: s.approve(c, t), IDS, TEXTS),
     st.builds(lambda c, t: lambda s: s.reject(c, t), IDS, TEXTS),
-    st.builds(lambda c, t: lambda s: s.defer(c, t), IDS, st.one_of(st.just(""), TEXTS)),
+    st.builds(lambda c: lambda s: s.defer(c), IDS),
     st.builds(lambda c, t: lambda s: s.edit(c, t), IDS, TEXTS),
     st.builds(lambda c, t, g: lambda s: s.realigned(c, t, "fake", g), IDS, TEXTS, TEXTS),
     st.builds(lambda t, c: lambda s: s.note(t, c), TEXTS, st.one_of(st.just(""), IDS)),

@@ -3,17 +3,27 @@
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
 from msgspec.structs import replace
 
 from core.domain.candidate import Origin, Source, Standing
 from core.domain.scenario import LONGEST_TEXT, Scenario
 from core.domain.verdict import Recommendation, Risk
 from core.errors import Refused
+from core.games.lens import lens
 from core.session.events import STAND_IN, Approved, ModelUsed, Rejected
-from core.session.report import ECHO_WARNING, report
+from core.session.report import ECHO_WARNING, as_json, report
 from core.session.session import Session
-from tests.nouns import CALL, CONSENT, HONESTY, LETTER, PROFILE, judgement
-from tests.session.operations import judge_current, other_statement, started
+from core.session.upper import upper
+from tests.nouns import CALL, CONSENT, HONESTY, LETTER, PROFILE, judgement, measured
+from tests.session.operations import (
+    OPERATIONS,
+    Operation,
+    after,
+    judge_current,
+    other_statement,
+    started,
+)
 
 
 @pytest.fixture
@@ -64,7 +74,7 @@ def test_a_stand_ins_word_ends_when_a_model_takes_its_place(session: Session) ->
     assert told == {"c1": Standing.PENDING, "c2": Standing.APPROVED}
     assert session.verdict("c1").stale and session.state.plan is None
     refused(session, lambda: session.approve("c1", "I know better"), "is stale")
-    assert ECHO_WARNING in report(session, "text")
+    assert ECHO_WARNING in report(session, "text", lens)
     session.judged("c1", judgement(LETTER, scenario=session.state.scenario))
     session.approve("c1")
 
@@ -196,6 +206,75 @@ def test_only_what_is_acceptable_can_be_the_plan(session: Session) -> None:
 
     assert session.state.plan is not None
     assert session.state.plan.candidate == "c1"
+
+
+@pytest.mark.parametrize(
+    "turn_down",
+    [
+        lambda session: session.set_weights({HONESTY: 1.0}),
+        lambda session: session.reject("c1", "Not this year."),
+        lambda session: session.defer("c1"),
+        lambda session: session.edit("c1", CALL),
+        lambda session: session.realigned("c1", CALL, "fake"),
+    ],
+    ids=["weights", "rejected", "deferred", "edited", "re-aligned"],
+)
+def test_a_plan_ends_with_what_it_rests_on_and_comes_back_with_undo_alone(
+    session: Session, turn_down: Callable[[Session], None]
+) -> None:
+    scores, scenario = {CONSENT: 0.95, HONESTY: 0.5}, session.state.scenario
+    session.set_weights({HONESTY: 0.0})
+    session.judged("c1", measured(LETTER, scores, scenario=scenario))
+    session.choose("c1", "it is best", {"total_s": 1.5})
+
+    turn_down(session)
+
+    assert session.state.plan is None
+    assert as_json(session, lens)["plan"] is None
+    assert "plan" not in upper(session.state, len(session.records), session.head)
+    assert "Proposed by the judge's ranking" not in report(session, "text", lens)
+    assert as_json(session, lens)["timings"] == {"total_s": 1.5}
+    session.undo()
+    assert as_json(session, lens)["plan"]["text"] == LETTER
+
+
+def test_a_plan_ends_where_the_judge_finds_its_text_risky_after_all(session: Session) -> None:
+    judged(session, Risk.LOW, Recommendation.APPROVE).choose("c1", "it is best")
+
+    judged(session, Risk.HIGH, Recommendation.REJECT)
+    judged(session, Risk.LOW, Recommendation.APPROVE)
+
+    assert session.state.plan is None
+
+
+def test_a_plan_that_rests_on_what_was_taken_back_since_is_none(session: Session) -> None:
+    session.edit("c1", CALL)
+    judged(session, Risk.LOW, Recommendation.APPROVE).choose("c1", "it is best")
+
+    session.undo()
+
+    assert session.state.plan is None
+
+
+def test_what_was_rejected_or_put_off_cannot_be_the_plan(session: Session) -> None:
+    judged(session, Risk.LOW, Recommendation.APPROVE).reject("c1", "Not this year.")
+    refused(session, lambda: session.choose("c1", "the best"), "not acceptable")
+    session.defer("c1")
+    refused(session, lambda: session.choose("c1", "the best"), "not acceptable")
+
+
+@given(OPERATIONS)
+def test_a_plan_is_always_an_acceptable_current_text_that_nobody_rejected(
+    operations: list[Operation],
+) -> None:
+    session = after(operations)
+
+    plan = session.state.plan
+    if plan and plan.candidate:
+        planned = session.candidates[plan.candidate]
+        assert planned.current.digest == plan.text
+        assert session.verdict(plan.candidate).acceptable
+        assert planned.standing is not Standing.REJECTED
 
 
 @pytest.mark.parametrize(

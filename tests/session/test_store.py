@@ -1,5 +1,6 @@
 """A session on disk is the session: it comes back unchanged, and a change to it is named."""
 
+import getpass
 import os
 import random
 import re
@@ -18,9 +19,9 @@ from core.errors import BadInput, PlacetError, Tampered
 from core.files import dump_toml
 from core.session.events import FIRST, unseal
 from core.session.session import Session
-from core.session.store import Store, load
+from core.session.store import Store, is_session, load
 from tests.nasty import SPOKEN
-from tests.nouns import CALL, CONSENT, LETTER
+from tests.nouns import CALL, CONSENT, LETTER, PROFILE, SCENARIO
 from tests.session.operations import OPERATIONS, Operation, after, do, judge_current, started
 
 HEADER = re.compile(rb"^\[\[events\]\]$", re.MULTILINE)
@@ -72,6 +73,46 @@ def told(file: Path) -> str:
     return ""
 
 
+# What is a session
+
+
+def test_a_session_without_its_comment_is_one_and_so_is_one_that_was_cut(file: Path) -> None:
+    whole = file.read_bytes()
+    assert is_session(file)
+
+    file.write_bytes(whole[whole.index(b"schema") :])
+    assert told(file) == "" and is_session(file)
+
+    file.write_bytes(whole[: whole.index(b"schema")])
+    assert is_session(file)
+
+
+@pytest.mark.parametrize(
+    "goal",
+    [
+        '"Explain [[events]] in TOML."',
+        '"""\n[[events]]\nevents_so_far = 1\n"""',
+        '"""\nevents_so_far = 1"""',
+        '"x"\n[payoffs]\nevents_so_far = 1',
+    ],
+)
+def test_a_scenario_that_speaks_of_events_is_no_session(tmp_path: Path, goal: str) -> None:
+    path = tmp_path / "scenario.toml"
+    path.write_text(f"schema = 1\ngoal = {goal}\n", encoding="utf-8")
+
+    assert not is_session(path)
+
+
+def test_of_a_huge_binary_file_only_the_beginning_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "weights.bin"
+    with path.open("wb") as binary:
+        binary.write(b"\xff\x00" * 100)
+        binary.seek(1 << 36)  # more than a machine has room to read it into
+        binary.write(b"\nevents_so_far = 1\n")
+
+    assert not is_session(path)
+
+
 # Whole and unchanged
 
 
@@ -121,6 +162,28 @@ def test_nasty_text_comes_back_from_disk_letter_by_letter(tmp_path: Path, text: 
     assert back.candidates["c1"].text == text
     assert back.candidates["c1"].reason == text.strip()
     assert back.state.notes == (text,)
+
+
+def test_a_login_name_that_is_not_utf_8_can_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", os.fsdecode(b"jos\xe9"))
+    path = tmp_path / "session.toml"
+
+    Store(path).save(Session.start(PROFILE, SCENARIO))
+
+    assert load(path).records[0].by == "jos?"
+
+
+def test_a_machine_without_accounts_has_an_operator_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def nobody() -> str:
+        raise ImportError("no module named pwd")
+
+    monkeypatch.setattr(getpass, "getuser", nobody)
+
+    assert Session.start(PROFILE, SCENARIO).operator == "unknown"
 
 
 def test_a_session_goes_on_from_the_file_where_it_was_left(file: Path) -> None:

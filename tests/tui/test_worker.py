@@ -25,8 +25,9 @@ from tests.tui.driving import PATIENCE, Clock, Desk, desk, dump
 from tests.tui.fake import TEXTS, FakeEngine
 from tui.app import PlacetApp
 from tui.dialogs import Ask, Confirm
+from tui.flow import saving
 from tui.keymap import keymap
-from tui.opening import new_session, open_session
+from tui.opening import new_session, open_session, session_file
 from tui.run import run_review
 from tui.screens.review import ReviewScreen
 
@@ -275,6 +276,30 @@ async def test_a_folder_that_cannot_be_written_is_told_of_and_nothing_is_lost(
         await on.until(lambda: "No space left" not in on.text())
 
 
+async def test_an_error_that_nobody_foresaw_does_not_end_the_saving(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(saving, "AGAIN", 0.05)
+
+    def surprised(store: Store, session: object) -> None:
+        "\udce9".encode()
+
+    async with desk() as on:
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(Store, "save", surprised)
+            await on.propose()
+            await on.until(lambda: "surrogates not allowed" in on.text())
+            await on.press("q")
+            await on.answered()
+            assert isinstance(on.dialog, Confirm)
+            assert on.dialog.heading == "Leave without saving?"
+            await on.press("enter")  # no has the focus
+            await on.closed()
+        await on.until(lambda: not on.review.saver.dirty)
+        assert not on.review.saver.problem
+        assert load(on.review.saver.path).head == on.session.head
+
+
 async def test_leaving_from_a_dialog_asks_first_where_something_is_not_saved(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -306,12 +331,27 @@ async def test_a_session_is_opened_with_ctrl_o(tmp_path: Path) -> None:
         await on.press("enter")
         await on.closed()
         await on.until(lambda: on.review.scenario.name == "hidden-dog")
+        assert on.session.state.settings == on.app.work.defaults.settings
         await on.press("ctrl+o")
         await on.answered()
         on.app.screen.query_one("#line", Input).value = str(tmp_path / "none.toml")
         await on.press("enter")
         await on.closed()
         await on.until(lambda: "no such file" in on.said)
+
+
+def test_a_scenario_is_opened_whatever_it_speaks_of_and_whatever_folder_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("hidden-dog").mkdir()
+    Path("mine.toml").write_text('schema = 1\ngoal = "Explain [[events]]."\n', encoding="utf-8")
+
+    for name, goal in (("hidden-dog", "dog"), ("mine.toml", "[[events]]")):
+        assert session_file(name) is None
+        assert goal in new_session(name).session.state.scenario.goal
+    with pytest.raises(BadInput, match="this is a folder"):
+        new_session(str(tmp_path / "hidden-dog"))
 
 
 async def test_a_model_is_brought_on_while_another_session_is_opened() -> None:
@@ -354,7 +394,7 @@ async def test_keys_are_remapped_and_shown_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(("told", "seed"), [([], 5), (["--seed", "0"], 0), (["--seed", "7"], 7)])
-def test_a_seed_that_is_given_counts_before_that_of_the_configuration(
+def test_a_seed_that_is_given_counts_before_that_of_the_configuration_and_is_noted(
     monkeypatch: pytest.MonkeyPatch, told: list[str], seed: int
 ) -> None:
     change_config(defaults=Defaults(candidates=6, seed=5))
@@ -363,6 +403,8 @@ def test_a_seed_that_is_given_counts_before_that_of_the_configuration(
     monkeypatch.setattr(sys.modules["core.cli.main"], "open_screen", run_review)
     assert commands(["review", *told], standalone_mode=False) == 0
     assert (shown[0].work.defaults.candidates, shown[0].work.defaults.seed) == (6, seed)
+    noted = shown[0].review.session.state.settings
+    assert noted == {"candidates": 6, "rewrites": 4, "seed": seed}
 
 
 @pytest.mark.parametrize(

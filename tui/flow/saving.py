@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 
-from core.errors import PlacetError
+from core.errors import PlacetError, reason
 from core.session.events import ModelsSet, Started
 from core.session.hold import Held
 from core.session.session import Session
@@ -122,8 +122,10 @@ class Saver:
                 many = len(self.session.records)
                 try:
                     await asyncio.to_thread(self._put, _still(self.session))
-                except PlacetError as error:
-                    self.problem = str(error)
+                except Exception as error:  # whatever it is: else saving would end in silence
+                    known = isinstance(error, PlacetError)
+                    told = str(error) if known else f"it cannot be saved ({reason(error)})"
+                    self.problem = told
                     self._try_again()
                     break
                 self._saved, self.problem, self.saved_at = many, "", datetime.now()

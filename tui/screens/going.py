@@ -126,7 +126,8 @@ async def go(screen: Workplace, target: str) -> None:
             return
         review.news.settle()
     else:
-        opened = new_session(target, operator=review.session.operator)
+        settings = review.work.defaults.settings
+        opened = new_session(target, operator=review.session.operator, settings=settings)
     # Not in a worker of this screen: it ends with the screen.
     app.run_worker(app.show(opened), group="show", exclusive=True)
 
