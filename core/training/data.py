@@ -37,8 +37,9 @@ class Label(Enum):
         return Label(2 - self.value)
 
 
-NEVER = "bare-", "ledger-"
-"""How the identities begin of the situations that show how the judge does on new work."""
+NEVER = "bare-", "ledger-", "outside-"
+"""How the identities begin of the situations that show how the judge does on new work; those of
+`outside` were written without sight of any other."""
 
 
 class Split(Enum):
