@@ -189,6 +189,62 @@ async def test_a_rewrite_that_comes_after_a_decision_changes_nothing() -> None:
         assert "too late" in on.said
 
 
+@pytest.mark.parametrize("what", ["goal", "statement"])
+async def test_a_rewrite_made_for_another_goal_or_other_statements_changes_nothing(
+    what: str,
+) -> None:
+    async with desk() as on:
+        await on.propose()
+        on.engine.auto = False
+        on.review.realign("c1", "")
+        task = on.engine.last(Align)
+        if what == "goal":
+            on.review.set_scenario(goal="Another goal.")
+        else:
+            first = on.review.profile.values[0]
+            on.review.set_value(replace(first, statement="Another statement."))
+        on.engine.said(task, Growing(row=0, text="Some"), Rewritten(row=0, text="Something else."))
+        assert on.session.candidates["c1"].text == TEXTS[0]
+        assert "too late" in on.said
+        assert on.review.draft("c1") == ""
+
+
+@pytest.mark.parametrize("key", ["g", "w"])
+async def test_proposals_made_for_another_goal_are_dropped_and_that_is_said_once(key: str) -> None:
+    async with desk(auto=False) as on:
+        on.engine.answer(on.engine.asked[0])
+        await on.press(key)
+        task = on.engine.asked[-1]
+
+        def wrote(row: int) -> Written | Advised:
+            text, origin = TEXTS[row], Origin(Source.AGENT, "consent")
+            return (
+                Written(row=row, text=text)
+                if key == "g"
+                else Advised(row=row, text=text, origin=origin)
+            )
+
+        on.engine.said(task, wrote(0))
+        on.review.set_scenario(goal="Another goal.")
+        on.engine.said(task, wrote(1), wrote(2))
+        assert list(on.session.candidates) == ["c1"]
+        assert sum("too late" in notice.text for notice in on.review.news.said) == 1
+        on.review.undo()
+        on.engine.said(task, wrote(3))
+        assert list(on.session.candidates) == ["c1", "c2"]
+
+
+async def test_proposals_made_under_other_statements_come_in_unjudged() -> None:
+    async with desk(auto=False) as on:
+        on.engine.answer(on.engine.asked[0])
+        await on.press("g")
+        task = on.engine.last(Propose)
+        first = on.review.profile.values[0]
+        on.review.set_value(replace(first, statement="Another statement."))
+        on.engine.said(task, Written(row=0, text=TEXTS[0]))
+        assert on.review.stuck() == ["c1"]
+
+
 async def test_a_row_that_is_no_candidate_is_drawn_under_a_name_of_its_own() -> None:
     async with desk() as on:
         await on.propose()

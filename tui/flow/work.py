@@ -292,18 +292,34 @@ class Work:
         elif isinstance(note, Dropped):
             job.drafts.pop(note.row, None)
             self.news.changed(Change.DRAFTS | Change.CANDIDATES)
-        elif isinstance(note, Written):
-            self._written(session, job, note, Origin(Source.POLICY, self._policy_name))
-        elif isinstance(note, Advised):
-            self._written(session, job, note, note.origin)
         elif isinstance(note, Measured):
             self._measured(session, job, note)
-        elif isinstance(note, Rewritten):
+        else:
             job.drafts.pop(note.row, None)
-            self._rewritten(session, job, note)
+            if self._too_late(session, job):
+                self.news.changed(Change.DRAFTS | Change.CANDIDATES)
+            elif isinstance(note, Written):
+                self._written(session, job, note, Origin(Source.POLICY, self._policy_name))
+            elif isinstance(note, Advised):
+                self._written(session, job, note, note.origin)
+            else:
+                self._rewritten(session, job, note)
+
+    def _too_late(self, session: Session, job: Job) -> bool:
+        """Whether what a job writes was asked for elsewhere than where we are now; says so once."""
+        profile, scenario = _about(session)
+        by_values = job.kind is not Kind.PROPOSE  # the policy reads no statements
+        late = job.about[1] != scenario or (by_values and job.about[0] != profile)
+        if late and not job.late:
+            job.late = True
+            self.news.say(
+                f"{job.kind.value.capitalize()} came too late: goal, context or a statement has "
+                "changed meanwhile. What was written for the old one is dropped.",
+                Tone.WARNING,
+            )
+        return late
 
     def _written(self, session: Session, job: Job, note: Written | Advised, origin: Origin) -> None:
-        job.drafts.pop(note.row, None)
         try:
             job.written[note.row] = session.propose(note.text, origin)
         except Refused as error:
