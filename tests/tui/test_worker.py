@@ -15,14 +15,14 @@ from textual.widgets import Input
 from core.cli.main import app as commands
 from core.config import Config, Defaults, change_config, load_config
 from core.domain.candidate import Origin, Source, Standing
-from core.engine.protocol import Align, Consult, Finished, Load, Propose, Ready, Trouble
+from core.engine.protocol import Align, Consult, Finished, Judge, Load, Propose, Ready, Trouble
 from core.errors import BadInput, PlacetError
-from core.session.events import ModelUsed
+from core.session.events import Failed, ModelUsed
 from core.session.hold import Held, Hold
 from core.session.store import Store, load
-from core.watch import Advised, Growing, Progress, Rewritten, Written
+from core.watch import Advised, Growing, Measured, Progress, Rewritten, Written
 from tests.tui.driving import PATIENCE, Clock, Desk, desk, dump
-from tests.tui.fake import TEXTS, FakeEngine
+from tests.tui.fake import TEXTS, FakeEngine, judgement
 from tui.app import PlacetApp
 from tui.dialogs import Ask, Confirm
 from tui.keymap import keymap
@@ -92,6 +92,29 @@ async def test_a_worker_that_is_killed_loses_nothing_and_says_how_to_go_on() -> 
         await on.press("g")
         again = on.engine.last(Propose)
         assert again.job != task.job
+
+
+async def test_what_was_judged_before_the_worker_died_has_not_failed() -> None:
+    async with desk() as on:
+        await on.propose()
+        on.review.set_scenario(goal="Another goal.")
+        on.engine.auto = False
+        on.review.check()
+        task = on.engine.last(Judge)
+        assert isinstance(task, Judge)
+        first = judgement(task.texts[0], task.profile, task.scenario)
+        on.engine.said(
+            task, Measured(row=0, judgement=first), Measured(row=1, problem="it does not fit")
+        )
+        on.engine.die()
+        failed = [one.event for one in on.session.records if isinstance(one.event, Failed)]
+        died = "the worker stopped (killed by SIGKILL)"
+        assert [(one.candidate, one.problem) for one in failed] == [
+            ("c2", "it does not fit"),
+            ("c3", died),
+            ("c4", died),
+        ]
+        assert on.session.candidates["c1"].trouble == ""
 
 
 @pytest.mark.parametrize("gone", [True, False])

@@ -37,6 +37,8 @@ class Job:
     guidance: str = ""
     written: dict[int, str] = field(default_factory=dict)
     """For each row that was proposed, the candidate it became."""
+    answered: set[int] = field(default_factory=set)
+    """The rows that have what was asked for: if the job fails later, they have not failed."""
     drafts: dict[int, str] = field(default_factory=dict)
     """What is being written, by row."""
     progress: Progress | None = None

@@ -296,6 +296,7 @@ class Work:
             self._measured(session, job, note)
         else:
             job.drafts.pop(note.row, None)
+            job.answered.add(note.row)
             if self._too_late(session, job):
                 self.news.changed(Change.DRAFTS | Change.CANDIDATES)
             elif isinstance(note, Written):
@@ -332,6 +333,7 @@ class Work:
             candidate = job.candidates[note.row]
         else:
             return  # aligning measures its own rewrites
+        job.answered.add(note.row)
         if candidate not in session.candidates:
             return
         if note.judgement:
@@ -391,8 +393,8 @@ class Work:
             else:
                 self.unasked = True
         if job and self.session and job.kind is not Kind.PULL:
-            for name in job.candidates:
-                if name in self.session.candidates:
+            for row, name in enumerate(job.candidates):
+                if row not in job.answered and name in self.session.candidates:
                     self.session.failed(job.kind.name.lower(), reply.problem, name)
             if job.kind in (Kind.PROPOSE, Kind.CONSULT):
                 self.session.failed(job.kind.name.lower(), reply.problem)
