@@ -393,6 +393,21 @@ async def test_a_session_is_opened_with_ctrl_o(tmp_path: Path) -> None:
         await on.until(lambda: "no such file" in on.said)
 
 
+@pytest.mark.parametrize(("key", "pane"), [("ctrl+o", "3"), ("L", "2")])
+async def test_a_scenario_opened_from_inside_is_judged_by_the_configured_profile(
+    key: str, pane: str
+) -> None:
+    config = Config(defaults=Defaults(profile="public-service"))
+    async with desk(config=config) as on:
+        await on.press(pane, key)
+        await on.answered()
+        await on.type("hidden")
+        await on.press("enter")
+        await on.closed()
+        await on.until(lambda: on.review.scenario.name == "hidden-dog")
+        assert on.review.profile.name == "public-service"
+
+
 async def test_a_model_is_brought_on_while_another_session_is_opened() -> None:
     async with desk(auto=False) as on:
         on.engine.answer(on.engine.asked[0])

@@ -126,7 +126,7 @@ async def go(screen: Workplace, target: str) -> None:
             return
         review.news.settle()
     else:
-        opened = new_session(target, operator=review.session.operator)
+        opened = new_session(target, review.work.defaults.profile, review.session.operator)
     # Not in a worker of this screen: it ends with the screen.
     app.run_worker(app.show(opened), group="show", exclusive=True)
 
