@@ -85,8 +85,7 @@ async def test_a_crash_ends_all_jobs_and_the_next_one_works(engine: Engine, ear:
         end = await ear.end_of(job)
         assert isinstance(end, Trouble) and "SIGKILL" in end.problem and end.mend and end.gone
     assert engine.pid is None
-    again = engine.submit(propose())
-    await until(lambda: ear.growing(again))
+    await generating(engine, ear)
     assert ear.policies() == ["slow", "slow"]
 
 
@@ -101,15 +100,6 @@ async def test_a_job_that_fails_is_told_from_a_worker_that_is_gone(
 ) -> None:
     end = await ear.end_of(engine.submit(load("missing")))
     assert isinstance(end, Trouble) and not end.gone
-
-
-async def test_after_a_crash_a_load_is_not_preceded_by_another(engine: Engine, ear: Ear) -> None:
-    job = await generating(engine, ear)
-    assert engine.pid
-    os.kill(engine.pid, signal.SIGKILL)
-    await ear.end_of(job)
-    await ear.end_of(engine.submit(load("echo")))
-    assert ear.policies() == ["slow", "echo"]
 
 
 async def test_a_callback_may_ask_again_at_once(ear: Ear) -> None:

@@ -197,6 +197,42 @@ async def test_models_that_were_missing_are_asked_for_again() -> None:
         await on.until(lambda: not on.review.work.trouble)
 
 
+async def test_models_lost_with_the_worker_are_asked_for_until_they_come() -> None:
+    async with desk() as on:
+        on.engine.auto = False
+        await on.press("g")
+        on.engine.die()
+        assert not on.review.work.models
+        await on.until(lambda: "no model" in on.text())
+        for _ in range(2):
+            await on.press("g")
+            again, propose = on.engine.asked[-2:]
+            assert isinstance(again, Load) and isinstance(propose, Propose)
+            assert (again.policy, again.judge) == ("fake-model", "fake-model")
+            on.engine.hear(Trouble(job=again.job, problem="there is no memory left"))
+            on.engine.hear(Trouble(job=propose.job, problem="no models are in memory yet"))
+            await on.until(lambda: "there is no memory left" in on.text())
+            assert "g or c tries again" in on.text()
+        await on.press("g")
+        for task in on.engine.asked[-2:]:
+            on.engine.answer(task)
+        assert on.session.candidates
+        await on.until(lambda: not on.review.work.trouble)
+        await on.press("m")
+        assert not isinstance(on.engine.asked[-2], Load)
+
+
+async def test_models_the_worker_died_of_give_way_to_those_that_served() -> None:
+    async with desk() as on:
+        on.engine.auto = False
+        on.review.work.load("too-large", "fake-model")
+        on.engine.die()
+        await on.press("g")
+        again = on.engine.asked[-2]
+        assert isinstance(again, Load)
+        assert (again.policy, again.judge) == ("fake-model", "fake-model")
+
+
 async def test_a_rewrite_that_comes_after_a_decision_changes_nothing() -> None:
     async with desk() as on:
         await on.propose()

@@ -53,14 +53,14 @@ class Work:
         """The device and the format that they are asked for in."""
         self.unasked = False
         """Whether they have to be asked for before anything else: at the start, and again after
-        they could not be had."""
+        they could not be had, or were lost with the worker."""
         self.vitals: Vitals | None = None
         self.trouble = ""
         """Why the worker or the models are not there."""
         self.hearing = False
         """Whether what changes now comes from the worker, and not from the operator."""
-        self._loaded = ("", "")
-        """The policy and the judge that were asked for by those names and came."""
+        self._loaded: tuple[str, str] | None = None
+        """The policy and the judge that were asked for by those names and came last."""
         self._number = count(1)
 
     # Asking
@@ -384,14 +384,13 @@ class Work:
     def _troubled(self, reply: Trouble) -> None:
         job = self.jobs.pop(reply.job, None)
         told = reply.error.line
-        if reply.gone or not self.models:
-            self.trouble = told
-        if job and job.kind is Kind.LOAD:
-            if self.models:
-                if self.wanted == job.pair:
-                    self.wanted = self._loaded  # they go on serving
-            else:
-                self.unasked = True
+        load = job if job and job.kind is Kind.LOAD else None
+        if load and self.wanted == load.pair and (self.models or reply.gone):
+            self.wanted = self._loaded or load.pair  # they go on serving, or come again
+        if reply.gone:
+            self.models, self.vitals = {}, None  # they were in its memory
+        if reply.gone or (load and not self.models):
+            self.trouble, self.unasked = told, True
         if job and self.session and job.kind is not Kind.PULL:
             for row, name in enumerate(job.candidates):
                 if row not in job.answered and name in self.session.candidates:
