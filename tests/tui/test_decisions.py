@@ -358,7 +358,7 @@ async def test_a_text_that_changed_behind_the_dialog_is_not_approved() -> None:
         await on.type("fine")
         await on.press("enter")
         await on.closed()
-        await on.until(lambda: "changed while you were deciding" in on.said)
+        await on.until(lambda: "changed meanwhile" in on.said)
         assert on.standing(HIGH) is Standing.REALIGNED
 
 
@@ -503,7 +503,7 @@ async def test_a_decision_after_its_verdict_was_shown_is_not_blind() -> None:
         await on.go_to(LOW)
         await on.press("a")
         on.clock.forward(2)
-        on.session.defer(LOW)
+        on.review.undo()
         assert not on.review.hides(LOW)
         on.review.edit(LOW, "Another text.")
         assert on.review.hides(LOW)
@@ -644,7 +644,7 @@ async def test_only_what_is_open_is_said_to_be_judged_again() -> None:
         await on.press("g")
         on.engine.answer(on.engine.last(Propose))
         await on.until(lambda: on.session.candidates and not on.review.work.jobs)
-        on.review.reject(LOW, "no")
+        on.review.reject(LOW, "no", of=on.session.candidates[LOW].current.digest)
         open_ = sum(not one.standing.decided for one in on.session.candidates.values())
         first = on.review.profile.values[0]
         on.review.set_value(replace(first, statement="Be sparing with letters."))

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from core import paths
-from core.domain.candidate import Candidate, Origin, Source, Standing
+from core.domain.candidate import Candidate, Origin, Source
 from core.domain.scenario import HandedIn, Scenario
 from core.domain.values import Profile, Value
 from core.domain.verdict import Recommendation, Risk, Verdict
@@ -236,19 +236,20 @@ class Review:
 
     # Decisions
 
-    def approve(self, name: str, reason: str = "", *, blind: bool = False) -> None:
-        """Says yes to the text as it stands."""
-        self.session.approve(name, reason, blind=blind, seconds=self.looking.seconds(name))
+    def approve(self, name: str, reason: str = "", *, of: str, blind: bool = False) -> None:
+        """Says yes to the text with the digest `of`."""
+        seconds = self.looking.seconds(name)
+        self.session.approve(name, reason, of=of, blind=blind, seconds=seconds)
         self._decided(name, "Approved", reason)
 
-    def reject(self, name: str, reason: str, *, blind: bool = False) -> None:
-        """Says no, and why."""
-        self.session.reject(name, reason, blind=blind, seconds=self.looking.seconds(name))
+    def reject(self, name: str, reason: str, *, of: str, blind: bool = False) -> None:
+        """Says no to the text with the digest `of`, and why."""
+        seconds = self.looking.seconds(name)
+        self.session.reject(name, reason, of=of, blind=blind, seconds=seconds)
         self._decided(name, "Rejected", reason)
 
     def defer(self, name: str) -> None:
-        """Puts a candidate off; an approval is taken back first."""
-        self.not_approved(name)
+        """Puts a candidate off."""
         self.session.defer(name)
         self.news.say(f"Deferred {name}. {self.news.key_of('undo')} takes it back.")
 
@@ -274,14 +275,8 @@ class Review:
 
     def realign(self, name: str, guidance: str) -> None:
         """Asks for a better text; a rejected candidate may come back this way."""
-        self.not_approved(name)
+        self.session.refuse_approved(name)
         self.work.realign(name, guidance)
-
-    def not_approved(self, name: str) -> None:
-        """Refuses what an approval has to be taken back for first."""
-        if self.session.candidates[name].standing is Standing.APPROVED:
-            undo = self.news.key_of("undo")
-            raise Refused(f"{name} is approved", mend=f"{undo} takes the approval back first.")
 
     def unjudged(self) -> list[str]:
         """Candidates still to be decided that have no verdict that counts."""

@@ -344,21 +344,20 @@ class Work:
     def _rewritten(self, session: Session, job: Job, note: Rewritten) -> None:
         if note.row >= len(job.candidates):
             return
-        name = job.candidates[note.row]
+        name, text = job.candidates[note.row], job.texts[note.row]
         now = session.candidates[name]
-        decided = now.standing.decided and now.standing is not job.standings[note.row]
-        if now.current.digest != job.texts[note.row] or decided:
-            self.news.say(
-                f"The rewrite of {name} came too late: it was changed or decided meanwhile.",
-                Tone.WARNING,
-            )
+        try:  # one that was rejected already may come back this way
+            if now.standing.decided and now.standing is not job.standings[note.row]:
+                raise Refused(f"{name} was {now.standing.value} meanwhile")
+            if not note.text or note.text == now.text:
+                why = note.why or "no rewrite was better"
+                session.kept(name, why, job.guidance, of=text)
+                self.news.say(f"{name} stays as it was: {why}", Tone.WARNING)
+                return
+            session.realigned(name, note.text, self._policy_name, job.guidance, of=text)
+        except Refused as error:
+            self.news.say(f"The rewrite of {name} is dropped: {error.problem}.", Tone.WARNING)
             return
-        if not note.text or note.text == now.text:
-            why = note.why or "no rewrite was better"
-            session.kept(name, why, job.guidance)
-            self.news.say(f"{name} stays as it was: {why}", Tone.WARNING)
-            return
-        session.realigned(name, note.text, self._policy_name, job.guidance)
         if note.judgement:
             session.judged(name, note.judgement)
         shows, undoes = self.news.key_of("difference"), self.news.key_of("undo")
