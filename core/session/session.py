@@ -304,13 +304,20 @@ class Session:
             self._post(ScenarioSet(scenario=scenario))
 
     def undo(self) -> Record:
-        """Takes back the operator's last action that still counts, and gives its record."""
+        """Takes back the last action that still counts, and gives its record."""
+        record = self.to_undo()
+        if record is None:
+            raise Refused("there is nothing to undo")
+        self._post(Undone(of=record.seq))
+        return record
+
+    def to_undo(self) -> Record | None:
+        """What `undo` would take back: something the operator did, or a rewrite."""
         gone = undone(self.records)
         for record in reversed(self.records):
             if record.event.undoable and record.seq not in gone:
-                self._post(Undone(of=record.seq))
                 return record
-        raise Refused("there is nothing to undo")
+        return None
 
     # How an event gets in
 

@@ -252,9 +252,21 @@ def defer(screen: Workplace) -> None:
 
 
 def undo(screen: Workplace) -> None:
-    """Takes back the last action; a key held down takes back one."""
-    if screen.review.looking.undoes():
-        screen.review.undo()
+    """Takes back the last action; a key held down takes back one.
+
+    A rewrite that came as the key was on its way is not what was meant.
+    """
+    review = screen.review
+    if not review.looking.undoes():
+        return
+    if told := review.just_came():
+        key = screen.key_of("undo")
+        review.news.say(
+            f"Too soon: {told} has only just come. {key} again takes that back, if you mean it.",
+            Tone.WARNING,
+        )
+        return
+    review.undo()
 
 
 def note(screen: Workplace) -> None:
