@@ -376,7 +376,7 @@ class Work:
         elif job.kind is Kind.PULL:
             self.news.say(f"{job.model} is on this machine.")
             self._load_first()
-        elif job.kind in (Kind.PROPOSE, Kind.JUDGE):
+        elif job.kind in (Kind.LOAD, Kind.PROPOSE, Kind.JUDGE):
             self.news.settle()
         self.news.changed(Change.ALL)
 
