@@ -283,6 +283,21 @@ async def test_a_pull_ends_with_all_that_it_started(
         await until(lambda: not any(child.is_running() for child in children))
 
 
+async def test_a_pull_keeps_no_other_job_waiting(
+    engine: Engine, ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as wall:
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{wall.getsockname()[1]}/simple")
+        pulls = [engine.submit(Pull(model="SmolLM2-135M-Instruct")) for _ in range(2)]
+        engine.submit(load("echo"))
+        end = await ear.end_of(engine.submit(propose()))
+        assert isinstance(end, Finished) and not end.cancelled
+        assert not any(pull in ear.ends for pull in pulls)
+        for pull in reversed(pulls):
+            engine.cancel(pull)
+            assert await ear.end_of(pull) == Finished(job=pull, cancelled=True)
+
+
 async def test_the_client_brings_in_no_library_of_models() -> None:
     code = (
         "import sys, core.engine.client\n"

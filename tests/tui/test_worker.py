@@ -155,7 +155,7 @@ async def test_how_to_cancel_is_in_view_however_long_the_name_of_what_runs_is() 
         on.review.work.pull("an-owner-of-models/and-a-model-with-a-name-of-many-words-in-it")
         note = Progress(stage="converting", done=9, total=10, seconds_left=100)
         on.engine.said(on.engine.asked[-1], note)
-        await on.until(lambda: "100 s left   esc cancels" in on.text())
+        await on.until(lambda: "100 s left   M x cancels" in on.text())
 
 
 async def test_what_is_said_while_a_job_runs_is_read_beside_its_bar(
@@ -460,6 +460,24 @@ async def test_a_model_is_brought_on_while_another_session_is_opened() -> None:
         await on.until(lambda: "pulling x: fetching" in on.text())
         on.engine.hear(Finished(job=pull.job))
         assert on.said == "x is on this machine."
+
+
+async def test_escape_spares_a_model_that_is_being_brought() -> None:
+    async with desk(auto=False) as on:
+        on.engine.answer(on.engine.asked[0])
+        on.review.work.pull("x")
+        pull = on.engine.asked[-1]
+        on.engine.said(pull, Progress(stage="fetching", done=50_000_000, total=100_000_000))
+        await on.press("g")
+        propose = on.engine.last(Propose)
+        on.engine.said(propose, Progress(stage="propose", done=1, total=4))
+        await on.until(lambda: "1 of 4   esc cancels" in on.text() and "online" in on.text())
+        await on.press("escape")
+        await on.until(lambda: list(on.review.work.jobs) == [pull.job])
+        assert on.engine.cancelled == [propose.job]
+        await on.press("escape")
+        assert on.engine.cancelled == [propose.job]
+        assert on.said == "x is being brought. M x cancels that."
 
 
 async def test_leaving_stops_the_worker() -> None:

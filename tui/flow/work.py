@@ -168,8 +168,8 @@ class Work:
         self._submit(job, Pull(job=job.id, model=model))
 
     def cancel(self) -> bool:
-        """Cancels everything but the loading of models; gives whether there was anything."""
-        found = [job for job in self.jobs.values() if job.kind is not Kind.LOAD]
+        """Cancels what was asked about the session; gives whether there was anything."""
+        found = [job for job in self.jobs.values() if job.kind not in _MODELS]
         self._cancel(found)
         return bool(found)
 
@@ -184,7 +184,7 @@ class Work:
 
         Models are brought and loaded on: the next session is served by them as well.
         """
-        self._cancel([job for job in self.jobs.values() if job.kind not in _MODELS])
+        self.cancel()
         self.session = None
         self.jobs = {name: job for name, job in self.jobs.items() if job.kind in _MODELS}
 

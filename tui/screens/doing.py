@@ -383,6 +383,9 @@ def cancel(screen: Workplace) -> None:
     elif screen.compare or screen.raw:
         screen.compare, screen.raw = None, False
         screen.draw_verdict()
+    elif pulling := screen.review.work.pulling:
+        keys = f"{screen.key_of('models')} {screen.key_of('stop-bringing')}"
+        screen.review.news.say(f"{pulling.model} is being brought. {keys} cancels that.")
     else:
         screen.review.news.say("Nothing is running, and nothing is open.")
 
