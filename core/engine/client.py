@@ -1,7 +1,8 @@
 """The interface's side of the worker: starts it, asks it, hears it, restarts it, ends it.
 
 Nothing here imports a library of models, and nothing here depends on the worker's good will: every
-job ends with `Finished` or `Trouble`, and `stop` returns within a second.
+job ends with `Finished` or `Trouble`, and `stop` returns within a second. A worker that is started
+anew has no models: whoever asks brings them first.
 """
 
 import asyncio
@@ -18,8 +19,6 @@ from core.engine.protocol import (
     Cancel,
     Finished,
     Hello,
-    Load,
-    Ready,
     Reply,
     Request,
     Stop,
@@ -35,7 +34,7 @@ WORKER = (sys.executable, "-P", "-m", "core.engine.worker")
 LONGEST_LINE = 64 * 2**20
 """Bytes of a reply; of a longer one only the loss is reported."""
 
-_ANEW = "Ask again: the next request starts it anew, with the same models."
+_ANEW = "Ask again: the next request starts it anew."
 
 
 class Engine:
@@ -64,7 +63,6 @@ class Engine:
         self._longest_line = longest_line
         self._jobs: dict[str, Task] = {}
         self._count = 0
-        self._loaded: Load | None = None
         self._stopped = False
         self._runner: asyncio.Task[None] | None = None
         self._born = asyncio.Event()
@@ -154,10 +152,6 @@ class Engine:
     async def _serve(self) -> str:
         """Starts a worker, hears it until it ends, and gives how it ended."""
         self._child = await Child.start(self._argv, self._environ, self._longest_line)
-        if self._loaded and not (self._unsent and isinstance(self._unsent[0], Load)):
-            reload = self._named(structs.replace(self._loaded, job=""))
-            self._jobs = {reload.job: reload, **self._jobs}
-            self._unsent.insert(0, reload)
         for request in self._unsent:
             self._send(request)
         self._unsent = []
@@ -171,8 +165,6 @@ class Engine:
         lost = Trouble(problem=f"the worker stopped ({how})", mend=_ANEW, gone=True)
         log.log(logging.INFO if stopped else logging.ERROR, lost.problem)
         for job in jobs:
-            if isinstance(job, Load) and self._loaded is None:
-                self._loaded = job
             self._pass_on(
                 Finished(job=job.job, cancelled=True)
                 if stopped
@@ -203,8 +195,6 @@ class Engine:
                         f"it speaks version {reply.version} of the protocol, "
                         f"and this Placet {VERSION}"
                     )
-            case Ready() if isinstance(job, Load):
-                self._loaded = job
             case Finished() | Trouble() if job:
                 del self._jobs[job.job]
         self._pass_on(reply)

@@ -1,9 +1,10 @@
 """The process that owns the models: `python -m core.engine.worker`, started by the client.
 
 Requests come in on standard input, one a line, read by a thread of their own, so that a cancel is
-heard while a job runs. The main thread does one job at a time, in order. Replies go out on what was
-standard output at the start (see `protocol`); whatever else is written goes to the log. The worker
-ends at once when it is told to, when standard input ends, and when its parent dies.
+heard while a job runs. The main thread does one job at a time, in order; models are brought beside
+it, by processes that another thread waits for. Replies go out on what was standard output at the
+start (see `protocol`); whatever else is written goes to the log. The worker ends at once when it is
+told to, when standard input ends, and when its parent dies.
 """
 
 import logging
@@ -56,15 +57,16 @@ OTHER_VERSION = 4
 
 
 class Worker:
-    """Does jobs, one at a time, and tells of them."""
+    """Does jobs, one at a time and one pull beside them, and tells of them."""
 
     def __init__(self, wire: process.Wire) -> None:
         """Answers on `wire`."""
         self._wire = wire
         self._tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
+        self._pulls: queue.SimpleQueue[Task] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._queued: set[str] = set()
-        self._running = ""
+        self._running: set[str] = set()
         self._cancelled: set[str] = set()
         self._notes = Notes(wire, "")
         self._busy = threading.Event()
@@ -102,23 +104,36 @@ class Worker:
     def work(self) -> None:
         """Does jobs as they come, for ever."""
         while True:
-            task = self._tasks.get()
-            with self._lock:
-                self._queued.discard(task.job)
-                if task.job in self._cancelled:
-                    self._cancelled.discard(task.job)
-                    continue
-                self._running = task.job
+            task = self._next(self._tasks)
             self._notes = Notes(self._wire, task.job)
             self._busy.set()
-            end = self._do(task)
+            end = self._do(task, self._notes)
             self._busy.clear()
-            self._notes.flush()
             self._vitals()
+            self._ended(end)
+
+    def bring(self) -> None:
+        """Has models brought as they are asked for, one after another, for ever."""
+        while True:
+            task = self._next(self._pulls)
+            self._ended(self._do(task, Notes(self._wire, task.job)))
+
+    def _next(self, tasks: "queue.SimpleQueue[Task]") -> Task:
+        """The next job that was not cancelled while it waited."""
+        while True:
+            task = tasks.get()
             with self._lock:
-                self._running = ""
+                self._queued.discard(task.job)
+                if task.job not in self._cancelled:
+                    self._running.add(task.job)
+                    return task
                 self._cancelled.discard(task.job)
-            self._wire.send(end)
+
+    def _ended(self, end: Finished | Trouble) -> None:
+        with self._lock:
+            self._running.discard(end.job)
+            self._cancelled.discard(end.job)
+        self._wire.send(end)
 
     # What the reading thread does with a request
 
@@ -143,12 +158,12 @@ class Worker:
             case _:
                 with self._lock:
                     self._queued.add(request.job)
-                self._tasks.put(request)
+                (self._pulls if isinstance(request, Pull) else self._tasks).put(request)
 
     def _cancel(self, job: str) -> None:
         with self._lock:
             queued = job in self._queued
-            if queued or job == self._running:
+            if queued or job in self._running:
                 self._cancelled.add(job)
             self._queued.discard(job)
         if queued:
@@ -158,12 +173,17 @@ class Worker:
         memory = psutil.Process().memory_info().rss
         self._wire.send(Vitals(memory_bytes=memory, tokens_per_s=self._notes.tokens_per_s))
 
-    # What the main thread does with a job
+    # What is done with a job
 
-    def _do(self, task: Task) -> Finished | Trouble:
+    def _do(self, task: Task, notes: Notes) -> Finished | Trouble:
         """Does one job and gives its end; whatever goes wrong in it is that end."""
         log.info("%s begins: %s", task.job, type(task).__name__)
-        watch = Watch(self._notes.say, lambda: self._is_cancelled(task.job))
+
+        def cancelled() -> bool:
+            notes.tick()
+            return task.job in self._cancelled
+
+        watch = Watch(notes.say, cancelled)
         try:
             match task:
                 case Load():
@@ -184,10 +204,8 @@ class Worker:
             return Finished(job=task.job, cancelled=True)
         except Exception as error:
             return process.trouble(error, task.job)
-
-    def _is_cancelled(self, job: str) -> bool:
-        self._notes.tick()
-        return job in self._cancelled
+        finally:
+            notes.flush()
 
     def _load(self, task: Load, watch: Watch) -> None:
         """Brings models into memory. The old ones stay until the new ones are ready."""
@@ -293,7 +311,11 @@ def main() -> None:
     wire.send(Hello(pid=os.getpid()))
     log.info("the worker is there")
     worker = Worker(wire)
-    for name, work in (("listen", lambda: worker.listen(requests)), ("pulse", worker.pulse)):
+    for name, work in (
+        ("listen", lambda: worker.listen(requests)),
+        ("pulse", worker.pulse),
+        ("bring", worker.bring),
+    ):
         threading.Thread(target=work, name=name, daemon=True).start()
     worker.work()
 

@@ -139,14 +139,21 @@ class Session:
         problem = storable(problem)
         self._post(Failed(stage=stage, problem=problem, candidate=candidate, text=text))
 
-    def realigned(self, candidate: str, text: str, model: str = "", guidance: str = "") -> None:
-        """Takes in a rewrite by the aligner."""
+    def realigned(
+        self, candidate: str, text: str, model: str = "", guidance: str = "", *, of: str = ""
+    ) -> None:
+        """Takes in a rewrite by the aligner, of the text with the digest `of`.
+
+        Refused where another text counts by now, and where the one that counts is approved.
+        """
+        self._about(candidate, of)
+        self.refuse_approved(candidate)
         self._revise(candidate, text, Origin(Source.ALIGNER, model), guidance)
 
-    def kept(self, candidate: str, why: str, guidance: str = "") -> None:
-        """Takes in that re-aligning left the text as it was."""
+    def kept(self, candidate: str, why: str, guidance: str = "", *, of: str = "") -> None:
+        """Takes in that re-aligning left the text as it was. Refused where another one counts."""
         told, asked = storable(why), storable(guidance)
-        text = self._known(candidate).current.digest
+        text = self._about(candidate, of).current.digest
         self._post(Kept(candidate=candidate, why=told, guidance=asked, text=text))
 
     def choose(self, candidate: str, why: str, timings: Mapping[str, float] | None = None) -> None:
@@ -164,14 +171,20 @@ class Session:
     # What the operator does
 
     def approve(
-        self, candidate: str, reason: str = "", *, blind: bool = False, seconds: float = 0.0
+        self,
+        candidate: str,
+        reason: str = "",
+        *,
+        of: str = "",
+        blind: bool = False,
+        seconds: float = 0.0,
     ) -> None:
         """Says yes to the exact text as it stands.
 
-        Refused where there is no verdict on it, and where the judge advises otherwise unless a
-        reason is given.
+        Refused where there is no verdict on it, where the judge advises otherwise unless a reason
+        is given, and where it is not the text with the digest `of`, the one that was read.
         """
-        found = self._known(candidate)
+        found = self._about(candidate, of)
         verdict = self.verdict(candidate)
         if found.standing is Standing.APPROVED:
             raise Refused(f"{candidate} is approved already")
@@ -211,10 +224,16 @@ class Session:
         return not self.verdict(candidate).acceptable
 
     def reject(
-        self, candidate: str, reason: str, *, blind: bool = False, seconds: float = 0.0
+        self,
+        candidate: str,
+        reason: str,
+        *,
+        of: str = "",
+        blind: bool = False,
+        seconds: float = 0.0,
     ) -> None:
-        """Says no, and why."""
-        found = self._known(candidate)
+        """Says no, and why. Refused without a reason, and for another text than `of` as above."""
+        found = self._about(candidate, of)
         if found.standing is Standing.REJECTED:
             raise Refused(f"{candidate} is rejected already")
         if not reason.strip():
@@ -235,10 +254,19 @@ class Session:
         )
 
     def defer(self, candidate: str) -> None:
-        """Puts a candidate off."""
+        """Puts a candidate off. Refused where it is approved."""
+        self.refuse_approved(candidate)
         if self._known(candidate).standing is Standing.DEFERRED:
             raise Refused(f"{candidate} is deferred already")
         self._post(Deferred(candidate=candidate))
+
+    def refuse_approved(self, candidate: str) -> None:
+        """Refuses where the candidate is approved, which nothing ends in passing.
+
+        Whoever would ask the operator or a model for something first asks this before.
+        """
+        if self._known(candidate).standing is Standing.APPROVED:
+            raise Refused(f"{candidate} is approved", mend="Take the approval back first.")
 
     def edit(self, candidate: str, text: str) -> None:
         """Gives a candidate another text. Its verdict is stale from then on."""
@@ -276,13 +304,20 @@ class Session:
             self._post(ScenarioSet(scenario=scenario))
 
     def undo(self) -> Record:
-        """Takes back the operator's last action that still counts, and gives its record."""
+        """Takes back the last action that still counts, and gives its record."""
+        record = self.to_undo()
+        if record is None:
+            raise Refused("there is nothing to undo")
+        self._post(Undone(of=record.seq))
+        return record
+
+    def to_undo(self) -> Record | None:
+        """What `undo` would take back: something the operator did, or a rewrite."""
         gone = undone(self.records)
         for record in reversed(self.records):
             if record.event.undoable and record.seq not in gone:
-                self._post(Undone(of=record.seq))
                 return record
-        raise Refused("there is nothing to undo")
+        return None
 
     # How an event gets in
 
@@ -307,6 +342,13 @@ class Session:
             return self.candidates[candidate]
         except KeyError:
             raise Refused(f"there is no candidate {candidate!r}") from None
+
+    def _about(self, candidate: str, of: str) -> Candidate:
+        """The candidate, if the digest `of` is that of its text; an empty one names no text."""
+        found = self._known(candidate)
+        if of and of != found.current.digest:
+            raise Refused(f"{candidate} was changed meanwhile", mend="Read it again first.")
+        return found
 
     @staticmethod
     def _text(text: str) -> str:

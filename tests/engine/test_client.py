@@ -85,8 +85,7 @@ async def test_a_crash_ends_all_jobs_and_the_next_one_works(engine: Engine, ear:
         end = await ear.end_of(job)
         assert isinstance(end, Trouble) and "SIGKILL" in end.problem and end.mend and end.gone
     assert engine.pid is None
-    again = engine.submit(propose())
-    await until(lambda: ear.growing(again))
+    await generating(engine, ear)
     assert ear.policies() == ["slow", "slow"]
 
 
@@ -101,15 +100,6 @@ async def test_a_job_that_fails_is_told_from_a_worker_that_is_gone(
 ) -> None:
     end = await ear.end_of(engine.submit(load("missing")))
     assert isinstance(end, Trouble) and not end.gone
-
-
-async def test_after_a_crash_a_load_is_not_preceded_by_another(engine: Engine, ear: Ear) -> None:
-    job = await generating(engine, ear)
-    assert engine.pid
-    os.kill(engine.pid, signal.SIGKILL)
-    await ear.end_of(job)
-    await ear.end_of(engine.submit(load("echo")))
-    assert ear.policies() == ["slow", "echo"]
 
 
 async def test_a_callback_may_ask_again_at_once(ear: Ear) -> None:
@@ -291,6 +281,21 @@ async def test_a_pull_ends_with_all_that_it_started(
             worker.kill()
         await ear.end_of(job)
         await until(lambda: not any(child.is_running() for child in children))
+
+
+async def test_a_pull_keeps_no_other_job_waiting(
+    engine: Engine, ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as wall:
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{wall.getsockname()[1]}/simple")
+        pulls = [engine.submit(Pull(model="SmolLM2-135M-Instruct")) for _ in range(2)]
+        engine.submit(load("echo"))
+        end = await ear.end_of(engine.submit(propose()))
+        assert isinstance(end, Finished) and not end.cancelled
+        assert not any(pull in ear.ends for pull in pulls)
+        for pull in reversed(pulls):
+            engine.cancel(pull)
+            assert await ear.end_of(pull) == Finished(job=pull, cancelled=True)
 
 
 async def test_the_client_brings_in_no_library_of_models() -> None:

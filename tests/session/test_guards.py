@@ -11,7 +11,7 @@ from core.domain.scenario import LONGEST_TEXT, Scenario
 from core.domain.verdict import Recommendation, Risk
 from core.errors import Refused
 from core.games.lens import lens
-from core.session.events import STAND_IN, Approved, ModelUsed, Rejected
+from core.session.events import STAND_IN, Approved, Deferred, ModelUsed, Rejected
 from core.session.report import ECHO_WARNING, as_json, report
 from core.session.session import Session
 from core.session.upper import upper
@@ -169,6 +169,41 @@ def test_an_approval_names_the_exact_text_it_was_for(session: Session) -> None:
     session.edit("c1", CALL)
 
     assert session.candidates["c1"].standing is Standing.PENDING
+
+
+def test_an_approval_is_not_put_off_and_not_written_over(session: Session) -> None:
+    judged(session, Risk.LOW, Recommendation.APPROVE).approve("c1")
+
+    refused(session, lambda: session.defer("c1"), "is approved")
+    refused(session, lambda: session.realigned("c1", CALL), "is approved")
+    session.undo()
+    session.defer("c1")
+    session.realigned("c1", CALL + " Once.")
+
+    assert session.candidates["c1"].standing is Standing.REALIGNED
+
+
+def test_a_log_in_which_an_approval_was_put_off_is_still_read(session: Session) -> None:
+    judged(session, Risk.LOW, Recommendation.APPROVE).approve("c1")
+    session._post(Deferred(candidate="c1"))
+
+    assert Session(session.records).candidates["c1"].standing is Standing.DEFERRED
+
+
+def test_what_is_about_a_text_that_has_changed_since_is_refused(session: Session) -> None:
+    judged(session, Risk.LOW, Recommendation.APPROVE)
+    read = session.candidates["c1"].current.digest
+    session.edit("c1", CALL + " Once.")
+    judge_current(session, "c1", Risk.LOW, Recommendation.APPROVE)
+
+    for act in (
+        lambda: session.approve("c1", of=read),
+        lambda: session.reject("c1", "no", of=read),
+        lambda: session.realigned("c1", "Another.", of=read),
+        lambda: session.kept("c1", "no rewrite was better", of=read),
+    ):
+        refused(session, act, "changed meanwhile")
+    session.approve("c1", of=session.candidates["c1"].current.digest)
 
 
 def test_a_candidate_that_does_not_exist_is_refused_everywhere(session: Session) -> None:

@@ -192,7 +192,7 @@ class FakeEngine:
                 Trouble(
                     job=task.job,
                     problem="the worker stopped (killed by SIGKILL)",
-                    mend="Ask again: the next request starts it anew, with the same models.",
+                    mend="Ask again: the next request starts it anew.",
                     gone=True,
                 )
             )

@@ -10,7 +10,7 @@ from core.domain.candidate import Standing
 from core.domain.verdict import Risk
 from core.engine.protocol import Align, Judge, Propose
 from core.session.events import Approved, Rejected
-from core.watch import Measured, Written
+from core.watch import Measured, Rewritten, Written
 from tests.tui.driving import Clock, desk
 from tests.tui.fake import TEXTS, judgement
 from tui.dialogs import Ask, Dialog, Edit
@@ -358,7 +358,7 @@ async def test_a_text_that_changed_behind_the_dialog_is_not_approved() -> None:
         await on.type("fine")
         await on.press("enter")
         await on.closed()
-        await on.until(lambda: "changed while you were deciding" in on.said)
+        await on.until(lambda: "changed meanwhile" in on.said)
         assert on.standing(HIGH) is Standing.REALIGNED
 
 
@@ -503,7 +503,7 @@ async def test_a_decision_after_its_verdict_was_shown_is_not_blind() -> None:
         await on.go_to(LOW)
         await on.press("a")
         on.clock.forward(2)
-        on.session.defer(LOW)
+        on.review.undo()
         assert not on.review.hides(LOW)
         on.review.edit(LOW, "Another text.")
         assert on.review.hides(LOW)
@@ -644,13 +644,45 @@ async def test_only_what_is_open_is_said_to_be_judged_again() -> None:
         await on.press("g")
         on.engine.answer(on.engine.last(Propose))
         await on.until(lambda: on.session.candidates and not on.review.work.jobs)
-        on.review.reject(LOW, "no")
+        on.review.reject(LOW, "no", of=on.session.candidates[LOW].current.digest)
         open_ = sum(not one.standing.decided for one in on.session.candidates.values())
         first = on.review.profile.values[0]
         on.review.set_value(replace(first, statement="Be sparing with letters."))
         assert f"{open_} verdicts are stale" in on.said
         await on.go_to(LOW)
         assert "STALE" in on.text() and "has it judged" not in on.text()
+
+
+async def test_undo_takes_no_rewrite_back_that_has_only_just_come() -> None:
+    async with desk() as on:
+        await on.propose()
+        on.engine.auto = False
+        on.review.realign(MED, "")
+        await on.go_to(LOW)
+        await on.press("a")
+        on.clock.forward(2)
+        on.engine.said(on.engine.last(Align), Rewritten(row=0, text="Call once."))
+        await on.press("u")
+        assert on.standing(LOW) is Standing.APPROVED
+        assert on.session.candidates[MED].text == "Call once."
+        assert f"Too soon: the last version of {MED}" in on.said
+        on.clock.forward(1)
+        await on.press("u")
+        assert on.session.candidates[MED].text == TEXTS[1]
+        on.clock.forward(1)
+        await on.press("u")
+        assert on.standing(LOW) is Standing.PENDING
+
+
+async def test_undo_takes_back_at_once_what_the_operator_did_after_a_rewrite_came() -> None:
+    async with desk() as on:
+        await on.propose()
+        on.engine.auto = False
+        on.review.realign(MED, "")
+        on.engine.said(on.engine.last(Align), Rewritten(row=0, text="Call once."))
+        on.review.note("a remark", LOW)
+        await on.press("u")
+        assert on.said.startswith("Undone: a note")
 
 
 def test_taking_back_again_and_again_is_no_held_key() -> None:

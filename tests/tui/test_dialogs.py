@@ -165,7 +165,7 @@ async def test_a_reason_for_a_rejection_outlives_a_rewrite_that_comes_meanwhile(
         on.session.realigned(MED, "Another text altogether.")
         await on.press("enter")
         await on.closed()
-        await on.until(lambda: "changed while you were deciding" in on.said)
+        await on.until(lambda: "changed meanwhile" in on.said)
         await on.settle()
         await on.press("x")
         await on.answered()

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from textual.widgets import Input
 
 from core import paths
-from core.engine.protocol import Load
+from core.engine.protocol import Load, Trouble
 from core.engine.tuning import Tuning, Wish
 from core.errors import BadInput
 from core.games.matrix import GAMES
@@ -452,7 +452,27 @@ async def test_a_tuned_model_is_tried_as_the_policy_with_its_origin() -> None:
         assert isinstance(asked, Load)
         assert (asked.policy, asked.judge) == (str(lab.seen.folder), "fake-model")
         await on.press("escape")
-        assert lab.seen.folder.name in on.said
+        assert lab.seen.folder.name not in on.said  # it is loaded, and stands at the top
+        assert f"run {lab.seen.folder.name}" in on.review.news.said[-1].text
+
+
+@pytest.mark.parametrize("comes", [True, False])
+async def test_a_tuned_model_is_not_said_to_be_the_policy_before_it_is(comes: bool) -> None:
+    async with laboratory() as (on, lab):
+        await on.press("s")
+        await through(on, lab)
+        on.engine.auto = False
+        await on.press("t")
+        await on.until(lambda: isinstance(on.engine.asked[-1], Load) and on.review.work.jobs)
+        assert on.said.startswith("Loading the laboratory's run")
+        load = on.engine.asked[-1]
+        if comes:
+            on.engine.answer(load)
+            assert on.said == ""
+        else:
+            on.engine.hear(Trouble(job=load.job, problem="there is no memory left"))
+            assert "no memory left" in on.said
+        assert not any("policy is" in notice.text for notice in on.review.news.said)
 
 
 # Keys and sizes

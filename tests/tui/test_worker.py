@@ -15,14 +15,14 @@ from textual.widgets import Input
 from core.cli.main import app as commands
 from core.config import Config, Defaults, change_config, load_config
 from core.domain.candidate import Origin, Source, Standing
-from core.engine.protocol import Align, Consult, Finished, Load, Propose, Ready, Trouble
+from core.engine.protocol import Align, Consult, Finished, Judge, Load, Propose, Ready, Trouble
 from core.errors import BadInput, PlacetError
-from core.session.events import ModelUsed
+from core.session.events import Failed, ModelUsed
 from core.session.hold import Held, Hold
 from core.session.store import Store, load
-from core.watch import Advised, Growing, Progress, Rewritten, Written
+from core.watch import Advised, Growing, Measured, Progress, Rewritten, Written
 from tests.tui.driving import PATIENCE, Clock, Desk, desk, dump
-from tests.tui.fake import TEXTS, FakeEngine
+from tests.tui.fake import TEXTS, FakeEngine, judgement
 from tui.app import PlacetApp
 from tui.dialogs import Ask, Confirm
 from tui.flow import saving
@@ -95,6 +95,29 @@ async def test_a_worker_that_is_killed_loses_nothing_and_says_how_to_go_on() -> 
         assert again.job != task.job
 
 
+async def test_what_was_judged_before_the_worker_died_has_not_failed() -> None:
+    async with desk() as on:
+        await on.propose()
+        on.review.set_scenario(goal="Another goal.")
+        on.engine.auto = False
+        on.review.check()
+        task = on.engine.last(Judge)
+        assert isinstance(task, Judge)
+        first = judgement(task.texts[0], task.profile, task.scenario)
+        on.engine.said(
+            task, Measured(row=0, judgement=first), Measured(row=1, problem="it does not fit")
+        )
+        on.engine.die()
+        failed = [one.event for one in on.session.records if isinstance(one.event, Failed)]
+        died = "the worker stopped (killed by SIGKILL)"
+        assert [(one.candidate, one.problem) for one in failed] == [
+            ("c2", "it does not fit"),
+            ("c3", died),
+            ("c4", died),
+        ]
+        assert on.session.candidates["c1"].trouble == ""
+
+
 @pytest.mark.parametrize("gone", [True, False])
 async def test_only_a_worker_that_is_gone_troubles_more_than_its_job(gone: bool) -> None:
     async with desk(auto=False) as on:
@@ -133,7 +156,7 @@ async def test_how_to_cancel_is_in_view_however_long_the_name_of_what_runs_is() 
         on.review.work.pull("an-owner-of-models/and-a-model-with-a-name-of-many-words-in-it")
         note = Progress(stage="converting", done=9, total=10, seconds_left=100)
         on.engine.said(on.engine.asked[-1], note)
-        await on.until(lambda: "100 s left   esc cancels" in on.text())
+        await on.until(lambda: "100 s left   M x cancels" in on.text())
 
 
 async def test_what_is_said_while_a_job_runs_is_read_beside_its_bar(
@@ -175,6 +198,42 @@ async def test_models_that_were_missing_are_asked_for_again() -> None:
         await on.until(lambda: not on.review.work.trouble)
 
 
+async def test_models_lost_with_the_worker_are_asked_for_until_they_come() -> None:
+    async with desk() as on:
+        on.engine.auto = False
+        await on.press("g")
+        on.engine.die()
+        assert not on.review.work.models
+        await on.until(lambda: "no model" in on.text())
+        for _ in range(2):
+            await on.press("g")
+            again, propose = on.engine.asked[-2:]
+            assert isinstance(again, Load) and isinstance(propose, Propose)
+            assert (again.policy, again.judge) == ("fake-model", "fake-model")
+            on.engine.hear(Trouble(job=again.job, problem="there is no memory left"))
+            on.engine.hear(Trouble(job=propose.job, problem="no models are in memory yet"))
+            await on.until(lambda: "there is no memory left" in on.text())
+            assert "g or c tries again" in on.text()
+        await on.press("g")
+        for task in on.engine.asked[-2:]:
+            on.engine.answer(task)
+        assert on.session.candidates
+        await on.until(lambda: not on.review.work.trouble)
+        await on.press("m")
+        assert not isinstance(on.engine.asked[-2], Load)
+
+
+async def test_models_the_worker_died_of_give_way_to_those_that_served() -> None:
+    async with desk() as on:
+        on.engine.auto = False
+        on.review.work.load("too-large", "fake-model")
+        on.engine.die()
+        await on.press("g")
+        again = on.engine.asked[-2]
+        assert isinstance(again, Load)
+        assert (again.policy, again.judge) == ("fake-model", "fake-model")
+
+
 async def test_a_rewrite_that_comes_after_a_decision_changes_nothing() -> None:
     async with desk() as on:
         await on.propose()
@@ -187,7 +246,63 @@ async def test_a_rewrite_that_comes_after_a_decision_changes_nothing() -> None:
         assert on.standing("c1") is Standing.APPROVED
         on.engine.said(task, Rewritten(row=0, text="Something else."))
         assert on.standing("c1") is Standing.APPROVED
+        assert "approved meanwhile" in on.said
+
+
+@pytest.mark.parametrize("what", ["goal", "statement"])
+async def test_a_rewrite_made_for_another_goal_or_other_statements_changes_nothing(
+    what: str,
+) -> None:
+    async with desk() as on:
+        await on.propose()
+        on.engine.auto = False
+        on.review.realign("c1", "")
+        task = on.engine.last(Align)
+        if what == "goal":
+            on.review.set_scenario(goal="Another goal.")
+        else:
+            first = on.review.profile.values[0]
+            on.review.set_value(replace(first, statement="Another statement."))
+        on.engine.said(task, Growing(row=0, text="Some"), Rewritten(row=0, text="Something else."))
+        assert on.session.candidates["c1"].text == TEXTS[0]
         assert "too late" in on.said
+        assert on.review.draft("c1") == ""
+
+
+@pytest.mark.parametrize("key", ["g", "w"])
+async def test_proposals_made_for_another_goal_are_dropped_and_that_is_said_once(key: str) -> None:
+    async with desk(auto=False) as on:
+        on.engine.answer(on.engine.asked[0])
+        await on.press(key)
+        task = on.engine.asked[-1]
+
+        def wrote(row: int) -> Written | Advised:
+            text, origin = TEXTS[row], Origin(Source.AGENT, "consent")
+            return (
+                Written(row=row, text=text)
+                if key == "g"
+                else Advised(row=row, text=text, origin=origin)
+            )
+
+        on.engine.said(task, wrote(0))
+        on.review.set_scenario(goal="Another goal.")
+        on.engine.said(task, wrote(1), wrote(2))
+        assert list(on.session.candidates) == ["c1"]
+        assert sum("too late" in notice.text for notice in on.review.news.said) == 1
+        on.review.undo()
+        on.engine.said(task, wrote(3))
+        assert list(on.session.candidates) == ["c1", "c2"]
+
+
+async def test_proposals_made_under_other_statements_come_in_unjudged() -> None:
+    async with desk(auto=False) as on:
+        on.engine.answer(on.engine.asked[0])
+        await on.press("g")
+        task = on.engine.last(Propose)
+        first = on.review.profile.values[0]
+        on.review.set_value(replace(first, statement="Another statement."))
+        on.engine.said(task, Written(row=0, text=TEXTS[0]))
+        assert on.review.stuck() == ["c1"]
 
 
 async def test_a_row_that_is_no_candidate_is_drawn_under_a_name_of_its_own() -> None:
@@ -354,6 +469,21 @@ def test_a_scenario_is_opened_whatever_it_speaks_of_and_whatever_folder_has_its_
         new_session(str(tmp_path / "hidden-dog"))
 
 
+@pytest.mark.parametrize(("key", "pane"), [("ctrl+o", "3"), ("L", "2")])
+async def test_a_scenario_opened_from_inside_is_judged_by_the_configured_profile(
+    key: str, pane: str
+) -> None:
+    config = Config(defaults=Defaults(profile="public-service"))
+    async with desk(config=config) as on:
+        await on.press(pane, key)
+        await on.answered()
+        await on.type("hidden")
+        await on.press("enter")
+        await on.closed()
+        await on.until(lambda: on.review.scenario.name == "hidden-dog")
+        assert on.review.profile.name == "public-service"
+
+
 async def test_a_model_is_brought_on_while_another_session_is_opened() -> None:
     async with desk(auto=False) as on:
         on.engine.answer(on.engine.asked[0])
@@ -370,6 +500,24 @@ async def test_a_model_is_brought_on_while_another_session_is_opened() -> None:
         await on.until(lambda: "pulling x: fetching" in on.text())
         on.engine.hear(Finished(job=pull.job))
         assert on.said == "x is on this machine."
+
+
+async def test_escape_spares_a_model_that_is_being_brought() -> None:
+    async with desk(auto=False) as on:
+        on.engine.answer(on.engine.asked[0])
+        on.review.work.pull("x")
+        pull = on.engine.asked[-1]
+        on.engine.said(pull, Progress(stage="fetching", done=50_000_000, total=100_000_000))
+        await on.press("g")
+        propose = on.engine.last(Propose)
+        on.engine.said(propose, Progress(stage="propose", done=1, total=4))
+        await on.until(lambda: "1 of 4   esc cancels" in on.text() and "online" in on.text())
+        await on.press("escape")
+        await on.until(lambda: list(on.review.work.jobs) == [pull.job])
+        assert on.engine.cancelled == [propose.job]
+        await on.press("escape")
+        assert on.engine.cancelled == [propose.job]
+        assert on.said == "x is being brought. M x cancels that."
 
 
 async def test_leaving_stops_the_worker() -> None:

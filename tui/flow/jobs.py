@@ -32,9 +32,13 @@ class Job:
     """How each row's candidate stood when the job was handed in."""
     about: tuple[str, str] = ("", "")
     """The digests of the values and of the scenario that it was handed in with."""
+    late: bool = False
+    """Whether the operator was told that what it writes is about others."""
     guidance: str = ""
     written: dict[int, str] = field(default_factory=dict)
     """For each row that was proposed, the candidate it became."""
+    answered: set[int] = field(default_factory=set)
+    """The rows that have what was asked for: if the job fails later, they have not failed."""
     drafts: dict[int, str] = field(default_factory=dict)
     """What is being written, by row."""
     progress: Progress | None = None

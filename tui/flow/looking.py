@@ -33,6 +33,7 @@ class Looking:
         self._last_at = -HELD
         self._undone_at = -HELD
         self._undo_gap = 0.0
+        self._came = -SETTLE
 
     def at(self, item: str, shows: object) -> None:
         """Notes which item is under the cursor, and what it shows (its text and verdict)."""
@@ -45,7 +46,15 @@ class Looking:
 
     def back(self) -> None:
         """Something else was in view until now: what changed meanwhile was not seen."""
-        self._since = self.clock()
+        self._since = self._came = self.clock()
+
+    def came(self) -> None:
+        """Notes that something came by itself that the key that takes back would be about."""
+        self._came = self.clock()
+
+    def just_came(self) -> bool:
+        """Whether that was so short ago that the key cannot have been meant for it."""
+        return self.clock() - self._came < SETTLE
 
     def settled(self) -> bool:
         """Whether the item has been there, as it is, for long enough to decide on it."""

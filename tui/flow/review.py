@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from core import paths
-from core.domain.candidate import Candidate, Origin, Source, Standing
+from core.domain.candidate import Candidate, Origin, Source
 from core.domain.scenario import HandedIn, Scenario
 from core.domain.values import Profile, Value
 from core.domain.verdict import Recommendation, Risk, Verdict
@@ -82,6 +82,8 @@ class Review:
         """Candidates, with the digest of their text, whose verdict was shown before a decision."""
         self._shown: set[tuple[str, str]] = set()
         """The same, of verdicts in view at any time, also before blind mode was on."""
+        self._brought = 0
+        """The number of the last event that came from the worker and can be undone."""
         self._before: dict[str, int] = {}
         self._stuck: tuple[object, list[str]] = (None, [])
         if resumed:
@@ -103,6 +105,9 @@ class Review:
         kind = record.event.__struct_config__.tag
         if kind not in ("weights-set", "undone", "judged"):
             self._before = {}
+        if self.work.hearing and record.event.undoable:
+            self._brought = record.seq
+            self.looking.came()
         self.saver.ask()
         change = Change.CANDIDATES
         if kind in ("weights-set", "profile-set", "undone"):
@@ -236,31 +241,35 @@ class Review:
 
     # Decisions
 
-    def approve(self, name: str, reason: str = "", *, blind: bool = False) -> None:
-        """Says yes to the text as it stands."""
-        self.session.approve(name, reason, blind=blind, seconds=self.looking.seconds(name))
+    def approve(self, name: str, reason: str = "", *, of: str, blind: bool = False) -> None:
+        """Says yes to the text with the digest `of`."""
+        seconds = self.looking.seconds(name)
+        self.session.approve(name, reason, of=of, blind=blind, seconds=seconds)
         self._decided(name, "Approved", reason)
 
-    def reject(self, name: str, reason: str, *, blind: bool = False) -> None:
-        """Says no, and why."""
-        self.session.reject(name, reason, blind=blind, seconds=self.looking.seconds(name))
+    def reject(self, name: str, reason: str, *, of: str, blind: bool = False) -> None:
+        """Says no to the text with the digest `of`, and why."""
+        seconds = self.looking.seconds(name)
+        self.session.reject(name, reason, of=of, blind=blind, seconds=seconds)
         self._decided(name, "Rejected", reason)
 
     def defer(self, name: str) -> None:
-        """Puts a candidate off; an approval is taken back first."""
-        self.not_approved(name)
+        """Puts a candidate off."""
         self.session.defer(name)
         self.news.say(f"Deferred {name}. {self.news.key_of('undo')} takes it back.")
 
     def undo(self) -> None:
-        """Takes back the last thing the operator did, and says what that was."""
+        """Takes back the last thing that happened, and says what that was."""
         record = self.session.undo()
-        kind = str(record.event.__struct_config__.tag)
-        name = str(getattr(record.event, "candidate", ""))
-        told = _TOLD.get(kind, kind).format(name)
         if isinstance(record.event, Approved | Rejected):
-            self._seen.add(self._as_now(name))
-        self.news.say(f"Undone: {told}. The log keeps both.")
+            self._seen.add(self._as_now(record.event.candidate))
+        self.news.say(f"Undone: {_told(record)}. The log keeps both.")
+
+    def just_came(self) -> str:
+        """What undo would take back, where that came by itself only just now; empty elsewhere."""
+        record = self.session.to_undo()
+        sudden = record and record.seq == self._brought and self.looking.just_came()
+        return _told(record) if record and sudden else ""
 
     def note(self, text: str, name: str) -> None:
         """Adds a remark."""
@@ -274,14 +283,8 @@ class Review:
 
     def realign(self, name: str, guidance: str) -> None:
         """Asks for a better text; a rejected candidate may come back this way."""
-        self.not_approved(name)
+        self.session.refuse_approved(name)
         self.work.realign(name, guidance)
-
-    def not_approved(self, name: str) -> None:
-        """Refuses what an approval has to be taken back for first."""
-        if self.session.candidates[name].standing is Standing.APPROVED:
-            undo = self.news.key_of("undo")
-            raise Refused(f"{name} is approved", mend=f"{undo} takes the approval back first.")
 
     def unjudged(self) -> list[str]:
         """Candidates still to be decided that have no verdict that counts."""
@@ -421,6 +424,12 @@ class Review:
             self.news.say("Blind mode: verdicts and ranks stay hidden until you have decided.")
         else:
             self.news.say("Blind mode is off: verdicts are in view.")
+
+
+def _told(record: Record) -> str:
+    """What an event that can be undone is called."""
+    kind = str(record.event.__struct_config__.tag)
+    return _TOLD.get(kind, kind).format(getattr(record.event, "candidate", ""))
 
 
 def outcome(verdict: Verdict) -> str:

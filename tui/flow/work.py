@@ -53,14 +53,14 @@ class Work:
         """The device and the format that they are asked for in."""
         self.unasked = False
         """Whether they have to be asked for before anything else: at the start, and again after
-        they could not be had."""
+        they could not be had, or were lost with the worker."""
         self.vitals: Vitals | None = None
         self.trouble = ""
         """Why the worker or the models are not there."""
         self.hearing = False
         """Whether what changes now comes from the worker, and not from the operator."""
-        self._loaded = ("", "")
-        """The policy and the judge that were asked for by those names and came."""
+        self._loaded: tuple[str, str] | None = None
+        """The policy and the judge that were asked for by those names and came last."""
         self._number = count(1)
 
     # Asking
@@ -168,8 +168,8 @@ class Work:
         self._submit(job, Pull(job=job.id, model=model))
 
     def cancel(self) -> bool:
-        """Cancels everything but the loading of models; gives whether there was anything."""
-        found = [job for job in self.jobs.values() if job.kind is not Kind.LOAD]
+        """Cancels what was asked about the session; gives whether there was anything."""
+        found = [job for job in self.jobs.values() if job.kind not in _MODELS]
         self._cancel(found)
         return bool(found)
 
@@ -184,7 +184,7 @@ class Work:
 
         Models are brought and loaded on: the next session is served by them as well.
         """
-        self._cancel([job for job in self.jobs.values() if job.kind not in _MODELS])
+        self.cancel()
         self.session = None
         self.jobs = {name: job for name, job in self.jobs.items() if job.kind in _MODELS}
 
@@ -292,18 +292,35 @@ class Work:
         elif isinstance(note, Dropped):
             job.drafts.pop(note.row, None)
             self.news.changed(Change.DRAFTS | Change.CANDIDATES)
-        elif isinstance(note, Written):
-            self._written(session, job, note, Origin(Source.POLICY, self._policy_name))
-        elif isinstance(note, Advised):
-            self._written(session, job, note, note.origin)
         elif isinstance(note, Measured):
             self._measured(session, job, note)
-        elif isinstance(note, Rewritten):
+        else:
             job.drafts.pop(note.row, None)
-            self._rewritten(session, job, note)
+            job.answered.add(note.row)
+            if self._too_late(session, job):
+                self.news.changed(Change.DRAFTS | Change.CANDIDATES)
+            elif isinstance(note, Written):
+                self._written(session, job, note, Origin(Source.POLICY, self._policy_name))
+            elif isinstance(note, Advised):
+                self._written(session, job, note, note.origin)
+            else:
+                self._rewritten(session, job, note)
+
+    def _too_late(self, session: Session, job: Job) -> bool:
+        """Whether what a job writes was asked for elsewhere than where we are now; says so once."""
+        profile, scenario = _about(session)
+        by_values = job.kind is not Kind.PROPOSE  # the policy reads no statements
+        late = job.about[1] != scenario or (by_values and job.about[0] != profile)
+        if late and not job.late:
+            job.late = True
+            self.news.say(
+                f"{job.kind.value.capitalize()} came too late: goal, context or a statement has "
+                "changed meanwhile. What was written for the old one is dropped.",
+                Tone.WARNING,
+            )
+        return late
 
     def _written(self, session: Session, job: Job, note: Written | Advised, origin: Origin) -> None:
-        job.drafts.pop(note.row, None)
         try:
             job.written[note.row] = session.propose(note.text, origin)
         except Refused as error:
@@ -316,6 +333,7 @@ class Work:
             candidate = job.candidates[note.row]
         else:
             return  # aligning measures its own rewrites
+        job.answered.add(note.row)
         if candidate not in session.candidates:
             return
         if note.judgement:
@@ -326,21 +344,20 @@ class Work:
     def _rewritten(self, session: Session, job: Job, note: Rewritten) -> None:
         if note.row >= len(job.candidates):
             return
-        name = job.candidates[note.row]
+        name, text = job.candidates[note.row], job.texts[note.row]
         now = session.candidates[name]
-        decided = now.standing.decided and now.standing is not job.standings[note.row]
-        if now.current.digest != job.texts[note.row] or decided:
-            self.news.say(
-                f"The rewrite of {name} came too late: it was changed or decided meanwhile.",
-                Tone.WARNING,
-            )
+        try:  # one that was rejected already may come back this way
+            if now.standing.decided and now.standing is not job.standings[note.row]:
+                raise Refused(f"{name} was {now.standing.value} meanwhile")
+            if not note.text or note.text == now.text:
+                why = note.why or "no rewrite was better"
+                session.kept(name, why, job.guidance, of=text)
+                self.news.say(f"{name} stays as it was: {why}", Tone.WARNING)
+                return
+            session.realigned(name, note.text, self._policy_name, job.guidance, of=text)
+        except Refused as error:
+            self.news.say(f"The rewrite of {name} is dropped: {error.problem}.", Tone.WARNING)
             return
-        if not note.text or note.text == now.text:
-            why = note.why or "no rewrite was better"
-            session.kept(name, why, job.guidance)
-            self.news.say(f"{name} stays as it was: {why}", Tone.WARNING)
-            return
-        session.realigned(name, note.text, self._policy_name, job.guidance)
         if note.judgement:
             session.judged(name, note.judgement)
         shows, undoes = self.news.key_of("difference"), self.news.key_of("undo")
@@ -359,24 +376,23 @@ class Work:
         elif job.kind is Kind.PULL:
             self.news.say(f"{job.model} is on this machine.")
             self._load_first()
-        elif job.kind in (Kind.PROPOSE, Kind.JUDGE):
+        elif job.kind in (Kind.LOAD, Kind.PROPOSE, Kind.JUDGE):
             self.news.settle()
         self.news.changed(Change.ALL)
 
     def _troubled(self, reply: Trouble) -> None:
         job = self.jobs.pop(reply.job, None)
         told = reply.error.line
-        if reply.gone or not self.models:
-            self.trouble = told
-        if job and job.kind is Kind.LOAD:
-            if self.models:
-                if self.wanted == job.pair:
-                    self.wanted = self._loaded  # they go on serving
-            else:
-                self.unasked = True
+        load = job if job and job.kind is Kind.LOAD else None
+        if load and self.wanted == load.pair and (self.models or reply.gone):
+            self.wanted = self._loaded or load.pair  # they go on serving, or come again
+        if reply.gone:
+            self.models, self.vitals = {}, None  # they were in its memory
+        if reply.gone or (load and not self.models):
+            self.trouble, self.unasked = told, True
         if job and self.session and job.kind is not Kind.PULL:
-            for name in job.candidates:
-                if name in self.session.candidates:
+            for row, name in enumerate(job.candidates):
+                if row not in job.answered and name in self.session.candidates:
                     self.session.failed(job.kind.name.lower(), reply.problem, name)
             if job.kind in (Kind.PROPOSE, Kind.CONSULT):
                 self.session.failed(job.kind.name.lower(), reply.problem)

@@ -86,15 +86,6 @@ def _kept(screen: Workplace, draft: str) -> Callable[[str], None]:
     return keep
 
 
-def _still(screen: Workplace, found: Candidate) -> None:
-    """Refuses where the text in the dialog is no longer the one that counts."""
-    now = screen.review.candidate(found.id)
-    if now is None or now.current.digest != found.current.digest:
-        raise Refused(
-            f"{found.id} was changed while you were deciding", mend="Read it again first."
-        )
-
-
 def approve(screen: Workplace) -> None:
     """Approves; against the judge only with a typed reason."""
     if (found := target(screen, "approve")) is None:
@@ -109,7 +100,7 @@ def approve(screen: Workplace) -> None:
             mend="" if waits else f"{key} has it judged.",
         )
     if not review.session.needs_reason(name) or found.standing.value == "approved":
-        review.approve(name, blind=blind)
+        review.approve(name, of=found.current.digest, blind=blind)
         return
     if hidden:
         review.reveal(name)
@@ -147,8 +138,7 @@ def approve(screen: Workplace) -> None:
                 )
             review.news.say(f"{name} is not approved; nothing was changed.")
             return
-        _still(screen, found)
-        review.approve(name, reason, blind=blind)
+        review.approve(name, reason, of=found.current.digest, blind=blind)
         screen.drafts.pop(draft, None)
 
     screen.do(ask())
@@ -178,8 +168,7 @@ def reject(screen: Workplace) -> None:
             )
         )
         if reason is not None:
-            _still(screen, found)
-            review.reject(name, reason, blind=blind)
+            review.reject(name, reason, of=found.current.digest, blind=blind)
             screen.drafts.pop(draft, None)
 
     screen.do(ask())
@@ -190,7 +179,7 @@ def realign(screen: Workplace) -> None:
     if (found := target(screen, "realign")) is None:
         return
     review, name = screen.review, found.id
-    review.not_approved(name)
+    review.session.refuse_approved(name)
     draft = f"realign {name}"
 
     async def ask() -> None:
@@ -263,9 +252,21 @@ def defer(screen: Workplace) -> None:
 
 
 def undo(screen: Workplace) -> None:
-    """Takes back the last action; a key held down takes back one."""
-    if screen.review.looking.undoes():
-        screen.review.undo()
+    """Takes back the last action; a key held down takes back one.
+
+    A rewrite that came as the key was on its way is not what was meant.
+    """
+    review = screen.review
+    if not review.looking.undoes():
+        return
+    if told := review.just_came():
+        key = screen.key_of("undo")
+        review.news.say(
+            f"Too soon: {told} has only just come. {key} again takes that back, if you mean it.",
+            Tone.WARNING,
+        )
+        return
+    review.undo()
 
 
 def note(screen: Workplace) -> None:
@@ -382,6 +383,9 @@ def cancel(screen: Workplace) -> None:
     elif screen.compare or screen.raw:
         screen.compare, screen.raw = None, False
         screen.draw_verdict()
+    elif pulling := screen.review.work.pulling:
+        keys = f"{screen.key_of('models')} {screen.key_of('stop-bringing')}"
+        screen.review.news.say(f"{pulling.model} is being brought. {keys} cancels that.")
     else:
         screen.review.news.say("Nothing is running, and nothing is open.")
 

@@ -126,8 +126,8 @@ async def go(screen: Workplace, target: str) -> None:
             return
         review.news.settle()
     else:
-        settings = review.work.defaults.settings
-        opened = new_session(target, operator=review.session.operator, settings=settings)
+        defaults, operator = review.work.defaults, review.session.operator
+        opened = new_session(target, defaults.profile, operator, settings=defaults.settings)
     # Not in a worker of this screen: it ends with the screen.
     app.run_worker(app.show(opened), group="show", exclusive=True)
 

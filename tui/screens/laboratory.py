@@ -291,11 +291,12 @@ class LaboratoryScreen(Screen[None]):
                 f"{seen.folder.name} has no adapter yet",
                 mend="It is written when the run stops or ends.",
             )
-        self._work.load(str(Path(seen.folder)), self._work.wanted[1])
         self.laboratory.say(
-            f"Loading {seen.folder.name}: it proposes in the review until Placet is left."
+            f"Loading {seen.folder.name}: once it is there, it proposes in the review until Placet "
+            "is left."
         )
-        self._work.news.say(f"The policy is the laboratory's run {seen.folder.name}.")
+        self._work.news.say(f"Loading the laboratory's run {seen.folder.name} as the policy.")
+        self._work.load(str(Path(seen.folder)), self._work.wanted[1])
 
     async def _help(self) -> None:
         from tui.screens.help import HelpScreen

@@ -107,14 +107,18 @@ def _banner(screen: Workplace) -> None:
 def _activity(screen: Workplace) -> None:
     review = screen.review
     line = screen.query_one(ActivityLine)
-    jobs = list(review.work.jobs.values())
-    if not jobs:
+    found = list(review.work.jobs.values())
+    if not found:
         last = review.news.last
         line.saying(last, Content("") if last else _hint(screen))
         return
+    # A model is brought beside all else: where something else runs, the top line tells of it.
+    jobs = [job for job in found if job.kind is not Kind.PULL] or found
     job = next((job for job in jobs if job.progress), jobs[0])
-    stops = any(other.kind is not Kind.LOAD for other in jobs)
-    key = screen.key_of("cancel") if stops else ""
+    if job.kind is Kind.PULL:
+        key = f"{screen.key_of('models')} {screen.key_of('stop-bringing')}"
+    else:
+        key = screen.key_of("cancel") if any(job.kind is not Kind.LOAD for job in jobs) else ""
     more = len(jobs) - 1
     line.running(job.told, *job.steps, job.seconds_left, more, key, review.news.fresh)
 
