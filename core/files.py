@@ -6,6 +6,7 @@ import tempfile
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -169,29 +170,62 @@ def write_whole(path: Path, text: str) -> None:
     is written into. A file keeps its mode, and a new one is for its owner alone. Raises
     `PlacetError` with the cause.
     """
-    temporary = ""
     with writing(path):
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            path.write_text(text, encoding="utf-8")
-            return
-        path = Path(os.path.realpath(path))
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(
-                dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"
-            )
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            if path.is_file():
-                shutil.copymode(path, temporary)
-            Path(temporary).replace(path)
-            _sync_folder(path.parent)
-        except BaseException:
-            if temporary:
-                Path(temporary).unlink(missing_ok=True)
-            raise
+        _put(path, text.encode()).close()
+
+
+@contextmanager
+def growing(path: Path) -> Iterator[Callable[[str], None]]:
+    """Gives what puts one text after another at `path`, each whole and at once: it stays there.
+
+    The first takes the place of what was there, as `write_whole` would; without one nothing is
+    touched. Raises as `write_whole` does.
+    """
+    file: FileIO | None = None
+
+    def add(text: str) -> None:
+        nonlocal file
+        with writing(path):
+            if file is None:
+                file = _put(path, text.encode())
+            else:
+                _write(file, text.encode())
+
+    try:
+        yield add
+    finally:
+        if file is not None:
+            file.close()
+
+
+def _put(path: Path, content: bytes) -> FileIO:
+    """The file that `write_whole` makes, open for more."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        stream = path.open("wb", buffering=0)
+        _write(stream, content)
+        return stream
+    path = Path(os.path.realpath(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    file = FileIO(handle, "w")
+    try:
+        _write(file, content)
+        os.fsync(handle)
+        if path.is_file():
+            shutil.copymode(path, temporary)
+        Path(temporary).replace(path)
+    except BaseException:
+        file.close()
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+    return file
+
+
+def _write(file: FileIO, content: bytes) -> None:
+    """All of it in one call where the system lets it, so that no kill can come in between."""
+    while content:
+        content = content[file.write(content) :]
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import typer
 
 from core import library
 from core.cli.options import Device, Dtype, JudgeModel, Policy, ProfileName, Rewrites, Seed
-from core.cli.output import Meter, announce, give, one_of, stdin_text, warn, writable
+from core.cli.output import Meter, announce, give, giving, one_of, stdin_text, warn, writable
 from core.domain.because import because
 from core.domain.candidate import Case
 from core.domain.scenario import Scenario
@@ -66,11 +66,11 @@ def judge(
     writable(output)
     setting, values = _setting(scenario, profile)
     rows = list(_rows(text, file, format, setting))
-    with Meter() as meter:
+    with Meter() as meter, giving(output, meter) as add:
         reviewer = load_reviewer(policy, judge, device=device, dtype=dtype, watch=meter.watch)
         announce(reviewer.used)
         _tell_values(values, scenario, profile)
-        told = _Told(format, output, values, meter)
+        told = _Told(format, output, values, add)
         _judged(
             reviewer,
             values,
@@ -101,13 +101,13 @@ def align(
     writable(output)
     setting, values = _setting(scenario, profile)
     rows = list(_rows(text, file, format, setting))
-    with Meter() as meter:
+    with Meter() as meter, giving(output, meter) as add:
         team = load_team(policy, judge, device=device, dtype=dtype, watch=meter.watch)
         announce(*team.used.values())
         _tell_values(values, scenario, profile)
         judged: list[tuple[_Row, Judgement | None, str]] = []
         _judged(team.judge, values, rows, meter.watch, lambda *one: judged.append(one))
-        told = _Told(format, output, values, meter)
+        told = _Told(format, output, values, add)
         for row, judgement, problem in judged:
             before = assess(judgement, values) if judgement else UNJUDGED
             more: dict[str, Any] = {"original": {"text": row.text, **verdict_json(before)}}
@@ -232,13 +232,15 @@ def _judged(
 
 
 class _Told:
-    """The answers: a line each, at once, where lines are wanted on standard output."""
+    """The answers: a line each, at once, where lines are wanted."""
 
-    def __init__(self, format: str, output: Path | None, profile: Profile, meter: Meter) -> None:
+    def __init__(
+        self, format: str, output: Path | None, profile: Profile, add: Callable[[str], None]
+    ) -> None:
         self._format = format
         self._output = output
         self._profile = profile
-        self._meter = meter
+        self._add = add
         self._parts: list[str] = []
         self._problems: list[str] = []
         """Why there is no verdict, of each row without one."""
@@ -263,13 +265,11 @@ class _Told:
             self._parts.append(json.dumps(told, indent=2) + "\n")
         else:
             self._parts.append(json.dumps(told) + "\n")  # ASCII: no text can act
-            if not self._output:
-                self._meter.clear()
-                give(self._parts[-1], None)
+            self._add(self._parts[-1])
 
     def finish(self) -> None:
         """The rest, and how many have no verdict; exit status 1 where nothing has one."""
-        if self._output or self._format != "jsonl":
+        if self._format != "jsonl" or not self._parts:
             give("".join(self._parts), self._output)
         if not self._problems:
             return

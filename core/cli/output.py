@@ -7,6 +7,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from errno import EISDIR
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +18,7 @@ import typer
 
 from core.domain.text import plain
 from core.errors import BadInput, PlacetError
-from core.files import writable_folder, write_whole, writing
+from core.files import growing, writable_folder, write_whole, writing
 from core.models.catalog import ECHO
 from core.models.transfer import Transfer
 from core.session.events import ModelUsed
@@ -54,6 +56,21 @@ def give(text: str, output: Path | None) -> None:
         write_whole(output, text)
     else:
         typer.echo(text, nl=False)
+
+
+@contextmanager
+def giving(output: Path | None, meter: "Meter") -> Iterator[Callable[[str], None]]:
+    """Gives what gives a part of the result at once, to where `give` would give the whole."""
+
+    def add(text: str) -> None:
+        meter.clear()
+        give(text, None)
+
+    if output:
+        with growing(output) as grow:
+            yield grow
+    else:
+        yield add
 
 
 def give_json(told: object) -> None:

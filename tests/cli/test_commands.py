@@ -258,7 +258,7 @@ def test_where_no_line_can_be_read_the_command_fails(placet: Placet) -> None:
 
 
 def test_lines_that_were_judged_before_an_interruption_are_told(
-    placet: Placet, monkeypatch: pytest.MonkeyPatch
+    placet: Placet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def measure(self: PromptedJudge, rows: list[Row], *rest: Any, **more: Any) -> Any:
         yield from whole(self, rows[:2], *rest, **more)
@@ -267,11 +267,56 @@ def test_lines_that_were_judged_before_an_interruption_are_told(
     whole = PromptedJudge.measure
     monkeypatch.setattr(PromptedJudge, "measure", measure)
     lines = "\n".join(json.dumps({"text": text}) for text in (LETTER, CALL, "Wait."))
+    asked = ("judge", "--policy", "echo", "--format", "jsonl")
 
-    ran = placet("judge", "--policy", "echo", "--format", "jsonl", stdin=lines.encode())
+    printed = placet(*asked, stdin=lines.encode())
+    written = placet(*asked, "--output", tmp_path / "told.jsonl", stdin=lines.encode())
 
-    assert ran.status == 130
-    assert [json.loads(line)["text"] for line in ran.out.splitlines()] == [LETTER, CALL]
+    assert (printed.status, written.status, written.out) == (130, 130, "")
+    assert [json.loads(line)["text"] for line in printed.out.splitlines()] == [LETTER, CALL]
+    assert (tmp_path / "told.jsonl").read_text() == printed.out
+    assert [path.name for path in tmp_path.glob("*told*")] == ["told.jsonl"]
+
+
+def test_a_line_is_in_its_file_as_soon_as_it_is_judged(
+    placet: Placet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def measure(self: PromptedJudge, rows: list[Row], *rest: Any, **more: Any) -> Any:
+        for row in rows:
+            seen.append(file.read_text())
+            yield from whole(self, [row], *rest, **more)
+
+    file, whole = tmp_path / "told.jsonl", PromptedJudge.measure
+    seen: list[str] = []
+    file.write_text("what was there before\n")
+    file.chmod(0o640)
+    (tmp_path / "link").symlink_to(file)
+    monkeypatch.setattr(PromptedJudge, "measure", measure)
+    lines = "\n".join(json.dumps({"text": text}) for text in (LETTER, CALL, "Wait."))
+
+    ran = placet(
+        "judge", "--policy", "echo", "--format", "jsonl", "--output", tmp_path / "link",
+        stdin=lines.encode(),
+    )  # fmt: skip
+
+    assert ran.status == 0
+    assert [text.count("\n") for text in seen] == [1, 1, 2]
+    assert seen[0] == "what was there before\n" and seen[2].startswith(seen[1])
+    assert (tmp_path / "link").is_symlink() and file.stat().st_mode & 0o777 == 0o640
+    assert len(file.read_text().splitlines()) == 3
+
+
+def test_lines_go_into_a_pipe_one_after_another(placet: Placet, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    lines = b'{"text": "Wait."}\n{"text": "Write."}\n'
+    asked = ("judge", "--policy", "echo", "--format", "jsonl", "--output", tmp_path / "pipe")
+
+    assert placet(*asked, stdin=lines).status == 0
+
+    told = [json.loads(line)["text"] for line in os.read(reader, 9_999).splitlines()]
+    os.close(reader)
+    assert told == ["Wait.", "Write."]
 
 
 def test_a_text_is_re_aligned_or_left_with_the_reason(placet: Placet) -> None:
