@@ -105,10 +105,11 @@ def align(
         team = load_team(policy, judge, device=device, dtype=dtype, watch=meter.watch)
         announce(*team.used.values())
         _tell_values(values, scenario, profile)
-        judged: list[tuple[_Row, Judgement | None, str]] = []
-        _judged(team.judge, values, rows, meter.watch, lambda *one: judged.append(one))
         told = _Told(format, output, values, add)
-        for row, judgement, problem in judged:
+        judged: list[tuple[_Row, Judgement | None, str]] = []
+        for asked in rows:  # each is told before the next takes its time
+            _judged(team.judge, values, [asked], meter.watch, lambda *one: judged.append(one))
+            row, judgement, problem = judged.pop()
             before = assess(judgement, values) if judgement else UNJUDGED
             more: dict[str, Any] = {"original": {"text": row.text, **verdict_json(before)}}
             if row.problem:

@@ -19,6 +19,7 @@ from core.errors import BadInput, Cancelled
 from core.models import agents, catalog
 from core.session.report import FORMATS
 from core.session.store import load
+from core.stages.align import align as run_align
 from core.stages.judge import PromptedJudge, Row
 from tests.cli.conftest import Placet
 from tests.nouns import CALL, LETTER, measured
@@ -317,6 +318,23 @@ def test_lines_go_into_a_pipe_one_after_another(placet: Placet, tmp_path: Path) 
     told = [json.loads(line)["text"] for line in os.read(reader, 9_999).splitlines()]
     os.close(reader)
     assert told == ["Wait.", "Write."]
+
+
+def test_a_line_is_aligned_and_told_before_the_next_is_looked_at(
+    placet: Placet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def align(*told: Any, **more: Any) -> Any:
+        if told[-1][0].text == CALL:
+            raise Cancelled
+        return run_align(*told, **more)
+
+    monkeypatch.setattr("core.cli.judge.run_align", align)
+    lines = "\n".join(json.dumps({"text": text}) for text in (LETTER, CALL))
+
+    ran = placet("align", "--policy", "echo", "--format", "jsonl", stdin=lines.encode())
+
+    assert ran.status == 130
+    assert [json.loads(line)["original"]["text"] for line in ran.out.splitlines()] == [LETTER]
 
 
 def test_a_text_is_re_aligned_or_left_with_the_reason(placet: Placet) -> None:
