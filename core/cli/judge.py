@@ -100,6 +100,7 @@ def align(
     one_of("--format", format, FORMATS)
     writable(output)
     setting, values = _setting(scenario, profile)
+    _whole(guidance, "--guidance")
     rows = list(_rows(text, file, format, setting))
     with Meter() as meter, giving(output, meter) as add:
         team = load_team(policy, judge, device=device, dtype=dtype, watch=meter.watch)
@@ -164,15 +165,22 @@ def _rows(text: str | None, file: Path | None, format: str, setting: Scenario) -
         source, where = read_text(file, largest=256_000_000), str(file)
     else:
         source, where = stdin_text(), "standard input"
-    source = source.removeprefix("\ufeff")
+    source = _whole(source, where).removeprefix("\ufeff")
     if format != "jsonl":
         if not source.strip():
             raise BadInput("there is no text", where=where)
-        yield _Row(setting, storable(source.strip()), {})
+        yield _Row(setting, source.strip(), {})
         return
     for number, line in enumerate(source.split("\n"), start=1):
         if line.strip():
             yield _row(line, f"{where}, line {number}", setting)
+
+
+def _whole(text: str, where: str) -> str:
+    """`text`; `BadInput` unless UTF-8 can carry all of it, for else another would be judged."""
+    if storable(text) != text:
+        raise BadInput("this is not UTF-8 text", where=where)
+    return text
 
 
 def _row(line: str, place: str, setting: Scenario) -> _Row:
@@ -186,26 +194,27 @@ def _row(line: str, place: str, setting: Scenario) -> _Row:
     name = {"id": given["id"]} if "id" in given else {}
     try:
         there, action = _asked(given, setting)
-    except ValueError as error:
+    except (ValueError, BadInput) as error:
         return _Row(setting, "", name, f"{place}: {error}")
     return _Row(there, action, name)
 
 
 def _asked(given: dict[str, Any], setting: Scenario) -> tuple[Scenario, str]:
-    """The scenario and the action that an object names. Raises `ValueError`."""
+    """The scenario and the action that an object names. Raises `ValueError` and `BadInput`."""
     if "text" not in given:
         raise ValueError('this is not a JSON object with a "text"')
     for key in ("text", "context", "goal"):
         if not isinstance(given.get(key) or "", str):
             raise ValueError(f"{key}: this is not a text in quotes")
+        _whole(given.get(key) or "", key)
     action = given["text"] or ""
     if not action.strip():
         raise ValueError("text: it is empty")
     scenario = Scenario(
-        goal=storable(given.get("goal") or setting.goal),
-        context=storable(given.get("context", setting.context) or ""),
+        goal=given.get("goal") or setting.goal,
+        context=given.get("context", setting.context) or "",
     )
-    return scenario, storable(action)
+    return scenario, action
 
 
 def _judged(

@@ -146,6 +146,23 @@ def test_an_option_that_cannot_be_is_a_usage_error(
     assert (ran.status, ran.out) == (2, "") and told in ran.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "where"),
+    [
+        (["judge", "Pay \udcff now."], "the argument"),
+        (["align", "Pay \udcff now."], "the argument"),
+        (["align", "Pay now.", "--guidance", "\udcff"], "--guidance"),
+    ],
+)
+def test_no_other_text_is_judged_than_the_one_given(
+    placet: Placet, arguments: list[str], where: str
+) -> None:
+    ran = placet(*arguments, "--policy", "echo")
+
+    assert (ran.status, ran.out) == (1, "")
+    assert f"{where}: this is not UTF-8 text" in ran.trouble
+
+
 @pytest.mark.parametrize("command", ["judge", "align"])
 def test_an_empty_argument_is_no_standard_input(placet: Placet, command: str) -> None:
     ran = placet(command, "", "--policy", "echo", stdin=b"from elsewhere")

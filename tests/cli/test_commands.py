@@ -231,6 +231,8 @@ def test_many_texts_are_judged_one_json_object_a_line(placet: Placet) -> None:
         ('{"text": ""}', "line 2: text: it is empty"),
         ('{"text": "x", "goal": " "}', "the goal is empty"),
         (json.dumps({"text": "x", "context": "y" * 20_001}), "context is longer than"),
+        ('{"text": "a\\ud800b"}', "line 2: text: this is not UTF-8 text"),
+        ('{"text": "x", "context": "\\udfff"}', "line 2: context: this is not UTF-8 text"),
     ],
 )
 def test_a_line_that_cannot_be_read_is_named(placet: Placet, line: str, told: str) -> None:
