@@ -1,7 +1,9 @@
 """The command line: thin commands over the core, and the edge where errors become a line."""
 
+import os
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 from core.errors import Cancelled, PlacetError
 
@@ -13,6 +15,12 @@ def main() -> None:
 
     The screen without options goes round the parser: loading that takes longer than a picture.
     """
+    while (spare := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass  # a standard stream is closed: no file that is opened later may take its place
+    if sys.stderr is None:  # remarks go nowhere then, and the work goes on
+        sys.stderr = os.fdopen(spare, "w")
+    else:
+        os.close(spare)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # no result is lost to a letter that a console lacks
             stream.reconfigure(errors="backslashreplace")
@@ -37,7 +45,7 @@ def guarded(run: Callable[[], object]) -> int:
     except (KeyboardInterrupt, Cancelled):
         return _say("interrupted", INTERRUPTED)
     except BrokenPipeError:
-        sys.stderr.close()
+        silence(sys.stdout)
         return FAILED
     except Exception as error:
         return _unforeseen(error)
@@ -61,5 +69,20 @@ def _unforeseen(error: Exception) -> int:
 def _say(text: str, status: int) -> int:
     from core.domain.text import plain
 
-    print(f"placet: {plain(text)}", file=sys.stderr)
+    remark(f"placet: {plain(text)}\n")
     return status
+
+
+def remark(text: str) -> None:
+    """Writes on standard error, or nowhere once that fails: a remark is no reason to stop."""
+    try:
+        print(text, end="", file=sys.stderr, flush=True)
+    except OSError:
+        silence(sys.stderr)
+
+
+def silence(stream: TextIO) -> None:
+    """Sends what a stream could not write, and all that follows, nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

@@ -7,6 +7,7 @@ import typer
 from core import __version__
 from core.cli import agents, bench, decide, games, judge, library, models, sessions, train
 from core.cli.options import Device, Dtype, JudgeModel, Policy, ProfileName, SeedIfGiven
+from core.cli.output import say
 from core.cli.screen import open_screen
 
 app = typer.Typer(
@@ -38,7 +39,7 @@ app.add_typer(train.evaluate, name="evaluate")
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"placet {__version__}")
+        say(f"placet {__version__}")
         raise typer.Exit
 
 

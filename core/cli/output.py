@@ -16,6 +16,7 @@ from typing import Any
 
 import typer
 
+from core.cli import remark, silence
 from core.domain.text import plain
 from core.errors import BadInput, PlacetError
 from core.files import growing, writable_folder, write_whole, writing
@@ -31,17 +32,7 @@ _NAMES = {"load": "loading the models", "read": "reading", "write": "writing", "
 
 def warn(text: str) -> None:
     """A remark on standard error."""
-    _remark(f"placet: {plain(text)}\n")
-
-
-def _remark(text: str) -> None:
-    """Writes on standard error, or nowhere once nobody is at its other end: work goes on."""
-    try:
-        print(text, end="", file=sys.stderr, flush=True)
-    except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stderr.fileno())
-        os.close(nowhere)
+    remark(f"placet: {plain(text)}\n")
 
 
 def announce(*models: ModelUsed) -> None:
@@ -54,8 +45,23 @@ def give(text: str, output: Path | None) -> None:
     """The result: to the file named, whole, or to standard output."""
     if output:
         write_whole(output, text)
-    else:
+        return
+    if sys.stdout is None:
+        raise PlacetError("it is closed", where="standard output")
+    try:
         typer.echo(text, nl=False)
+    except BrokenPipeError:
+        raise  # whoever reads has read enough
+    except OSError as error:
+        silence(sys.stdout)
+        raise PlacetError(
+            f"it cannot be written ({error.strerror})", where="standard output"
+        ) from None
+
+
+def say(line: str) -> None:
+    """A line of the result on standard output."""
+    give(f"{line}\n", None)
 
 
 @contextmanager
@@ -76,7 +82,7 @@ def giving(output: Path | None, meter: "Meter") -> Iterator[Callable[[str], None
 def give_json(told: object) -> None:
     """Figures as JSON on standard output; a number that is none (NaN) as null."""
     finite = json.loads(json.dumps(told), parse_constant=lambda name: None)
-    typer.echo(json.dumps(finite, indent=2))
+    say(json.dumps(finite, indent=2))
 
 
 def one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
@@ -184,17 +190,17 @@ class Meter:
         if not self._live:
             if stage != self._shown:
                 self._shown = stage
-                _remark(f"placet: {_NAMES.get(stage, stage)}…\n")
+                remark(f"placet: {_NAMES.get(stage, stage)}…\n")
             return
         if stage == self._shown and time.monotonic() - self._last < 0.1:
             return
         self._shown, self._last = stage, time.monotonic()
-        _remark(f"\r\033[2K{text[:100]}")
+        remark(f"\r\033[2K{text[:100]}")
 
     def clear(self) -> None:
         """Takes the line away."""
         if self._live and self._shown:
-            _remark("\r\033[2K")
+            remark("\r\033[2K")
         self._shown = ""
 
     def __enter__(self) -> "Meter":

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from core import paths
-from core.cli.output import give, one_of, warn, writable
+from core.cli.output import give, one_of, say, warn, writable
 from core.games.lens import lens
 from core.session.report import FORMATS, report
 from core.session.store import load, session_named
@@ -26,14 +26,14 @@ Output = Annotated[Path | None, typer.Option(help="Write it here.", show_default
 def list_() -> None:
     """The sessions that the review keeps, newest first, with their files."""
     for path in sorted(paths.sessions().glob("*.toml"), reverse=True):
-        typer.echo(f"{path.stem:<44} {path}")
+        say(f"{path.stem:<44} {path}")
 
 
 @app.command()
 def verify(file: File) -> None:
     """Whether all events are there, unchanged and in order; names the first that does not fit."""
     session = load(file, warn=warn)
-    typer.echo(f"ok: {len(session.records)} events, last digest {session.head}")
+    say(f"ok: {len(session.records)} events, last digest {session.head}")
 
 
 @app.command("report")
@@ -64,4 +64,4 @@ def export(
         )
     writable(output)
     give(report(load(file, warn=warn), _ENDINGS[ending], lens), output)
-    typer.echo(str(output))
+    say(str(output))

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -551,6 +552,40 @@ def test_a_reader_that_goes_away_ends_the_command_without_a_traceback() -> None:
     process.stderr.close()
     assert process.wait(timeout=30) in (0, 1)
     assert "Traceback" not in err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is full")
+@pytest.mark.parametrize(
+    ("streams", "status", "told"),
+    [
+        ("2>&-", 0, ""),
+        ("2>/dev/full", 0, ""),
+        (">&-", 1, "placet: standard output: it is closed"),
+        (">/dev/full", 1, "placet: standard output: it cannot be written (No space left on dev"),
+        (">&- 2>&-", 1, ""),
+    ],
+)
+@pytest.mark.parametrize("command", [["judge", "Wait.", "--judge", "echo"], ["profiles", "list"]])
+def test_a_closed_or_full_stream_loses_no_result_in_silence(
+    command: list[str], streams: str, status: int, told: str
+) -> None:
+    words = shlex.join([sys.executable, "-m", "core", *command])
+    ran = subprocess.run(
+        ["sh", "-c", f"{words} {streams}"], cwd=ROOT, capture_output=True, text=True
+    )
+
+    assert ran.returncode == status
+    assert ran.stdout.startswith(("Wait.\nrisk", "clinical-operations") if status == 0 else "")
+    assert bool(ran.stdout) == (status == 0) and "placet:" not in ran.stdout
+    assert told in ran.stderr and "Traceback" not in ran.stderr
+    assert "Exception ignored" not in ran.stderr and "went wrong" not in ran.stderr
+
+
+def test_usage_is_status_2_though_nobody_can_read_it() -> None:
+    words = shlex.join([sys.executable, "-m", "core", "nonesuch"])
+    ran = subprocess.run(["sh", "-c", f"{words} 2>&-"], cwd=ROOT, capture_output=True)
+
+    assert (ran.returncode, ran.stdout) == (2, b"")
 
 
 def test_an_error_nobody_foresaw_is_a_line_and_its_details_are_in_a_log(
