@@ -27,12 +27,20 @@ def main() -> None:
     asked = sys.argv[1:]
     plain = len(asked) <= 2 and not any(word.startswith("-") for word in asked)
     if plain and asked[:1] in ([], ["review"]):
-        from core.cli.screen import open_screen
+        sys.exit(guarded(lambda: _review(*asked[1:])))
+    sys.exit(guarded(_run_command))
 
-        sys.exit(guarded(lambda: open_screen(*asked[1:])))
+
+def _review(*target: str) -> int:
+    from core.cli.screen import open_screen
+
+    return open_screen(*target)
+
+
+def _run_command() -> None:
     from core.cli.main import app
 
-    sys.exit(guarded(lambda: app(prog_name="placet")))
+    app(prog_name="placet")
 
 
 def guarded(run: Callable[[], object]) -> int:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -540,6 +541,33 @@ def test_ctrl_c_in_mid_run_is_status_130_and_leaves_nothing_half_written(
     assert "Traceback" not in err
     assert not list(tmp_path.glob("*session*")) + list(tmp_path.glob("*report*"))
     assert not [path for path in tmp_path.iterdir() if path.suffix == ".tmp"]
+
+
+@pytest.mark.parametrize("place", ["typer.core.TyperGroup.parse_args", "core.library.load_profile"])
+def test_ctrl_c_before_a_model_is_at_work_is_told(
+    placet: Placet, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def interrupted(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(place, interrupted)
+
+    ran = placet("profiles", "show", "finance-outreach")
+
+    assert (ran.status, ran.out, ran.trouble) == (130, "", "placet: interrupted")
+
+
+def test_ctrl_c_while_the_commands_are_imported_is_told(
+    placet: Placet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            raise KeyboardInterrupt
+
+    for module, command in (("main", "profiles"), ("screen", "review")):
+        monkeypatch.setitem(sys.modules, f"core.cli.{module}", Interrupted(module))
+        ran = placet(command)
+        assert (ran.status, ran.out, ran.trouble) == (130, "", "placet: interrupted")
 
 
 def test_a_reader_that_goes_away_ends_the_command_without_a_traceback() -> None:
