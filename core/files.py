@@ -34,7 +34,7 @@ def path_of(name: str) -> Path:
         return path
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or reason(error)
-        raise BadInput(f"it cannot be read ({why})", where=name) from None
+        raise BadInput(f"it cannot be reached ({why})", where=name) from None
     except RuntimeError:
         raise BadInput(
             "there is no such user", where=name, mend="Write the whole path, or `./~…`."

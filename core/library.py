@@ -1,5 +1,6 @@
 """Profiles and scenarios by name: the operator's own before the shipped ones."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -122,9 +123,8 @@ def _tables(told: Any) -> Iterator[dict[str, Any]]:
 
 def _find(name: str, folders: list[Path], what: str) -> Path:
     with suppress(OSError, RuntimeError, ValueError):  # no file can have such a name
-        as_path = Path(name).expanduser()
-        if as_path.suffix == ".toml" or len(as_path.parts) > 1:
-            return as_path
+        if name.endswith(".toml") or os.sep in name or (os.altsep and os.altsep in name):
+            return Path(name).expanduser()
         for folder in folders:
             if (found := folder / f"{name}.toml").is_file():
                 return found

@@ -10,7 +10,16 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from core import library
-from core.cli.options import Device, Dtype, JudgeModel, Policy, ProfileName, Rewrites, Seed
+from core.cli.options import (
+    Device,
+    Dtype,
+    JudgeModel,
+    Policy,
+    ProfileName,
+    Rewrites,
+    Seed,
+    given_path,
+)
 from core.cli.output import Meter, announce, give, giving, one_of, stdin_text, warn, writable
 from core.domain.because import because
 from core.domain.candidate import Case
@@ -34,12 +43,18 @@ Text = Annotated[
     typer.Argument(help="The action. Without it, or with -, standard input.", show_default=False),
 ]
 File = Annotated[
-    Path | None, typer.Option("--file", help="Read from this file instead.", show_default=False)
+    Path | None,
+    typer.Option(
+        "--file", help="Read from this file instead.", callback=given_path, show_default=False
+    ),
 ]
 ScenarioName = Annotated[
     str, typer.Option("--scenario", help="Goal and context: a name or a file.", show_default=False)
 ]
-Output = Annotated[Path | None, typer.Option(help="Write the result here.", show_default=False)]
+Output = Annotated[
+    Path | None,
+    typer.Option(help="Write the result here.", callback=given_path, show_default=False),
+]
 Format = Annotated[
     str, typer.Option(help="text, json, or jsonl: one JSON object a line in, one a line out.")
 ]

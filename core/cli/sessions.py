@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from core import paths
+from core.cli.options import given_path
 from core.cli.output import give, one_of, say, warn, writable
 from core.games.lens import lens
 from core.session.report import FORMATS, report
@@ -19,7 +20,9 @@ File = Annotated[
         help="A session: its file (TOML), or its name in `session list`.", parser=session_named
     ),
 ]
-Output = Annotated[Path | None, typer.Option(help="Write it here.", show_default=False)]
+Output = Annotated[
+    Path | None, typer.Option(help="Write it here.", callback=given_path, show_default=False)
+]
 
 
 @app.command("list")
@@ -54,7 +57,10 @@ _ENDINGS = {".md": "markdown", ".html": "html", ".htm": "html", ".json": "json",
 def export(
     file: File,
     output: Annotated[
-        Path, typer.Argument(help="Where to: its ending says how (.md .html .json .txt).")
+        Path,
+        typer.Argument(
+            help="Where to: its ending says how (.md .html .json .txt).", callback=given_path
+        ),
     ],
 ) -> None:
     """The session as Markdown, HTML, JSON or text, in a file."""

@@ -112,6 +112,43 @@ def test_a_scenario_that_makes_no_sense_is_refused_with_its_field(
     assert told in ran.trouble
 
 
+def test_a_name_with_a_folder_in_it_is_a_file_and_never_a_shipped_one(
+    placet: Placet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arguments in (
+        ["decide", "./bank-outreach", "--policy", "echo"],
+        ["profiles", "show", "./finance-outreach"],
+    ):
+        ran = placet(*arguments)
+        assert (ran.status, ran.out) == (1, "")
+        assert "outreach: there is no such file" in ran.trouble
+
+
+def test_a_tilde_is_a_home_wherever_a_file_is_named(
+    placet: Placet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "rosa"))
+    (tmp_path / "rosa").mkdir()
+    (tmp_path / "rosa" / "text").write_text("Wait.")
+
+    asked = ("judge", "--file", "~/text", "--judge", "echo", "--output", "~/told")
+    assert placet(*asked).status == 0
+    assert placet("decide", "--demo", "--policy", "echo", "--session", "~/s.toml").status in (0, 3)
+    assert placet("session", "export", "~/s.toml", "~/s.md").status == 0
+    ran = placet("judge", "Wait.", "--judge", "echo", "--output", "~nobody-here/told")
+
+    assert {path.name for path in (tmp_path / "rosa").iterdir()} == {
+        "text",
+        "told",
+        "s.toml",
+        "s.md",
+    }
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith("~")]
+    assert (ran.status, ran.out) == (1, "") and "there is no such user" in ran.trouble
+
+
 def test_what_is_not_there_is_named(placet: Placet, tmp_path: Path) -> None:
     for arguments, told in (
         (["decide", "nonesuch"], "`placet scenarios list` shows those there are"),
