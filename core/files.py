@@ -69,6 +69,19 @@ def read_text(path: Path, *, largest: int = LARGEST) -> str:
         raise BadInput(f"it cannot be read ({why})", where=str(path)) from None
 
 
+def toml_files(folder: Path) -> list[Path]:
+    """The TOML files in a folder by their names; none where there is no folder.
+
+    `BadInput` where it cannot be looked into: what stands there may be what counts.
+    """
+    try:
+        return sorted(path for path in folder.iterdir() if path.name.endswith(".toml"))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise BadInput(f"it cannot be read ({error.strerror})", where=str(folder)) from None
+
+
 def parse_toml(text: str, where: str) -> dict[str, Any]:
     """The table that `text` holds; `BadInput` names line and column of a syntax error."""
     try:

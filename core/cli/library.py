@@ -10,6 +10,7 @@ from core import library
 from core.cli.output import say, warn
 from core.domain.text import plain
 from core.errors import BadInput
+from core.files import toml_files
 
 profiles = typer.Typer(help="Value profiles.", no_args_is_help=True)
 scenarios = typer.Typer(help="Example scenarios.", no_args_is_help=True)
@@ -81,7 +82,7 @@ def check_scenarios(names: Names = None) -> None:
 
 def _check(names: list[str] | None, folders: Iterable[Path], check: Callable[[str], str]) -> None:
     """A line on each of the names, or of the files in the folders; exit status 1 if one is bad."""
-    found = names or [str(path) for folder in folders for path in sorted(folder.glob("*.toml"))]
+    found = names or [str(path) for folder in folders for path in toml_files(folder)]
     broken = False
     for name in found:
         try:

@@ -1,8 +1,10 @@
 """Whatever fails, fails closed, and names the file, the field and the mend."""
 
+import errno
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -110,6 +112,39 @@ def test_a_scenario_that_makes_no_sense_is_refused_with_its_field(
 
     assert (ran.status, ran.out) == (1, "")
     assert told in ran.trouble
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "there"),
+    [
+        (["decide", "--demo", "--policy", "echo"], 1, False),
+        (["profiles", "show", "finance-outreach"], 1, False),
+        (["profiles", "list"], 0, True),
+        (["scenarios", "list"], 0, True),
+        (["profiles", "check"], 1, False),
+        (["session", "list"], 1, False),
+    ],
+)
+def test_a_folder_of_ones_own_without_rights_is_named(
+    placet: Placet,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
+    status: int,
+    there: bool,
+) -> None:
+    def refusing(self: Path) -> Iterator[Path]:
+        if self.is_relative_to(home):
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return whole(self)
+
+    whole = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", refusing)
+
+    ran = placet(*command)
+
+    assert (ran.status, bool(ran.out)) == (status, there)
+    assert f"{home}/" in ran.trouble and "it cannot be read (Permission denied)" in ran.trouble
 
 
 def test_a_name_with_a_folder_in_it_is_a_file_and_never_a_shipped_one(
