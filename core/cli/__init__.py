@@ -64,12 +64,12 @@ def _unforeseen(error: Exception) -> int:
 
     from core import paths
 
-    log = paths.state() / "placet.log"
     try:
+        log = paths.state() / "placet.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(traceback.format_exc(), "utf-8")
         where = f"\n  The details are in {log}."
-    except OSError:
+    except (OSError, PlacetError):
         where = ""
     return _say(f"something went wrong: {type(error).__name__}: {error}{where}", FAILED)
 

@@ -62,6 +62,7 @@ def pull(
 @app.command()
 def verify(name: Optional = catalog.DEFAULT) -> None:
     """Read all weights again and compare their digest with the one noted when they came."""
+    _has_weights(name)
     with Meter() as meter:
         digest = manifest.verify(name, meter.transfer)
     say(f"ok  {name}  sha256 {digest}")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from core import paths
 from core.files import LARGEST
 from tests.cli.conftest import Placet
 from tests.nasty import SPOKEN
@@ -429,6 +430,62 @@ def test_a_name_that_no_file_can_have_is_not_found(placet: Placet, name: str) ->
     ran = placet("decide", name, "--policy", "echo")
     assert (ran.status, ran.out) == (1, "")
     assert "there is no scenario named" in ran.trouble or "it cannot be read" in ran.trouble
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["models", "path", "~nobody-here/y"], "~nobody-here/y: there is no such user"),
+        (["models", "path", "a" * 300], "it cannot be reached (File name too long)"),
+        (["models", "pull", "a" * 200 + "/" + "b" * 200], "(File name too long)"),
+        (["models", "remove", "a" * 300], "(File name too long)"),
+        (["decide", "--demo", "--policy", "a" * 300], "(File name too long)"),
+        (["models", "path", ""], "there is no model ''"),
+        (["models", "verify", ""], "there is no model ''"),
+        (["models", "verify", "echo"], "echo is a stand-in without weights"),
+    ],
+)
+def test_a_name_that_no_model_can_have_is_told_of(
+    placet: Placet, command: list[str], told: str
+) -> None:
+    paths.models().mkdir(parents=True)
+
+    ran = placet(*command)
+
+    assert (ran.status, ran.out) == (1, "")
+    assert told in ran.trouble and "went wrong" not in ran.trouble
+
+
+def test_a_folder_that_nobody_may_look_into_is_named(
+    placet: Placet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(self: Path, **more: bool) -> os.stat_result:
+        if shut in self.parents:
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return whole(self, **more)
+
+    whole, shut = Path.stat, tmp_path / "shut"
+    shut.mkdir()
+    monkeypatch.setattr(Path, "stat", refusing)
+
+    for option, file in (
+        ("--judge", shut),
+        ("--judge", shut / "x"),
+        ("--session", shut / "s.toml"),
+    ):
+        ran = placet("decide", "--demo", "--policy", "echo", option, file)
+        assert (ran.status, ran.out) == (1, "")
+        assert f"{file}" in ran.trouble
+        assert "it cannot be reached (Permission denied)" in ran.trouble
+
+
+def test_a_home_of_nobody_is_told_of(placet: Placet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLACET_HOME", "~nobody-here/y")
+
+    ran = placet("profiles", "list")
+
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.trouble.startswith("placet: PLACET_HOME: there is no such user: ~nobody-here/y")
 
 
 def test_a_place_where_no_file_can_be_is_told_of(placet: Placet, tmp_path: Path) -> None:
