@@ -111,7 +111,12 @@ def align(
     dtype: Dtype = "auto",
     output: Output = None,
 ) -> None:
-    """Rewrites that keep the goal and lose the harm, judged; the best one, or the text as it is."""
+    """Rewrites that keep the goal and lose the harm, judged; the best one, or the text as it is.
+
+    With --format jsonl each input line is {"text", "context", "goal", "id"}, as for `judge`. Beside
+    the verdict on the text that is given, "original" has the one on the text as it was, and
+    "kept_because" says why it was left so.
+    """
     one_of("--format", format, FORMATS)
     writable(output)
     setting, values = _setting(scenario, profile)
@@ -207,6 +212,10 @@ def _row(line: str, place: str, setting: Scenario) -> _Row:
     if not isinstance(given, dict):
         return _Row(setting, "", {}, f'{place}: this is not a JSON object with a "text"')
     name = {"id": given["id"]} if "id" in given else {}
+    try:
+        json.dumps(name, allow_nan=False)
+    except ValueError:
+        return _Row(setting, "", {}, f"{place}: id: this is a number that JSON does not have")
     try:
         there, action = _asked(given, setting)
     except (ValueError, BadInput) as error:

@@ -233,6 +233,8 @@ def test_many_texts_are_judged_one_json_object_a_line(placet: Placet) -> None:
         ('{"text": ""}', "line 2: text: it is empty"),
         ('{"text": "x", "goal": " "}', "the goal is empty"),
         (json.dumps({"text": "x", "context": "y" * 20_001}), "context is longer than"),
+        ('{"text": "x", "id": NaN}', "line 2: id: this is a number that JSON does not have"),
+        ('{"text": "x", "id": [1e400]}', "line 2: id: this is a number that JSON does not have"),
         ('{"text": "a\\ud800b"}', "line 2: text: this is not UTF-8 text"),
         ('{"text": "x", "context": "\\udfff"}', "line 2: context: this is not UTF-8 text"),
     ],
@@ -349,6 +351,12 @@ def test_a_text_is_re_aligned_or_left_with_the_reason(placet: Placet) -> None:
     assert told["original"]["text"] == CALL
     assert set(told) >= {"text", *VERDICT}
     assert (told["text"] == CALL) == ("kept_because" in told)
+
+
+@pytest.mark.parametrize("command", ["judge", "align"])
+def test_help_names_what_a_line_may_hold(placet: Placet, command: str) -> None:
+    told = " ".join(placet(command, "--help").out.split())
+    assert '{"text", "context", "goal", "id"}' in told
 
 
 def test_nothing_to_judge_is_refused(placet: Placet) -> None:
