@@ -82,6 +82,14 @@ def toml_files(folder: Path) -> list[Path]:
         raise BadInput(f"it cannot be read ({error.strerror})", where=str(folder)) from None
 
 
+def written_at(path: Path) -> float:
+    """When a file was last written, for sorting; 0 of a link that leads nowhere."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 def parse_toml(text: str, where: str) -> dict[str, Any]:
     """The table that `text` holds; `BadInput` names line and column of a syntax error."""
     try:

@@ -8,7 +8,7 @@ import typer
 from core import paths
 from core.cli.options import given_path
 from core.cli.output import give, one_of, say, warn, writable
-from core.files import toml_files
+from core.files import toml_files, written_at
 from core.games.lens import lens
 from core.session.report import FORMATS, report
 from core.session.store import load, session_named
@@ -29,7 +29,7 @@ Output = Annotated[
 @app.command("list")
 def list_() -> None:
     """The sessions that the review keeps, newest first, with their files."""
-    for path in sorted(toml_files(paths.sessions()), reverse=True):
+    for path in sorted(toml_files(paths.sessions()), key=written_at, reverse=True):
         say(f"{path.stem:<44} {path}")
 
 

@@ -703,3 +703,15 @@ def test_sessions_are_listed_and_named(placet: Placet, tmp_path: Path) -> None:
     for name in ("a" * 252, "a" * 300, "~nosuch/x"):
         ran = placet("session", "verify", name)
         assert ran.status == 1 and "something went wrong" not in ran.trouble
+
+
+def test_sessions_are_listed_by_when_they_were_written_last(placet: Placet) -> None:
+    folder = paths.sessions()
+    folder.mkdir(parents=True)
+    for name, second in (("b", 3), ("a", 2), ("c", 1)):
+        (folder / f"{name}.toml").touch()
+        os.utime(folder / f"{name}.toml", (second, second))
+
+    told = [line.split()[0] for line in placet("session", "list").out.splitlines()]
+
+    assert told == ["b", "a", "c"]
