@@ -1,6 +1,7 @@
 """Reading TOML that anybody may have written, and writing files that are always whole."""
 
 import os
+import re
 import shutil
 import tempfile
 import tomllib
@@ -102,7 +103,7 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
 
 def read_toml(path: Path) -> dict[str, Any]:
     """The table in a TOML file, after its `schema` was checked."""
-    text = read_text(path)
+    text = read_text(path).removeprefix("\ufeff")  # which some editors write
     if not text.strip():
         raise BadInput("the file is empty", where=str(path))
     table = parse_toml(text, str(path))
@@ -133,7 +134,8 @@ def convert(table: dict[str, Any], kind: type[T], where: str, warn: Warn | None 
         made = msgspec.convert(table, kind)
     except msgspec.ValidationError as error:
         problem, field = field_of(error)
-        raise BadInput(problem, where=f"{where}: {field}".rstrip(": ")) from None
+        place = f"{where}: {field}".rstrip(": ")
+        raise BadInput(problem, where=place, mend=_mend(problem, kind, field)) from None
     for key in unknown_keys(table, made):
         if warn:
             warn(unknown(key, where))
@@ -149,6 +151,36 @@ def field_of(error: msgspec.ValidationError) -> tuple[str, str]:
     """What a field's value lacks, and the field, dotted; empty for the whole."""
     problem, _, place = str(error).partition(" - at `")
     return problem[:1].lower() + problem[1:], place.rstrip("`").removeprefix("$").removeprefix(".")
+
+
+def _mend(problem: str, kind: type[msgspec.Struct], field: str) -> str:
+    """What to write in a field of `kind`, where that is not plain from the problem."""
+    if problem == "expected `array`, got `object`":
+        return f"Begin each of them with `[[{field}]]`, in two brackets."
+    if problem.startswith("invalid enum value"):
+        return f"It may be {', '.join(_allowed(kind, field))}."
+    return ""
+
+
+def _allowed(kind: type[msgspec.Struct], field: str) -> list[str]:
+    """The values of the enumeration in a field, dotted as `field_of` gives it."""
+    from msgspec import inspect  # for this alone
+
+    found: list[Any] = [inspect.type_info(kind)]
+    for step in re.findall(r"[^\W\d]\w*|\[", field):
+        if step == "[":
+            found = [one.item_type for one in found if hasattr(one, "item_type")]
+        else:
+            structs = [one for one in found if isinstance(one, inspect.StructType)]
+            found = [
+                one.type for struct in structs for one in struct.fields if one.encode_name == step
+            ]
+        found = [part for one in found for part in getattr(one, "types", (one,))]
+    values = [value for one in found for value in getattr(one, "values", ())]
+    values += [
+        one.value for each in found if isinstance(each, inspect.EnumType) for one in each.cls
+    ]
+    return [str(value) for value in values if value]
 
 
 def unknown_keys(table: dict[str, Any], made: msgspec.Struct) -> Iterable[str]:
