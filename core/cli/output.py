@@ -201,7 +201,7 @@ class Meter:
         """Takes the line away."""
         if self._live and self._shown:
             remark("\r\033[2K")
-        self._shown = ""
+            self._shown = ""
 
     def __enter__(self) -> "Meter":
         if threading.current_thread() is threading.main_thread():

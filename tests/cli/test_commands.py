@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from core import __version__, paths
+from core.cli.output import Meter, giving
 from core.domain.values import Profile
 from core.errors import BadInput, Cancelled
 from core.models import agents, catalog
@@ -311,6 +312,17 @@ def test_a_line_is_in_its_file_as_soon_as_it_is_judged(
     assert seen[0] == "what was there before\n" and seen[2].startswith(seen[1])
     assert (tmp_path / "link").is_symlink() and file.stat().st_mode & 0o777 == 0o640
     assert len(file.read_text().splitlines()) == 3
+
+
+def test_a_stage_is_named_once_between_lines_where_no_terminal_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Meter() as meter, giving(None, meter) as add:
+        for line in ("one\n", "two\n"):
+            meter.show("reading 1/2", stage="read")
+            add(line)
+
+    assert capsys.readouterr() == ("one\ntwo\n", "placet: reading…\n")
 
 
 def test_lines_go_into_a_pipe_one_after_another(placet: Placet, tmp_path: Path) -> None:
