@@ -1,11 +1,13 @@
 """Reading TOML that anybody may have written, and writing files that are always whole."""
 
 import os
+import re
 import shutil
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,7 +35,7 @@ def path_of(name: str) -> Path:
         return path
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or reason(error)
-        raise BadInput(f"it cannot be read ({why})", where=name) from None
+        raise BadInput(f"it cannot be reached ({why})", where=name) from None
     except RuntimeError:
         raise BadInput(
             "there is no such user", where=name, mend="Write the whole path, or `./~…`."
@@ -68,6 +70,27 @@ def read_text(path: Path, *, largest: int = LARGEST) -> str:
         raise BadInput(f"it cannot be read ({why})", where=str(path)) from None
 
 
+def toml_files(folder: Path) -> list[Path]:
+    """The TOML files in a folder by their names; none where there is no folder.
+
+    `BadInput` where it cannot be looked into: what stands there may be what counts.
+    """
+    try:
+        return sorted(path for path in folder.iterdir() if path.name.endswith(".toml"))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise BadInput(f"it cannot be read ({error.strerror})", where=str(folder)) from None
+
+
+def written_at(path: Path) -> float:
+    """When a file was last written, for sorting; 0 of a link that leads nowhere."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 def parse_toml(text: str, where: str) -> dict[str, Any]:
     """The table that `text` holds; `BadInput` names line and column of a syntax error."""
     try:
@@ -80,7 +103,7 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
 
 def read_toml(path: Path) -> dict[str, Any]:
     """The table in a TOML file, after its `schema` was checked."""
-    text = read_text(path)
+    text = read_text(path).removeprefix("\ufeff")  # which some editors write
     if not text.strip():
         raise BadInput("the file is empty", where=str(path))
     table = parse_toml(text, str(path))
@@ -111,7 +134,8 @@ def convert(table: dict[str, Any], kind: type[T], where: str, warn: Warn | None 
         made = msgspec.convert(table, kind)
     except msgspec.ValidationError as error:
         problem, field = field_of(error)
-        raise BadInput(problem, where=f"{where}: {field}".rstrip(": ")) from None
+        place = f"{where}: {field}".rstrip(": ")
+        raise BadInput(problem, where=place, mend=_mend(problem, kind, field)) from None
     for key in unknown_keys(table, made):
         if warn:
             warn(unknown(key, where))
@@ -127,6 +151,36 @@ def field_of(error: msgspec.ValidationError) -> tuple[str, str]:
     """What a field's value lacks, and the field, dotted; empty for the whole."""
     problem, _, place = str(error).partition(" - at `")
     return problem[:1].lower() + problem[1:], place.rstrip("`").removeprefix("$").removeprefix(".")
+
+
+def _mend(problem: str, kind: type[msgspec.Struct], field: str) -> str:
+    """What to write in a field of `kind`, where that is not plain from the problem."""
+    if problem == "expected `array`, got `object`":
+        return f"Begin each of them with `[[{field}]]`, in two brackets."
+    if problem.startswith("invalid enum value"):
+        return f"It may be {', '.join(_allowed(kind, field))}."
+    return ""
+
+
+def _allowed(kind: type[msgspec.Struct], field: str) -> list[str]:
+    """The values of the enumeration in a field, dotted as `field_of` gives it."""
+    from msgspec import inspect  # for this alone
+
+    found: list[Any] = [inspect.type_info(kind)]
+    for step in re.findall(r"[^\W\d]\w*|\[", field):
+        if step == "[":
+            found = [one.item_type for one in found if hasattr(one, "item_type")]
+        else:
+            structs = [one for one in found if isinstance(one, inspect.StructType)]
+            found = [
+                one.type for struct in structs for one in struct.fields if one.encode_name == step
+            ]
+        found = [part for one in found for part in getattr(one, "types", (one,))]
+    values = [value for one in found for value in getattr(one, "values", ())]
+    values += [
+        one.value for each in found if isinstance(each, inspect.EnumType) for one in each.cls
+    ]
+    return [str(value) for value in values if value]
 
 
 def unknown_keys(table: dict[str, Any], made: msgspec.Struct) -> Iterable[str]:
@@ -169,29 +223,62 @@ def write_whole(path: Path, text: str) -> None:
     is written into. A file keeps its mode, and a new one is for its owner alone. Raises
     `PlacetError` with the cause.
     """
-    temporary = ""
     with writing(path):
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            path.write_text(text, encoding="utf-8")
-            return
-        path = Path(os.path.realpath(path))
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(
-                dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"
-            )
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            if path.is_file():
-                shutil.copymode(path, temporary)
-            Path(temporary).replace(path)
-            _sync_folder(path.parent)
-        except BaseException:
-            if temporary:
-                Path(temporary).unlink(missing_ok=True)
-            raise
+        _put(path, text.encode()).close()
+
+
+@contextmanager
+def growing(path: Path) -> Iterator[Callable[[str], None]]:
+    """Gives what puts one text after another at `path`, each whole and at once: it stays there.
+
+    The first takes the place of what was there, as `write_whole` would; without one nothing is
+    touched. Raises as `write_whole` does.
+    """
+    file: FileIO | None = None
+
+    def add(text: str) -> None:
+        nonlocal file
+        with writing(path):
+            if file is None:
+                file = _put(path, text.encode())
+            else:
+                _write(file, text.encode())
+
+    try:
+        yield add
+    finally:
+        if file is not None:
+            file.close()
+
+
+def _put(path: Path, content: bytes) -> FileIO:
+    """The file that `write_whole` makes, open for more."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        stream = path.open("wb", buffering=0)
+        _write(stream, content)
+        return stream
+    path = Path(os.path.realpath(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    file = FileIO(handle, "w")
+    try:
+        _write(file, content)
+        os.fsync(handle)
+        if path.is_file():
+            shutil.copymode(path, temporary)
+        Path(temporary).replace(path)
+    except BaseException:
+        file.close()
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+    return file
+
+
+def _write(file: FileIO, content: bytes) -> None:
+    """All of it in one call where the system lets it, so that no kill can come in between."""
+    while content:
+        content = content[file.write(content) :]
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Profiles and scenarios by name: the operator's own before the shipped ones."""
 
+import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from core.files import (
     dump_toml,
     foreign,
     read_toml,
+    toml_files,
     write_whole,
 )
 
@@ -121,17 +123,17 @@ def _tables(told: Any) -> Iterator[dict[str, Any]]:
 
 
 def _find(name: str, folders: list[Path], what: str) -> Path:
-    with suppress(OSError, RuntimeError, ValueError):  # no file can have such a name
-        as_path = Path(name).expanduser()
-        if as_path.suffix == ".toml" or len(as_path.parts) > 1:
-            return as_path
-        for folder in folders:
-            if (found := folder / f"{name}.toml").is_file():
-                return found
-        for path in (path for folder in folders for path in sorted(folder.glob("*.toml"))):
-            with suppress(BadInput):  # it is listed by the name in it, and so found by it
-                if read_toml(path).get("name") == name:
-                    return path
+    with suppress(RuntimeError):  # there is no such user
+        if name.endswith(".toml") or os.sep in name or (os.altsep and os.altsep in name):
+            return Path(name).expanduser()
+    files = [path for folder in folders for path in toml_files(folder)]
+    for path in files:
+        if path.stem == name:
+            return path
+    for path in files:
+        with suppress(BadInput):  # it is listed by the name in it, and so found by it
+            if read_toml(path).get("name") == name:
+                return path
     raise BadInput(
         f"there is no {what} named {name!r}",
         mend=f"`placet {what}s list` shows those there are; a file is named by its path.",
@@ -141,15 +143,22 @@ def _find(name: str, folders: list[Path], what: str) -> Path:
 def _all(folders: list[Path], load: Callable[[str], T], warn: Warn | None) -> list[T]:
     found: dict[str, T] = {}
     for folder in folders:
-        for path in sorted(folder.glob("*.toml")):
-            if path.stem in found:
-                continue
-            try:
-                found[path.stem] = load(str(path))
-            except BadInput as error:
-                if warn:
-                    warn(f"left out: {error.line}")
+        with _left_out(warn):
+            for path in toml_files(folder):
+                if path.stem not in found:
+                    with _left_out(warn):
+                        found[path.stem] = load(str(path))
     return list(found.values())
+
+
+@contextmanager
+def _left_out(warn: Warn | None) -> Iterator[None]:
+    """Within, what cannot be read is told of and left out."""
+    try:
+        yield
+    except BadInput as error:
+        if warn:
+            warn(f"left out: {error.line}")
 
 
 def file_name(name: str) -> str:

@@ -5,14 +5,21 @@ from pathlib import Path
 
 import platformdirs
 
+from core.errors import BadInput
+
 SHIPPED = Path(__file__).resolve().parent.parent / "profiles"
 """The profiles and scenarios that come with Placet."""
 
 
 def home() -> Path | None:
-    """The folder that `PLACET_HOME` names, if it is set."""
+    """The folder that `PLACET_HOME` names, if it is set. `BadInput`: it is of no user there is."""
     named = os.environ.get("PLACET_HOME")
-    return Path(named).expanduser().absolute() if named else None
+    try:
+        return Path(named).expanduser().absolute() if named else None
+    except RuntimeError:
+        raise BadInput(
+            f"there is no such user: {named}", where="PLACET_HOME", mend="Name the whole path."
+        ) from None
 
 
 def models() -> Path:

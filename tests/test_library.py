@@ -167,3 +167,10 @@ def test_what_is_listed_is_found_by_its_name_and_what_is_not_is_told_of() -> Non
     assert "workshop-rules" in listed
     assert library.load_profile("workshop-rules").name == "workshop-rules"
     assert len(warned) == 1 and "heavy.toml" in warned[0]
+
+
+def test_a_byte_order_mark_is_no_part_of_a_profile(tmp_path: Path) -> None:
+    text = save_profile(PROFILE).read_text("utf-8")
+    (tmp_path / "marked.toml").write_text("\ufeff" + text, "utf-8")
+
+    assert load_profile(str(tmp_path / "marked.toml")) == PROFILE

@@ -1,7 +1,9 @@
 """The command line: thin commands over the core, and the edge where errors become a line."""
 
+import os
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 from core.errors import Cancelled, PlacetError
 
@@ -13,18 +15,32 @@ def main() -> None:
 
     The screen without options goes round the parser: loading that takes longer than a picture.
     """
+    while (spare := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass  # a standard stream is closed: no file that is opened later may take its place
+    if sys.stderr is None:  # remarks go nowhere then, and the work goes on
+        sys.stderr = os.fdopen(spare, "w")
+    else:
+        os.close(spare)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # no result is lost to a letter that a console lacks
             stream.reconfigure(errors="backslashreplace")
     asked = sys.argv[1:]
     plain = len(asked) <= 2 and not any(word.startswith("-") for word in asked)
     if plain and asked[:1] in ([], ["review"]):
-        from core.cli.screen import open_screen
+        sys.exit(guarded(lambda: _review(*asked[1:])))
+    sys.exit(guarded(_run_command))
 
-        sys.exit(guarded(lambda: open_screen(*asked[1:])))
+
+def _review(*target: str) -> int:
+    from core.cli.screen import open_screen
+
+    return open_screen(*target)
+
+
+def _run_command() -> None:
     from core.cli.main import app
 
-    sys.exit(guarded(lambda: app(prog_name="placet")))
+    app(prog_name="placet")
 
 
 def guarded(run: Callable[[], object]) -> int:
@@ -37,7 +53,7 @@ def guarded(run: Callable[[], object]) -> int:
     except (KeyboardInterrupt, Cancelled):
         return _say("interrupted", INTERRUPTED)
     except BrokenPipeError:
-        sys.stderr.close()
+        silence(sys.stdout)
         return FAILED
     except Exception as error:
         return _unforeseen(error)
@@ -48,12 +64,12 @@ def _unforeseen(error: Exception) -> int:
 
     from core import paths
 
-    log = paths.state() / "placet.log"
     try:
+        log = paths.state() / "placet.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(traceback.format_exc(), "utf-8")
         where = f"\n  The details are in {log}."
-    except OSError:
+    except (OSError, PlacetError):
         where = ""
     return _say(f"something went wrong: {type(error).__name__}: {error}{where}", FAILED)
 
@@ -61,5 +77,20 @@ def _unforeseen(error: Exception) -> int:
 def _say(text: str, status: int) -> int:
     from core.domain.text import plain
 
-    print(f"placet: {plain(text)}", file=sys.stderr)
+    remark(f"placet: {plain(text)}\n")
     return status
+
+
+def remark(text: str) -> None:
+    """Writes on standard error, or nowhere once that fails: a remark is no reason to stop."""
+    try:
+        print(text, end="", file=sys.stderr, flush=True)
+    except OSError:
+        silence(sys.stderr)
+
+
+def silence(stream: TextIO) -> None:
+    """Sends what a stream could not write, and all that follows, nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

@@ -6,7 +6,7 @@ import typer
 
 from core.bench import bench as run
 from core.cli.options import AsJson, Device, Dtype, JudgeModel, Policy
-from core.cli.output import Meter, announce, give_json
+from core.cli.output import Meter, announce, give_json, say
 from core.team import load_team
 
 
@@ -38,7 +38,7 @@ def bench(
         give_json(found)
         return
     ours, theirs = found["placet"], found["tutorial"]
-    typer.echo(
+    say(
         f"{candidates} candidates × {values} values, medians of {repeat} rounds\n"
         f"Placet             {ours['median_s']:8.2f} s\n"
         f"tutorial's loop    {theirs['median_s']:8.2f} s   {found['ratio']:.1f} times as long\n"
@@ -51,7 +51,7 @@ def bench(
         f"{found['machine']['bfloat16_gflop_per_s']:,.0f} GFLOP/s in bfloat16"
     )
     for row in found["scaling"]:
-        typer.echo(
+        say(
             f"judging {row['candidates']:>3} × {row['values']:>2}   {row['judge_s']:8.3f} s "
             f"{row['pairs_per_s']:8.0f} pairs/s"
         )

@@ -10,7 +10,16 @@ import typer
 
 from core import library
 from core.baseline import tutorial as tutorial_loop
-from core.cli.options import Device, Dtype, JudgeModel, Policy, ProfileName, Rewrites, Seed
+from core.cli.options import (
+    Device,
+    Dtype,
+    JudgeModel,
+    Policy,
+    ProfileName,
+    Rewrites,
+    Seed,
+    given_path,
+)
 from core.cli.output import Meter, announce, give, one_of, warn, writable
 from core.decide import Options
 from core.decide import decide as run
@@ -63,10 +72,12 @@ def decide(
     dtype: Dtype = "auto",
     format: Annotated[str, typer.Option(help=", ".join(FORMATS))] = "text",
     output: Annotated[
-        Path | None, typer.Option(help="Write the report here.", show_default=False)
+        Path | None,
+        typer.Option(help="Write the report here.", callback=given_path, show_default=False),
     ] = None,
     session: Annotated[
-        Path | None, typer.Option(help="Keep the session here (TOML).", show_default=False)
+        Path | None,
+        typer.Option(help="Keep the session here (TOML).", callback=given_path, show_default=False),
     ] = None,
 ) -> None:
     """Propose, judge, re-align, judge again, choose. Exit status 3: nothing was acceptable."""
@@ -112,7 +123,8 @@ def tutorial(
     dtype: Dtype = "auto",
     format: Annotated[str, typer.Option(help="text or json.")] = "text",
     output: Annotated[
-        Path | None, typer.Option(help="Write the result here.", show_default=False)
+        Path | None,
+        typer.Option(help="Write the result here.", callback=given_path, show_default=False),
     ] = None,
 ) -> None:
     """The tutorial's loop: one call at a time, a review in free text, risk by substring."""

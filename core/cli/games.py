@@ -7,7 +7,7 @@ import typer
 
 from core.cli import evaluating, tuning
 from core.cli.options import AsJson, Seed
-from core.cli.output import Meter, give, give_json, needs, warn
+from core.cli.output import Meter, give, give_json, needs, say, warn
 from core.domain.text import plain
 from core.errors import BadInput
 from core.games import players, rewards
@@ -33,17 +33,17 @@ app.command("evaluate")(evaluating.evaluate)
 @app.command("list")
 def list_all() -> None:
     """The games with their payoffs, the players and the rewards."""
-    typer.echo(f"{'game':<24} {'CC':>5} {'CD':>5} {'DC':>5} {'DD':>5}")
+    say(f"{'game':<24} {'CC':>5} {'CD':>5} {'DC':>5} {'DD':>5}")
     for game in GAMES.values():
         cells = (game.cc, game.cd, game.dc, game.dd)
         told = " ".join(f"{f'{mine:g},{theirs:g}':>5}" for mine, theirs in cells)
-        typer.echo(f"{game.name:<24} {told}  {game.title}")
-    typer.echo("\nplayer")
+        say(f"{game.name:<24} {told}  {game.title}")
+    say("\nplayer")
     for player in players.PLAYERS.values():
-        typer.echo(f"{player.name:<24} {player.title}")
-    typer.echo("\nreward")
+        say(f"{player.name:<24} {player.title}")
+    say("\nreward")
     for name, rule in rewards.RULES.items():
-        typer.echo(f"{name:<24} {(rule.__doc__ or '').strip()}")
+        say(f"{name:<24} {(rule.__doc__ or '').strip()}")
 
 
 @app.command("reference")

@@ -10,8 +10,17 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from core import library
-from core.cli.options import Device, Dtype, JudgeModel, Policy, ProfileName, Rewrites, Seed
-from core.cli.output import Meter, announce, give, one_of, stdin_text, warn, writable
+from core.cli.options import (
+    Device,
+    Dtype,
+    JudgeModel,
+    Policy,
+    ProfileName,
+    Rewrites,
+    Seed,
+    given_path,
+)
+from core.cli.output import Meter, announce, give, giving, one_of, stdin_text, warn, writable
 from core.domain.because import because
 from core.domain.candidate import Case
 from core.domain.scenario import Scenario
@@ -34,12 +43,18 @@ Text = Annotated[
     typer.Argument(help="The action. Without it, or with -, standard input.", show_default=False),
 ]
 File = Annotated[
-    Path | None, typer.Option("--file", help="Read from this file instead.", show_default=False)
+    Path | None,
+    typer.Option(
+        "--file", help="Read from this file instead.", callback=given_path, show_default=False
+    ),
 ]
 ScenarioName = Annotated[
     str, typer.Option("--scenario", help="Goal and context: a name or a file.", show_default=False)
 ]
-Output = Annotated[Path | None, typer.Option(help="Write the result here.", show_default=False)]
+Output = Annotated[
+    Path | None,
+    typer.Option(help="Write the result here.", callback=given_path, show_default=False),
+]
 Format = Annotated[
     str, typer.Option(help="text, json, or jsonl: one JSON object a line in, one a line out.")
 ]
@@ -66,11 +81,11 @@ def judge(
     writable(output)
     setting, values = _setting(scenario, profile)
     rows = list(_rows(text, file, format, setting))
-    with Meter() as meter:
+    with Meter() as meter, giving(output, meter) as add:
         reviewer = load_reviewer(policy, judge, device=device, dtype=dtype, watch=meter.watch)
         announce(reviewer.used)
         _tell_values(values, scenario, profile)
-        told = _Told(format, output, values, meter)
+        told = _Told(format, output, values, add)
         _judged(
             reviewer,
             values,
@@ -96,19 +111,26 @@ def align(
     dtype: Dtype = "auto",
     output: Output = None,
 ) -> None:
-    """Rewrites that keep the goal and lose the harm, judged; the best one, or the text as it is."""
+    """Rewrites that keep the goal and lose the harm, judged; the best one, or the text as it is.
+
+    With --format jsonl each input line is {"text", "context", "goal", "id"}, as for `judge`. Beside
+    the verdict on the text that is given, "original" has the one on the text as it was, and
+    "kept_because" says why it was left so.
+    """
     one_of("--format", format, FORMATS)
     writable(output)
     setting, values = _setting(scenario, profile)
+    _whole(guidance, "--guidance")
     rows = list(_rows(text, file, format, setting))
-    with Meter() as meter:
+    with Meter() as meter, giving(output, meter) as add:
         team = load_team(policy, judge, device=device, dtype=dtype, watch=meter.watch)
         announce(*team.used.values())
         _tell_values(values, scenario, profile)
+        told = _Told(format, output, values, add)
         judged: list[tuple[_Row, Judgement | None, str]] = []
-        _judged(team.judge, values, rows, meter.watch, lambda *one: judged.append(one))
-        told = _Told(format, output, values, meter)
-        for row, judgement, problem in judged:
+        for asked in rows:  # each is told before the next takes its time
+            _judged(team.judge, values, [asked], meter.watch, lambda *one: judged.append(one))
+            row, judgement, problem = judged.pop()
             before = assess(judgement, values) if judgement else UNJUDGED
             more: dict[str, Any] = {"original": {"text": row.text, **verdict_json(before)}}
             if row.problem:
@@ -163,15 +185,22 @@ def _rows(text: str | None, file: Path | None, format: str, setting: Scenario) -
         source, where = read_text(file, largest=256_000_000), str(file)
     else:
         source, where = stdin_text(), "standard input"
-    source = source.removeprefix("\ufeff")
+    source = _whole(source, where).removeprefix("\ufeff")
     if format != "jsonl":
         if not source.strip():
             raise BadInput("there is no text", where=where)
-        yield _Row(setting, storable(source.strip()), {})
+        yield _Row(setting, source.strip(), {})
         return
     for number, line in enumerate(source.split("\n"), start=1):
         if line.strip():
             yield _row(line, f"{where}, line {number}", setting)
+
+
+def _whole(text: str, where: str) -> str:
+    """`text`; `BadInput` unless UTF-8 can carry all of it, for else another would be judged."""
+    if storable(text) != text:
+        raise BadInput("this is not UTF-8 text", where=where)
+    return text
 
 
 def _row(line: str, place: str, setting: Scenario) -> _Row:
@@ -184,27 +213,32 @@ def _row(line: str, place: str, setting: Scenario) -> _Row:
         return _Row(setting, "", {}, f'{place}: this is not a JSON object with a "text"')
     name = {"id": given["id"]} if "id" in given else {}
     try:
+        json.dumps(name, allow_nan=False)
+    except ValueError:
+        return _Row(setting, "", {}, f"{place}: id: this is a number that JSON does not have")
+    try:
         there, action = _asked(given, setting)
-    except ValueError as error:
+    except (ValueError, BadInput) as error:
         return _Row(setting, "", name, f"{place}: {error}")
     return _Row(there, action, name)
 
 
 def _asked(given: dict[str, Any], setting: Scenario) -> tuple[Scenario, str]:
-    """The scenario and the action that an object names. Raises `ValueError`."""
+    """The scenario and the action that an object names. Raises `ValueError` and `BadInput`."""
     if "text" not in given:
         raise ValueError('this is not a JSON object with a "text"')
     for key in ("text", "context", "goal"):
         if not isinstance(given.get(key) or "", str):
             raise ValueError(f"{key}: this is not a text in quotes")
+        _whole(given.get(key) or "", key)
     action = given["text"] or ""
     if not action.strip():
         raise ValueError("text: it is empty")
     scenario = Scenario(
-        goal=storable(given.get("goal") or setting.goal),
-        context=storable(given.get("context", setting.context) or ""),
+        goal=given.get("goal") or setting.goal,
+        context=given.get("context", setting.context) or "",
     )
-    return scenario, storable(action)
+    return scenario, action
 
 
 def _judged(
@@ -232,13 +266,15 @@ def _judged(
 
 
 class _Told:
-    """The answers: a line each, at once, where lines are wanted on standard output."""
+    """The answers: a line each, at once, where lines are wanted."""
 
-    def __init__(self, format: str, output: Path | None, profile: Profile, meter: Meter) -> None:
+    def __init__(
+        self, format: str, output: Path | None, profile: Profile, add: Callable[[str], None]
+    ) -> None:
         self._format = format
         self._output = output
         self._profile = profile
-        self._meter = meter
+        self._add = add
         self._parts: list[str] = []
         self._problems: list[str] = []
         """Why there is no verdict, of each row without one."""
@@ -263,13 +299,11 @@ class _Told:
             self._parts.append(json.dumps(told, indent=2) + "\n")
         else:
             self._parts.append(json.dumps(told) + "\n")  # ASCII: no text can act
-            if not self._output:
-                self._meter.clear()
-                give(self._parts[-1], None)
+            self._add(self._parts[-1])
 
     def finish(self) -> None:
         """The rest, and how many have no verdict; exit status 1 where nothing has one."""
-        if self._output or self._format != "jsonl":
+        if self._format != "jsonl" or not self._parts:
             give("".join(self._parts), self._output)
         if not self._problems:
             return

@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from core import library
-from core.cli.output import warn
+from core.cli.output import say, warn
 from core.domain.text import plain
 from core.errors import BadInput
+from core.files import toml_files
 
 profiles = typer.Typer(help="Value profiles.", no_args_is_help=True)
 scenarios = typer.Typer(help="Example scenarios.", no_args_is_help=True)
@@ -24,19 +25,17 @@ Names = Annotated[
 def list_profiles() -> None:
     """The profiles there are."""
     for profile in library.profiles(warn):
-        typer.echo(
-            f"{plain(profile.name):<24} {len(profile.values)} values  {plain(profile.title)}"
-        )
+        say(f"{plain(profile.name):<24} {len(profile.values)} values  {plain(profile.title)}")
 
 
 @profiles.command("show")
 def show_profile(name: Name) -> None:
     """A profile's values with their weights."""
     profile = library.load_profile(name, warn)
-    typer.echo(plain(f"{profile.title or profile.name}\n{profile.description}".strip()))
+    say(plain(f"{profile.title or profile.name}\n{profile.description}".strip()))
     for value in profile.values:
         foundation = f" ({value.foundation})" if value.foundation else ""
-        typer.echo(plain(f"{value.weight:.2f}  {value.id}{foundation}: {value.statement}"))
+        say(plain(f"{value.weight:.2f}  {value.id}{foundation}: {value.statement}"))
 
 
 @profiles.command("check")
@@ -55,19 +54,19 @@ def list_scenarios() -> None:
     """The scenarios there are."""
     for scenario in library.scenarios(warn):
         own = f"{len(scenario.candidates)} candidates" if scenario.candidates else "to propose"
-        typer.echo(f"{plain(scenario.name):<24} {own:<14} {plain(scenario.title)}")
+        say(f"{plain(scenario.name):<24} {own:<14} {plain(scenario.title)}")
 
 
 @scenarios.command("show")
 def show_scenario(name: Name) -> None:
     """A scenario's goal, context and candidates."""
     scenario = library.load_scenario(name, warn)
-    typer.echo(plain(f"{scenario.title or scenario.name}\nGoal: {scenario.goal}"))
+    say(plain(f"{scenario.title or scenario.name}\nGoal: {scenario.goal}"))
     if scenario.context:
-        typer.echo(plain(f"Context: {scenario.context}"))
+        say(plain(f"Context: {scenario.context}"))
     for candidate in scenario.candidates:
         source = f" [{candidate.source}]" if candidate.source else ""
-        typer.echo(plain(f"- {candidate.text}{source}"))
+        say(plain(f"- {candidate.text}{source}"))
 
 
 @scenarios.command("check")
@@ -83,11 +82,11 @@ def check_scenarios(names: Names = None) -> None:
 
 def _check(names: list[str] | None, folders: Iterable[Path], check: Callable[[str], str]) -> None:
     """A line on each of the names, or of the files in the folders; exit status 1 if one is bad."""
-    found = names or [str(path) for folder in folders for path in sorted(folder.glob("*.toml"))]
+    found = names or [str(path) for folder in folders for path in toml_files(folder)]
     broken = False
     for name in found:
         try:
-            typer.echo(f"ok  {plain(check(name))}")
+            say(f"ok  {plain(check(name))}")
         except BadInput as error:
             broken = True
             warn(str(error))

@@ -1,16 +1,45 @@
 """`placet`: the commands."""
 
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from core import __version__
 from core.cli import agents, bench, decide, games, judge, library, models, sessions, train
 from core.cli.options import Device, Dtype, JudgeModel, Policy, ProfileName, SeedIfGiven
+from core.cli.output import say
 from core.cli.screen import open_screen
+from core.errors import Cancelled
+
+
+class Commands(TyperGroup):
+    """All commands. An interruption is told by our own edge, where typer would end in silence."""
+
+    def make_context(self, *args: Any, **more: Any) -> Any:
+        """Reads the command line; typer imports libraries for it. Raises `Cancelled`."""
+        with _told():
+            return super().make_context(*args, **more)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command that was asked for. Raises `Cancelled`."""
+        with _told():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Cancelled from None
+
 
 app = typer.Typer(
     name="placet",
+    cls=Commands,
     no_args_is_help=False,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -38,7 +67,7 @@ app.add_typer(train.evaluate, name="evaluate")
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"placet {__version__}")
+        say(f"placet {__version__}")
         raise typer.Exit
 
 

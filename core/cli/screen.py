@@ -18,7 +18,7 @@ def open_screen(
     seed: int | None = None,
 ) -> int:
     """The review screen until the operator leaves it; gives the exit status."""
-    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+    if not all(one and one.isatty() for one in (sys.stdin, sys.stdout, sys.stderr)):
         raise PlacetError(
             "the review screen needs a terminal", mend="`placet decide` does without one."
         )

@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from core import paths
-from core.cli.output import give, one_of, warn, writable
+from core.cli.options import given_path
+from core.cli.output import give, one_of, say, warn, writable
+from core.files import toml_files, written_at
 from core.games.lens import lens
 from core.session.report import FORMATS, report
 from core.session.store import load, session_named
@@ -19,21 +21,23 @@ File = Annotated[
         help="A session: its file (TOML), or its name in `session list`.", parser=session_named
     ),
 ]
-Output = Annotated[Path | None, typer.Option(help="Write it here.", show_default=False)]
+Output = Annotated[
+    Path | None, typer.Option(help="Write it here.", callback=given_path, show_default=False)
+]
 
 
 @app.command("list")
 def list_() -> None:
     """The sessions that the review keeps, newest first, with their files."""
-    for path in sorted(paths.sessions().glob("*.toml"), reverse=True):
-        typer.echo(f"{path.stem:<44} {path}")
+    for path in sorted(toml_files(paths.sessions()), key=written_at, reverse=True):
+        say(f"{path.stem:<44} {path}")
 
 
 @app.command()
 def verify(file: File) -> None:
     """Whether all events are there, unchanged and in order; names the first that does not fit."""
     session = load(file, warn=warn)
-    typer.echo(f"ok: {len(session.records)} events, last digest {session.head}")
+    say(f"ok: {len(session.records)} events, last digest {session.head}")
 
 
 @app.command("report")
@@ -54,7 +58,10 @@ _ENDINGS = {".md": "markdown", ".html": "html", ".htm": "html", ".json": "json",
 def export(
     file: File,
     output: Annotated[
-        Path, typer.Argument(help="Where to: its ending says how (.md .html .json .txt).")
+        Path,
+        typer.Argument(
+            help="Where to: its ending says how (.md .html .json .txt).", callback=given_path
+        ),
     ],
 ) -> None:
     """The session as Markdown, HTML, JSON or text, in a file."""
@@ -64,4 +71,4 @@ def export(
         )
     writable(output)
     give(report(load(file, warn=warn), _ENDINGS[ending], lens), output)
-    typer.echo(str(output))
+    say(str(output))

@@ -10,7 +10,7 @@ import typer
 
 from core import library
 from core.cli.options import AsJson, Policy, Seed
-from core.cli.output import Meter, announce, drawable, give, give_json, needs
+from core.cli.output import Meter, announce, drawable, give, give_json, needs, say
 from core.files import writable_folder
 from core.models import catalog
 from core.team import load_team
@@ -93,7 +93,7 @@ def train_policy(
     writable_folder(out)
     with Meter() as meter:
         sft.train(settings, CORPUS, base, out, catalog.DEFAULT, resume, _teller(meter), steps)
-    typer.echo(str(out))
+    say(str(out))
 
 
 @train.command("refine")
@@ -131,7 +131,7 @@ def train_refine(
             resume=resume,
             progress=update_teller(meter),
         )
-    typer.echo(ending(card, out))
+    say(ending(card, out))
 
 
 @evaluate.command("judge")

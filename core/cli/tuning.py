@@ -10,7 +10,7 @@ import typer
 
 from core import paths
 from core.cli.options import Seed
-from core.cli.output import Meter, needs, warn
+from core.cli.output import Meter, needs, say, warn
 from core.errors import BadInput, Cancelled
 from core.games import run
 from core.games.matrix import TRAINING_GAME, load_game
@@ -72,7 +72,7 @@ def tune(
         raise Cancelled
     if outcome.ran_away:
         warn("ended early: the policy drifted too far from the untuned model")
-    typer.echo(_told(outcome) + str(folder))
+    say(_told(outcome) + str(folder))
 
 
 def _settings(

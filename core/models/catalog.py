@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from core import paths
 from core.errors import ModelProblem
+from core.files import path_of
 from core.session.events import STAND_IN
 
 ECHO = STAND_IN
@@ -135,23 +136,23 @@ def folder(name: str) -> Path:
 
 
 def on_disk(name: str) -> bool:
-    """Whether the model is there, whole."""
+    """Whether the model is there, whole. `ModelProblem` where nobody may look."""
     if name == OWN:
         name = DEFAULT
-    return name == ECHO or (folder(name) / "config.json").is_file()
+    return name == ECHO or _is_file(folder(name) / "config.json")
 
 
 def locate(name: str) -> Path:
     """The folder or GGUF file that `name` stands for; `ModelProblem` says how to bring it.
 
-    For an adapter that is the model below it.
+    For an adapter that is the model below it. `BadInput`: no file can be named so, or be reached.
     """
     if name == OWN:
         name = DEFAULT
     elif adapter := adapter_of(name):
         name = base_of(adapter)
-    given = Path(name).expanduser()
-    if given.exists() and not entry(name):
+    given = path_of(name)
+    if name and given.exists() and not entry(name):
         return given
     if on_disk(name):
         return folder(name)
@@ -168,12 +169,23 @@ def locate(name: str) -> Path:
 
 
 def adapter_of(name: str) -> Path | None:
-    """The folder of the LoRA adapter that `name` stands for, if it stands for one."""
+    """The folder of the LoRA adapter that `name` stands for, if it stands for one.
+
+    Raises as `locate` does where that cannot be seen.
+    """
     if name == OWN:
         return WEIGHTS / "policy"
-    given = Path(name).expanduser()
-    is_one = (given / ADAPTER_CONFIG).is_file() and not (given / "config.json").exists()
-    return given if is_one and not entry(name) else None
+    given = path_of(name)
+    is_one = _is_file(given / ADAPTER_CONFIG) and not _is_file(given / "config.json")
+    return given if name and is_one and not entry(name) else None
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is one; `ModelProblem` where nobody may look."""
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise ModelProblem(f"it cannot be reached ({error.strerror})", where=str(path)) from None
 
 
 def base_of(adapter: Path) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from core import paths
 from core.errors import BadInput, ModelProblem
+from core.files import path_of
 from core.models import catalog, default_model, manifest
 from core.models.disk import alone, disk_error, room_for
 from core.models.transfer import Say, Transfer, moved, unsaid
@@ -115,8 +116,8 @@ def _settle(half: Path, target: Path, source: str, say: Say) -> None:
 
 
 def remove(name: str) -> Path:
-    """Takes a pulled model off this machine."""
-    folder = catalog.folder(name)
+    """Takes a pulled model off this machine. `BadInput`: there is none of that name."""
+    folder = path_of(str(catalog.folder(name)))
     if name.startswith(".") or not folder.is_dir() or paths.models() not in folder.parents:
         raise BadInput(f"{name} is not among the pulled models", where=str(folder))
     grave = folder.with_name(f".{folder.name}.removed-{os.getpid()}")

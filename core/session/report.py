@@ -66,6 +66,7 @@ def as_json(session: Session, lens: LensOf) -> dict[str, Any]:
             if planned
             else None
         ),
+        "notes": list(state.notes),
         "head": session.head,
     }
 
@@ -106,6 +107,9 @@ def _candidate_json(session: Session, candidate: Candidate, lens: LensOf) -> dic
             "origin": str(current.origin),
             "verdict": verdict_json(session.state.verdict_on(current)),
         },
+        "reason": candidate.reason,
+        "trouble": candidate.trouble,
+        "notes": list(candidate.notes),
         **({"lens": seen.table} if seen else {}),
     }
 

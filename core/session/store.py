@@ -16,6 +16,7 @@ from core.domain.candidate import Candidate
 from core.domain.verdict import Judgement, Verdict, Weigher
 from core.errors import BadInput, Tampered
 from core.files import (
+    SCHEMA,
     Warn,
     check_schema,
     dump_toml,
@@ -114,8 +115,15 @@ class Store:
             records.append(record)
             self.read_so_far = (len(records), len(blocks))
         if not records:
-            check_schema(parse_toml(head, where), where)
-            raise BadInput("there are no events, so this is not a session", where=where)
+            says: dict[str, Any] = {"schema": SCHEMA}
+            with suppress(BadInput):  # a file that was cut is seldom TOML
+                says |= parse_toml(head, where)
+            check_schema(says, where)
+            raise BadInput(
+                "there are no events, so this is no session, or not a whole one",
+                where=where,
+                mend="Where it was one, a copy of it is needed: it cannot be made anew.",
+            )
         try:
             session = Session(records, operator=operator)
         except (ValueError, KeyError) as error:

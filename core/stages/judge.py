@@ -1,6 +1,6 @@
 """Judge: what an action means for the organisation's values, as probabilities."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import isfinite
 from typing import Protocol
 
@@ -14,10 +14,17 @@ from core.errors import BadInput
 from core.models.base import GREEDY, Sampling, TextModel
 from core.session.events import ModelUsed
 from core.stages import prompts
-from core.watch import SILENT, AnyNote, Measured, Watch
+from core.watch import SILENT, AnyNote, Measured, Progress, Watch
 
 EXPLAIN = Sampling(temperature=GREEDY.temperature, max_tokens=40, sentences=1)
 
+QUESTIONS = 64
+"""Questions that a judge asked in words gets at once, about: more is hardly faster, and nothing is
+told before they are answered."""
+
+ASKED = 0.6
+"""When of the time that judging in words takes all is asked, about; the rest goes into a sentence
+on what would not be approved."""
 
 Row = tuple[Scenario, str]
 """An action, and the scenario it belongs to."""
@@ -140,9 +147,19 @@ class PromptedJudge:
 
     def measure(
         self, rows: Sequence[Row], profile: Profile, watch: Watch, *, doubt: bool = True
-    ) -> list[Judgement]:
+    ) -> Iterator[Judgement]:
         """See `Judge.measure`."""
+        watch = watch.timed("read")
+        many = max(1, QUESTIONS // (len(profile.values) + 2))
+        for start in range(0, len(rows), many):
+            some = rows[start : start + many]
+            part = watch.part(start / len(rows), (start + len(some)) / len(rows))
+            yield from self._measured(some, profile, part)
+
+    def _measured(self, rows: Sequence[Row], profile: Profile, watch: Watch) -> list[Judgement]:
+        """Judgements on rows that are asked about together."""
         values = profile.values
+        asked = len(values) + 2
         respected = self.model.choose(
             [
                 prompts.respect(scenario, profile, text, value.statement)
@@ -150,19 +167,19 @@ class PromptedJudge:
                 for value in values
             ],
             prompts.YES_NO,
-            watch,
+            watch.part(0.0, ASKED * len(values) / asked),
         )
         risks = self.model.choose(
             [prompts.risk(scenario, profile, text) for scenario, text in rows],
             prompts.RISKS,
-            watch,
+            watch.part(ASKED * len(values) / asked, ASKED * (len(values) + 1) / asked),
         )
         advice = self.model.choose(
             [prompts.recommendation(scenario, profile, text) for scenario, text in rows],
             prompts.RECOMMENDATIONS,
-            watch,
+            watch.part(ASKED * (len(values) + 1) / asked, ASKED),
         )
-        explained = self._explained(rows, profile, advice, watch)
+        explained = self._explained(rows, profile, advice, watch.part(ASKED, 1.0))
         judgements = []
         for place, (scenario, text) in enumerate(rows):
             yes = [chances[0] for chances in respected[place * len(values) :][: len(values)]]
@@ -195,8 +212,14 @@ class PromptedJudge:
         explained = ["" for _ in rows]
         if not self.explain or not wanted:
             return explained
+
+        def say(note: AnyNote) -> None:
+            if isinstance(note, Progress):  # its tokens are written, and all else counts those read
+                watch.say(msgspec.structs.replace(note, tokens_done=0))
+
         asked = [prompts.explanation(rows[place][0], profile, rows[place][1]) for place in wanted]
-        drafts = self.model.generate(asked, EXPLAIN, [0] * len(asked), watch)
+        listening = Watch(say, watch.is_cancelled)
+        drafts = self.model.generate(asked, EXPLAIN, [0] * len(asked), listening)
         for place, draft in zip(wanted, drafts, strict=True):
             explained[place] = draft.text
         return explained

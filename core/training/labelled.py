@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput
+from core.files import read_text
 from core.training.data import (
     Act,
     Case,
@@ -23,6 +24,9 @@ from core.training.data import (
 
 Named = tuple[str, str, Case]
 """Group, domain, and a case with the labels it ought to get."""
+
+LARGEST = 1_000_000_000
+"""Bytes that a file of JSON lines may have."""
 
 _LABELS: dict[str | float, Label] = {
     "keeps": Label.KEEPS,
@@ -48,7 +52,7 @@ def read_labelled(path: Path, limit: int | None = None) -> list[Named]:
         if path.suffix == ".toml":
             named = [(one.id, one.domain, corpus_case(one)) for one in read_situations(path)]
         else:
-            lines = path.read_text("utf-8").split("\n")
+            lines = read_text(path, largest=LARGEST).split("\n")
     except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
         raise BadInput(
             f"it cannot be read ({type(error).__name__}: {error})", where=str(path)

@@ -1,12 +1,15 @@
 """Whatever fails, fails closed, and names the file, the field and the mend."""
 
+import errno
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from core import paths
 from core.files import LARGEST
 from tests.cli.conftest import Placet
 from tests.nasty import SPOKEN
@@ -67,9 +70,13 @@ def test_a_file_that_cannot_be_read_is_named_with_what_is_wrong(
         (profile('name = "p"', VALUE + "weight = nan"), "values[0]", "weight"),
         (profile('name = "p"', VALUE + 'weight = "much"'), "values[0].weight", "got `str`"),
         (profile('name = "p"', VALUE + "weight = 0"), "", "every weight is 0"),
-        (profile('name = "p"', VALUE + 'foundation = "fun"'), "values[0].foundation", "fun"),
+        (
+            profile('name = "p"', VALUE + 'foundation = "fun"'),
+            "values[0].foundation",
+            "It may be care, fairness, loyalty, authority, sanctity.",
+        ),
         (profile('name = "p"', '[[values]]\nid = "a"'), "values[0]", "`statement`"),
-        (profile('name = "p"', "[values]"), "values", "expected `array`"),
+        (profile('name = "p"', "[values]"), "values", "Begin each of them with `[[values]]`"),
         (profile("name = 7", VALUE), "name", "expected `str`, got `int`"),
         (profile("name = 2026-01-02", VALUE), "name", "expected `str`"),
         (profile('name = "p"', VALUE.replace("consent", "My Id")), "values[0]", "lower-case"),
@@ -97,6 +104,8 @@ def test_a_profile_that_makes_no_sense_is_refused_with_its_field(
         (profile(f'goal = "{"x" * 20_001}"'), "the goal is longer than 20000 characters"),
         (profile(GOAL, "[[candidates]]\ntext = ' '"), "the text of a candidate is empty"),
         (profile(GOAL, "[[candidates]]"), "candidates[0]: object missing required field `text`"),
+        (profile(GOAL, '[[candidates]]\ntext = "t"\nmove = "B"'), "move: invalid enum value 'B'"),
+        (profile(GOAL, '[[candidates]]\ntext = "t"\nmove = "B"'), "It may be C, D."),
         (profile(GOAL, 'profile = "nonesuch"'), "there is no profile named 'nonesuch'"),
     ],
 )
@@ -110,6 +119,76 @@ def test_a_scenario_that_makes_no_sense_is_refused_with_its_field(
 
     assert (ran.status, ran.out) == (1, "")
     assert told in ran.trouble
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "there"),
+    [
+        (["decide", "--demo", "--policy", "echo"], 1, False),
+        (["profiles", "show", "finance-outreach"], 1, False),
+        (["profiles", "list"], 0, True),
+        (["scenarios", "list"], 0, True),
+        (["profiles", "check"], 1, False),
+        (["session", "list"], 1, False),
+    ],
+)
+def test_a_folder_of_ones_own_without_rights_is_named(
+    placet: Placet,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
+    status: int,
+    there: bool,
+) -> None:
+    def refusing(self: Path) -> Iterator[Path]:
+        if self.is_relative_to(home):
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return whole(self)
+
+    whole = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", refusing)
+
+    ran = placet(*command)
+
+    assert (ran.status, bool(ran.out)) == (status, there)
+    assert f"{home}/" in ran.trouble and "it cannot be read (Permission denied)" in ran.trouble
+
+
+def test_a_name_with_a_folder_in_it_is_a_file_and_never_a_shipped_one(
+    placet: Placet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arguments in (
+        ["decide", "./bank-outreach", "--policy", "echo"],
+        ["profiles", "show", "./finance-outreach"],
+    ):
+        ran = placet(*arguments)
+        assert (ran.status, ran.out) == (1, "")
+        assert "outreach: there is no such file" in ran.trouble
+
+
+def test_a_tilde_is_a_home_wherever_a_file_is_named(
+    placet: Placet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "rosa"))
+    (tmp_path / "rosa").mkdir()
+    (tmp_path / "rosa" / "text").write_text("Wait.")
+
+    asked = ("judge", "--file", "~/text", "--judge", "echo", "--output", "~/told")
+    assert placet(*asked).status == 0
+    assert placet("decide", "--demo", "--policy", "echo", "--session", "~/s.toml").status in (0, 3)
+    assert placet("session", "export", "~/s.toml", "~/s.md").status == 0
+    ran = placet("judge", "Wait.", "--judge", "echo", "--output", "~nobody-here/told")
+
+    assert {path.name for path in (tmp_path / "rosa").iterdir()} == {
+        "text",
+        "told",
+        "s.toml",
+        "s.md",
+    }
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith("~")]
+    assert (ran.status, ran.out) == (1, "") and "there is no such user" in ran.trouble
 
 
 def test_what_is_not_there_is_named(placet: Placet, tmp_path: Path) -> None:
@@ -144,6 +223,23 @@ def test_an_option_that_cannot_be_is_a_usage_error(
     ran = placet(*arguments)
 
     assert (ran.status, ran.out) == (2, "") and told in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "where"),
+    [
+        (["judge", "Pay \udcff now."], "the argument"),
+        (["align", "Pay \udcff now."], "the argument"),
+        (["align", "Pay now.", "--guidance", "\udcff"], "--guidance"),
+    ],
+)
+def test_no_other_text_is_judged_than_the_one_given(
+    placet: Placet, arguments: list[str], where: str
+) -> None:
+    ran = placet(*arguments, "--policy", "echo")
+
+    assert (ran.status, ran.out) == (1, "")
+    assert f"{where}: this is not UTF-8 text" in ran.trouble
 
 
 @pytest.mark.parametrize("command", ["judge", "align"])
@@ -342,6 +438,62 @@ def test_a_name_that_no_file_can_have_is_not_found(placet: Placet, name: str) ->
     ran = placet("decide", name, "--policy", "echo")
     assert (ran.status, ran.out) == (1, "")
     assert "there is no scenario named" in ran.trouble or "it cannot be read" in ran.trouble
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["models", "path", "~nobody-here/y"], "~nobody-here/y: there is no such user"),
+        (["models", "path", "a" * 300], "it cannot be reached (File name too long)"),
+        (["models", "pull", "a" * 200 + "/" + "b" * 200], "(File name too long)"),
+        (["models", "remove", "a" * 300], "(File name too long)"),
+        (["decide", "--demo", "--policy", "a" * 300], "(File name too long)"),
+        (["models", "path", ""], "there is no model ''"),
+        (["models", "verify", ""], "there is no model ''"),
+        (["models", "verify", "echo"], "echo is a stand-in without weights"),
+    ],
+)
+def test_a_name_that_no_model_can_have_is_told_of(
+    placet: Placet, command: list[str], told: str
+) -> None:
+    paths.models().mkdir(parents=True)
+
+    ran = placet(*command)
+
+    assert (ran.status, ran.out) == (1, "")
+    assert told in ran.trouble and "went wrong" not in ran.trouble
+
+
+def test_a_folder_that_nobody_may_look_into_is_named(
+    placet: Placet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(self: Path, **more: bool) -> os.stat_result:
+        if shut in self.parents:
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return whole(self, **more)
+
+    whole, shut = Path.stat, tmp_path / "shut"
+    shut.mkdir()
+    monkeypatch.setattr(Path, "stat", refusing)
+
+    for option, file in (
+        ("--judge", shut),
+        ("--judge", shut / "x"),
+        ("--session", shut / "s.toml"),
+    ):
+        ran = placet("decide", "--demo", "--policy", "echo", option, file)
+        assert (ran.status, ran.out) == (1, "")
+        assert f"{file}" in ran.trouble
+        assert "it cannot be reached (Permission denied)" in ran.trouble
+
+
+def test_a_home_of_nobody_is_told_of(placet: Placet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLACET_HOME", "~nobody-here/y")
+
+    ran = placet("profiles", "list")
+
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.trouble.startswith("placet: PLACET_HOME: there is no such user: ~nobody-here/y")
 
 
 def test_a_place_where_no_file_can_be_is_told_of(placet: Placet, tmp_path: Path) -> None:

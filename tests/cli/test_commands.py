@@ -3,22 +3,26 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from core import __version__, paths
+from core.cli.output import Meter, giving
 from core.domain.values import Profile
 from core.errors import BadInput, Cancelled
 from core.models import agents, catalog
 from core.session.report import FORMATS
 from core.session.store import load
+from core.stages.align import align as run_align
 from core.stages.judge import PromptedJudge, Row
 from tests.cli.conftest import Placet
 from tests.nouns import CALL, LETTER, measured
@@ -230,6 +234,10 @@ def test_many_texts_are_judged_one_json_object_a_line(placet: Placet) -> None:
         ('{"text": ""}', "line 2: text: it is empty"),
         ('{"text": "x", "goal": " "}', "the goal is empty"),
         (json.dumps({"text": "x", "context": "y" * 20_001}), "context is longer than"),
+        ('{"text": "x", "id": NaN}', "line 2: id: this is a number that JSON does not have"),
+        ('{"text": "x", "id": [1e400]}', "line 2: id: this is a number that JSON does not have"),
+        ('{"text": "a\\ud800b"}', "line 2: text: this is not UTF-8 text"),
+        ('{"text": "x", "context": "\\udfff"}', "line 2: context: this is not UTF-8 text"),
     ],
 )
 def test_a_line_that_cannot_be_read_is_named(placet: Placet, line: str, told: str) -> None:
@@ -258,7 +266,7 @@ def test_where_no_line_can_be_read_the_command_fails(placet: Placet) -> None:
 
 
 def test_lines_that_were_judged_before_an_interruption_are_told(
-    placet: Placet, monkeypatch: pytest.MonkeyPatch
+    placet: Placet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def measure(self: PromptedJudge, rows: list[Row], *rest: Any, **more: Any) -> Any:
         yield from whole(self, rows[:2], *rest, **more)
@@ -267,11 +275,84 @@ def test_lines_that_were_judged_before_an_interruption_are_told(
     whole = PromptedJudge.measure
     monkeypatch.setattr(PromptedJudge, "measure", measure)
     lines = "\n".join(json.dumps({"text": text}) for text in (LETTER, CALL, "Wait."))
+    asked = ("judge", "--policy", "echo", "--format", "jsonl")
 
-    ran = placet("judge", "--policy", "echo", "--format", "jsonl", stdin=lines.encode())
+    printed = placet(*asked, stdin=lines.encode())
+    written = placet(*asked, "--output", tmp_path / "told.jsonl", stdin=lines.encode())
+
+    assert (printed.status, written.status, written.out) == (130, 130, "")
+    assert [json.loads(line)["text"] for line in printed.out.splitlines()] == [LETTER, CALL]
+    assert (tmp_path / "told.jsonl").read_text() == printed.out
+    assert [path.name for path in tmp_path.glob("*told*")] == ["told.jsonl"]
+
+
+def test_a_line_is_in_its_file_as_soon_as_it_is_judged(
+    placet: Placet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def measure(self: PromptedJudge, rows: list[Row], *rest: Any, **more: Any) -> Any:
+        for row in rows:
+            seen.append(file.read_text())
+            yield from whole(self, [row], *rest, **more)
+
+    file, whole = tmp_path / "told.jsonl", PromptedJudge.measure
+    seen: list[str] = []
+    file.write_text("what was there before\n")
+    file.chmod(0o640)
+    (tmp_path / "link").symlink_to(file)
+    monkeypatch.setattr(PromptedJudge, "measure", measure)
+    lines = "\n".join(json.dumps({"text": text}) for text in (LETTER, CALL, "Wait."))
+
+    ran = placet(
+        "judge", "--policy", "echo", "--format", "jsonl", "--output", tmp_path / "link",
+        stdin=lines.encode(),
+    )  # fmt: skip
+
+    assert ran.status == 0
+    assert [text.count("\n") for text in seen] == [1, 1, 2]
+    assert seen[0] == "what was there before\n" and seen[2].startswith(seen[1])
+    assert (tmp_path / "link").is_symlink() and file.stat().st_mode & 0o777 == 0o640
+    assert len(file.read_text().splitlines()) == 3
+
+
+def test_a_stage_is_named_once_between_lines_where_no_terminal_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Meter() as meter, giving(None, meter) as add:
+        for line in ("one\n", "two\n"):
+            meter.show("reading 1/2", stage="read")
+            add(line)
+
+    assert capsys.readouterr() == ("one\ntwo\n", "placet: reading…\n")
+
+
+def test_lines_go_into_a_pipe_one_after_another(placet: Placet, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    lines = b'{"text": "Wait."}\n{"text": "Write."}\n'
+    asked = ("judge", "--policy", "echo", "--format", "jsonl", "--output", tmp_path / "pipe")
+
+    assert placet(*asked, stdin=lines).status == 0
+
+    told = [json.loads(line)["text"] for line in os.read(reader, 9_999).splitlines()]
+    os.close(reader)
+    assert told == ["Wait.", "Write."]
+
+
+def test_a_line_is_aligned_and_told_before_the_next_is_looked_at(
+    placet: Placet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def align(*told: Any, **more: Any) -> Any:
+        if told[-1][0].text == CALL:
+            raise Cancelled
+        return run_align(*told, **more)
+
+    monkeypatch.setattr("core.cli.judge.run_align", align)
+    lines = "\n".join(json.dumps({"text": text}) for text in (LETTER, CALL))
+
+    ran = placet("align", "--policy", "echo", "--format", "jsonl", stdin=lines.encode())
 
     assert ran.status == 130
-    assert [json.loads(line)["text"] for line in ran.out.splitlines()] == [LETTER, CALL]
+    assert [json.loads(line)["original"]["text"] for line in ran.out.splitlines()] == [LETTER]
 
 
 def test_a_text_is_re_aligned_or_left_with_the_reason(placet: Placet) -> None:
@@ -282,6 +363,12 @@ def test_a_text_is_re_aligned_or_left_with_the_reason(placet: Placet) -> None:
     assert told["original"]["text"] == CALL
     assert set(told) >= {"text", *VERDICT}
     assert (told["text"] == CALL) == ("kept_because" in told)
+
+
+@pytest.mark.parametrize("command", ["judge", "align"])
+def test_help_names_what_a_line_may_hold(placet: Placet, command: str) -> None:
+    told = " ".join(placet(command, "--help").out.split())
+    assert '{"text", "context", "goal", "id"}' in told
 
 
 def test_nothing_to_judge_is_refused(placet: Placet) -> None:
@@ -476,6 +563,33 @@ def test_ctrl_c_in_mid_run_is_status_130_and_leaves_nothing_half_written(
     assert not [path for path in tmp_path.iterdir() if path.suffix == ".tmp"]
 
 
+@pytest.mark.parametrize("place", ["typer.core.TyperGroup.parse_args", "core.library.load_profile"])
+def test_ctrl_c_before_a_model_is_at_work_is_told(
+    placet: Placet, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def interrupted(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(place, interrupted)
+
+    ran = placet("profiles", "show", "finance-outreach")
+
+    assert (ran.status, ran.out, ran.trouble) == (130, "", "placet: interrupted")
+
+
+def test_ctrl_c_while_the_commands_are_imported_is_told(
+    placet: Placet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            raise KeyboardInterrupt
+
+    for module, command in (("main", "profiles"), ("screen", "review")):
+        monkeypatch.setitem(sys.modules, f"core.cli.{module}", Interrupted(module))
+        ran = placet(command)
+        assert (ran.status, ran.out, ran.trouble) == (130, "", "placet: interrupted")
+
+
 def test_a_reader_that_goes_away_ends_the_command_without_a_traceback() -> None:
     process = started("profiles", "show", "finance-outreach")
     assert process.stdout is not None
@@ -486,6 +600,40 @@ def test_a_reader_that_goes_away_ends_the_command_without_a_traceback() -> None:
     process.stderr.close()
     assert process.wait(timeout=30) in (0, 1)
     assert "Traceback" not in err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is full")
+@pytest.mark.parametrize(
+    ("streams", "status", "told"),
+    [
+        ("2>&-", 0, ""),
+        ("2>/dev/full", 0, ""),
+        (">&-", 1, "placet: standard output: it is closed"),
+        (">/dev/full", 1, "placet: standard output: it cannot be written (No space left on dev"),
+        (">&- 2>&-", 1, ""),
+    ],
+)
+@pytest.mark.parametrize("command", [["judge", "Wait.", "--judge", "echo"], ["profiles", "list"]])
+def test_a_closed_or_full_stream_loses_no_result_in_silence(
+    command: list[str], streams: str, status: int, told: str
+) -> None:
+    words = shlex.join([sys.executable, "-m", "core", *command])
+    ran = subprocess.run(
+        ["sh", "-c", f"{words} {streams}"], cwd=ROOT, capture_output=True, text=True
+    )
+
+    assert ran.returncode == status
+    assert ran.stdout.startswith(("Wait.\nrisk", "clinical-operations") if status == 0 else "")
+    assert bool(ran.stdout) == (status == 0) and "placet:" not in ran.stdout
+    assert told in ran.stderr and "Traceback" not in ran.stderr
+    assert "Exception ignored" not in ran.stderr and "went wrong" not in ran.stderr
+
+
+def test_usage_is_status_2_though_nobody_can_read_it() -> None:
+    words = shlex.join([sys.executable, "-m", "core", "nonesuch"])
+    ran = subprocess.run(["sh", "-c", f"{words} 2>&-"], cwd=ROOT, capture_output=True)
+
+    assert (ran.returncode, ran.stdout) == (2, b"")
 
 
 def test_an_error_nobody_foresaw_is_a_line_and_its_details_are_in_a_log(
@@ -567,3 +715,15 @@ def test_sessions_are_listed_and_named(placet: Placet, tmp_path: Path) -> None:
     for name in ("a" * 252, "a" * 300, "~nosuch/x"):
         ran = placet("session", "verify", name)
         assert ran.status == 1 and "something went wrong" not in ran.trouble
+
+
+def test_sessions_are_listed_by_when_they_were_written_last(placet: Placet) -> None:
+    folder = paths.sessions()
+    folder.mkdir(parents=True)
+    for name, second in (("b", 3), ("a", 2), ("c", 1)):
+        (folder / f"{name}.toml").touch()
+        os.utime(folder / f"{name}.toml", (second, second))
+
+    told = [line.split()[0] for line in placet("session", "list").out.splitlines()]
+
+    assert told == ["b", "a", "c"]

@@ -120,10 +120,12 @@ def test_a_picture_that_cannot_be_drawn_is_refused_before_anything_is_measured(
 
 
 def test_labelled_rows_are_read_before_the_judge_is_loaded(placet: Placet, tmp_path: Path) -> None:
-    ran = placet("evaluate", "judge", tmp_path / "none.jsonl")
-    assert (ran.status, ran.out) == (1, "")
-    assert "none.jsonl: it cannot be read" in ran.trouble
-    assert "loading" not in ran.err
+    (tmp_path / "bin.dat").write_bytes(b"\x7fELF\xff")
+    for name, told in (("none.jsonl", "there is no such file"), ("bin.dat", "byte 5 is not UTF-8")):
+        ran = placet("evaluate", "judge", tmp_path / name)
+        assert (ran.status, ran.out) == (1, "")
+        assert f"{name}: {told}" in ran.trouble
+        assert "loading" not in ran.err
 
 
 def test_a_number_that_is_none_is_null_in_json(capsys: pytest.CaptureFixture[str]) -> None:

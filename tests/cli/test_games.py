@@ -97,7 +97,11 @@ def test_the_same_seed_gives_the_same_tournament(placet: Placet) -> None:
         (("tournament", "--game", "go"), 1, "no game named 'go'"),
         (("reference", "--game", "no/such.toml"), 1, "there is no such file"),
         (("reference", "--game", "~nosuch/x.toml"), 1, "~nosuch/x.toml: there is no such user"),
-        (("reference", "--game", f"{'x' * 300}.toml"), 1, "it cannot be read (File name too long)"),
+        (
+            ("reference", "--game", f"{'x' * 300}.toml"),
+            1,
+            "it cannot be reached (File name too long)",
+        ),
         (("reference", "--game", "x" * 300), 1, "File name too long"),
         (("tournament", "--player", "~nosuch/x"), 1, "~nosuch/x: there is no such user"),
         (("tournament", "--player", "x" * 300), 1, "File name too long"),

@@ -118,6 +118,30 @@ def test_a_seed_that_nobody_noted_is_null_in_json() -> None:
     assert json.loads(report(session, "json", lens))["seed"] is None
 
 
+def test_the_json_report_says_why_as_every_other_does() -> None:
+    session = started(LETTER, CALL)
+    session.failed("propose", "1 of 4 proposals could be used")
+    session.failed("judge", "it comes to 900 tokens", "c1")
+    session.note("The board meets on Friday.")
+    session.note("Ask Ben.", "c2")
+    session.reject("c2", "Nobody is rung at night.")
+
+    told = json.loads(report(session, "json", lens))
+
+    assert told["notes"] == [
+        "propose: 1 of 4 proposals could be used",
+        "The board meets on Friday.",
+    ]
+    first, second = told["candidates"]
+    assert (first["reason"], first["trouble"], first["notes"]) == (
+        "", "it comes to 900 tokens", [],
+    )  # fmt: skip
+    assert first["current"]["verdict"]["risk"] == "UNJUDGED"
+    assert (second["reason"], second["trouble"], second["notes"]) == (
+        "Nobody is rung at night.", "", ["Ask Ben."],
+    )  # fmt: skip
+
+
 def test_without_a_plan_every_format_says_so_and_why() -> None:
     session = started(CALL)
     judge_current(session, "c1", Risk.HIGH, Recommendation.REJECT)

@@ -521,10 +521,11 @@ def test_an_event_of_an_unknown_kind_is_refused_and_named() -> None:
 @pytest.mark.parametrize(
     ("raw", "said"),
     [
-        (b"", "schema"),
+        (b"", "no session, or not a whole one\n  Where it was one, a copy of it is needed"),
         (b"schema = 1\n", "there are no events"),
         (b"schema = 1\nevents = []\n", "there are no events"),
-        (b"hello", "not TOML"),
+        (b"hello", "there are no events"),
+        (b"schema = 2\n", "schema: version 2 is not known here"),
         (b"\x00\xff\xfe" * 50, "not UTF-8"),
         (b"schema = 1\n[[events]]\n", "event 1"),
         (b'schema = 1\n[[events]]\nkind = "started"\n', r"event 1 (started)"),
@@ -540,6 +541,16 @@ def test_what_is_no_session_is_refused_in_a_line(tmp_path: Path, raw: bytes, sai
 
     assert said in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+def test_a_session_that_was_cut_before_its_events_is_no_whole_one(tmp_path: Path) -> None:
+    path = tmp_path / "session.toml"
+    text = Store(path).render(started(LETTER))
+    for end in (100, text.index("goal = ") + 9, text.index("[[events]]")):
+        path.write_text(text[:end], "utf-8")
+        with pytest.raises(BadInput, match="not a whole one") as caught:
+            load(path)
+        assert "schema" not in str(caught.value)
 
 
 def test_a_session_that_is_not_there_or_is_a_folder_is_named(tmp_path: Path) -> None:

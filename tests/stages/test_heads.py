@@ -171,14 +171,16 @@ def test_the_time_left_counts_how_long_the_rows_are(monkeypatch: pytest.MonkeyPa
     clock = iter(range(1000))
     monkeypatch.setattr("core.stages.heads.time.monotonic", lambda: float(next(clock)))
     heard: list[AnyNote] = []
-    rows = [(SCENARIO, "word " * many) for many in (350, 350, 3450)]
+    rows = [(SCENARIO, "word " * many) for many in (350, 350, 3950)]
 
     judge_rows(judged(), rows, PROFILE, watch=Watch(heard.append))
 
-    told = [(note.done, note.seconds_left) for note in heard if isinstance(note, Progress)]
-    after_one, after_two = (left for done, left in told if done in (1, 2))
-    assert after_one == pytest.approx(2 * (400 + 3500) / 400)
-    assert after_two
+    told: dict[int, float] = {}
+    for note in heard:
+        if isinstance(note, Progress):
+            told.setdefault(note.done, note.seconds_left)
+    assert told == {0: 0.0, 1: pytest.approx(2 * (400 + 4000) / 400), 2: told[2], 3: 0.0}
+    assert told[2] == pytest.approx(4 * 4000 / 800)
 
 
 def test_rows_of_several_contexts_keep_their_order() -> None:

@@ -1,5 +1,6 @@
 """Judging: probabilities of allowed answers, and no verdict where there is none."""
 
+from collections.abc import Sequence
 from math import inf, nan
 
 import msgspec
@@ -7,10 +8,11 @@ import pytest
 
 from core.domain.verdict import Judgement, Recommendation, Risk, assess
 from core.errors import BadInput, Cancelled
-from core.stages.judge import PromptedJudge, judge
+from core.models.base import Draft, Prompt
+from core.stages.judge import QUESTIONS, PromptedJudge, judge
 from core.stages.prompts import RECOMMENDATIONS, RISKS, YES_NO
-from core.watch import AnyNote, Measured, Watch
-from tests.fakes import FakeJudge, FakeModel
+from core.watch import AnyNote, Measured, Progress, Watch
+from tests.fakes import USED, FakeJudge, FakeModel
 from tests.nouns import CALL, CONSENT, HONESTY, LETTER, PROFILE, SCENARIO, judgement
 
 TOO_LONG = BadInput(
@@ -168,3 +170,37 @@ def test_values_without_weight_are_scored_and_shown_for_a_verdict_holds_for_any_
     assert found is not None
     assert set(found.scores) == {CONSENT, HONESTY}
     assert all(value.statement in model.questions[2][0].user for value in PROFILE.values)
+
+
+def test_a_judge_asked_in_words_judges_many_texts_in_order_and_tells_of_the_first_early() -> None:
+    class Even:
+        """Answers by the action, and notes what else was asked at once."""
+
+        used, many = USED, list[int]()
+
+        def choose(
+            self, asked: Sequence[Prompt], answers: Sequence[str], watch: Watch
+        ) -> list[list[float]]:
+            self.many.append(len(asked))
+            for done in (1, 2):
+                watch.say(Progress(stage="read", done=done, total=2, tokens_done=done))
+            sure = [0.2 if "Ring" in one.user else 0.9 for one in asked]
+            return [[one, *[(1 - one) / (len(answers) - 1)] * (len(answers) - 1)] for one in sure]
+
+        def generate(self, asked: Sequence[Prompt], *_: object) -> list[Draft]:
+            return [Draft(f"About {one.user.count('Ring')}.", 2, True) for one in asked]
+
+    model, notes = Even(), list[AnyNote]()
+    texts = [CALL if row % 3 else LETTER for row in range(100)]
+    reviewer = PromptedJudge(model)  # type: ignore[arg-type]
+
+    found = judge(reviewer, SCENARIO, PROFILE, texts, watch=Watch(notes.append))
+
+    one_by_one = [judge(reviewer, SCENARIO, PROFILE, [text])[0] for text in (LETTER, CALL)]
+    assert found == [one_by_one[1] if row % 3 else one_by_one[0] for row in range(100)]
+    assert found[1] is not None and found[1].explanation == "About 1."
+    first = next(place for place, note in enumerate(notes) if isinstance(note, Measured))
+    shares = [note.done / note.total for note in notes if isinstance(note, Progress)]
+    assert max(note.done / note.total for note in notes[:first] if isinstance(note, Progress)) < 0.3
+    assert shares == sorted(shares) and shares[-1] > 0.95
+    assert 20 <= max(model.many) <= QUESTIONS

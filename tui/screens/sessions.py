@@ -15,7 +15,7 @@ from textual.widgets import Static
 from core import paths
 from core.domain.candidate import Candidate, Standing
 from core.errors import PlacetError
-from core.files import write_whole
+from core.files import write_whole, written_at
 from core.session.session import Session
 from core.session.store import load
 from tui.dialogs import Choice, Pick, Show
@@ -65,13 +65,6 @@ class SessionList(RowList[Path]):
         return Content.styled("  No sessions yet: one is kept as soon as something happens.", MUTED)
 
 
-def _written_at(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:  # a link that leads nowhere
-        return 0.0
-
-
 class SessionsScreen(Page[str | None]):
     """What was decided before."""
 
@@ -92,7 +85,7 @@ class SessionsScreen(Page[str | None]):
 
     def on_mount(self) -> None:
         """The newest first."""
-        found = sorted(paths.sessions().glob("*.toml"), key=_written_at, reverse=True)
+        found = sorted(paths.sessions().glob("*.toml"), key=written_at, reverse=True)
         self.query_one(SessionList).show(found)
         self._detail()
 
