@@ -179,8 +179,8 @@ def test_the_time_left_counts_how_long_the_rows_are(monkeypatch: pytest.MonkeyPa
     for note in heard:
         if isinstance(note, Progress):
             told.setdefault(note.done, note.seconds_left)
-    assert told == {0: 0.0, 1: pytest.approx(2 * (400 + 4000) / 400), 2: told[2], 3: 0.0}
-    assert told[2] == pytest.approx(4 * 4000 / 800)
+    assert told == {0: 0.0, 1: pytest.approx(3 * (400 + 4000) / 400), 2: told[2], 3: 0.0}
+    assert told[2] == pytest.approx(6 * 4000 / 800)
 
 
 def test_rows_of_several_contexts_keep_their_order() -> None:
