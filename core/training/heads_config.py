@@ -18,6 +18,7 @@ OUTSIDE = "branch", "cross", "deeds", "folk", "hazard", "stances", "usual", "war
 INSIDE = "comply", "duet", "measure", "quiet", "reply", "terse", "toolwork"
 PLAIN = "abroad", "clause", "plainwork", "polar"
 DEEPER = "callargs", "counsel", "infer", "norms", "orders", "stepwise", "twins"
+LATEST = "bidding", "surmise", "proviso", "afar", "customs", "shell", "agentry", "motto"
 """Files of the corpus that some stages go through, by how their names begin."""
 
 
@@ -299,6 +300,29 @@ class HeadsConfig:
                 stop_after=400,
                 fall_over=560,
                 seed=16_001,
+            ),
+            Stage(
+                "whole",
+                peak_rate=3.5e-4,
+                end_rate=2e-4,
+                stories=7_000,
+                chemistry=800,
+                others=0.1,
+                corpus_rounds=1,
+                stop_after=750,
+                fall_over=1000,
+                seed=17_001,
+            ),
+            Stage(
+                "latest",
+                peak_rate=3e-4,
+                end_rate=0.5e-4,
+                stories=2_500,
+                chemistry=400,
+                others=0.1,
+                corpus_rounds=1,
+                corpus_files=LATEST,
+                seed=18_001,
             ),
         )
     )
