@@ -167,7 +167,7 @@ class JudgeModel:
         """
         answers: list[Reading | None] = [None] * len(asked)
         sizes = [size(one.tree) for one in asked]
-        began, done = time.monotonic(), 0
+        began, done, total = time.monotonic(), 0, sum(sizes)
         before = self.prefixes.layers(tuple(self.tokenize(above))) if above else ()
         for batch in batches(sizes, tokens_at_once):
             packed = pack([asked[i].tree for i in batch], row_length)
@@ -184,7 +184,7 @@ class JudgeModel:
                 )
             done += sum(sizes[i] for i in batch)
             speed = done / max(time.monotonic() - began, 1e-6)
-            watch.say(Progress(stage="read", done=done, total=sum(sizes), tokens_per_s=speed))
+            watch.say(Progress(stage="read", done=done, total=total, tokens_per_s=speed))
         return [answer for answer in answers if answer is not None]
 
 

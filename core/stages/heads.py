@@ -175,6 +175,9 @@ class _Tally:
         self.watch = watch
         self._sizes = sizes
         """What each row takes, in a unit of its own: rows are of very different lengths."""
+        self._all = sum(sizes)
+        self._share = 0
+        """What the rows that are done took, of `_all`."""
         self._began = time.monotonic()
         self._done = 0
         self._tokens = 0
@@ -186,12 +189,13 @@ class _Tally:
 
     def finish(self, rows: int) -> None:
         """So many rows more are done."""
+        self._share += sum(self._sizes[self._done : self._done + rows])
         self._done += rows
         self._say()
 
     def _say(self) -> None:
         seconds = max(time.monotonic() - self._began, 1e-6)
-        done, left = sum(self._sizes[: self._done]), sum(self._sizes[self._done :])
+        left = self._all - self._share
         self.watch.say(
             Progress(
                 stage="read",
@@ -199,7 +203,7 @@ class _Tally:
                 total=len(self._sizes),
                 tokens_done=self._tokens,
                 tokens_per_s=self._tokens / seconds,
-                seconds_left=left * seconds / done if done else 0.0,
+                seconds_left=left * seconds / self._share if self._share else 0.0,
             )
         )
 
