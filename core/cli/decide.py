@@ -14,6 +14,7 @@ from core.cli.options import (
     Device,
     Dtype,
     JudgeModel,
+    Output,
     Policy,
     ProfileName,
     Rewrites,
@@ -71,10 +72,7 @@ def decide(
     device: Device = "auto",
     dtype: Dtype = "auto",
     format: Annotated[str, typer.Option(help=", ".join(FORMATS))] = "text",
-    output: Annotated[
-        Path | None,
-        typer.Option(help="Write the report here.", callback=given_path, show_default=False),
-    ] = None,
+    output: Output = None,
     session: Annotated[
         Path | None,
         typer.Option(help="Keep the session here (TOML).", callback=given_path, show_default=False),
@@ -122,10 +120,7 @@ def tutorial(
     device: Device = "auto",
     dtype: Dtype = "auto",
     format: Annotated[str, typer.Option(help="text or json.")] = "text",
-    output: Annotated[
-        Path | None,
-        typer.Option(help="Write the result here.", callback=given_path, show_default=False),
-    ] = None,
+    output: Output = None,
 ) -> None:
     """The tutorial's loop: one call at a time, a review in free text, risk by substring."""
     one_of("--format", format, ("text", "json"))

@@ -14,6 +14,7 @@ from core.cli.options import (
     Device,
     Dtype,
     JudgeModel,
+    Output,
     Policy,
     ProfileName,
     Rewrites,
@@ -50,10 +51,6 @@ File = Annotated[
 ]
 ScenarioName = Annotated[
     str, typer.Option("--scenario", help="Goal and context: a name or a file.", show_default=False)
-]
-Output = Annotated[
-    Path | None,
-    typer.Option(help="Write the result here.", callback=given_path, show_default=False),
 ]
 Format = Annotated[
     str, typer.Option(help="text, json, or jsonl: one JSON object a line in, one a line out.")

@@ -41,6 +41,12 @@ def given_path(value: Path | None) -> Path | None:
     return path_of(str(value)) if value else None
 
 
+Output = Annotated[
+    Path | None,
+    typer.Option(help="Write the result here.", callback=given_path, show_default=False),
+]
+
+
 def _device(value: str) -> str:
     return one_of("--device", value, catalog.DEVICES)
 

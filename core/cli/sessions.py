@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from core import paths
-from core.cli.options import given_path
+from core.cli.options import Output, given_path
 from core.cli.output import give, one_of, say, warn, writable
 from core.files import toml_files, written_at
 from core.games.lens import lens
@@ -20,9 +20,6 @@ File = Annotated[
     typer.Argument(
         help="A session: its file (TOML), or its name in `session list`.", parser=session_named
     ),
-]
-Output = Annotated[
-    Path | None, typer.Option(help="Write it here.", callback=given_path, show_default=False)
 ]
 
 
