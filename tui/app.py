@@ -141,13 +141,14 @@ class PlacetApp(App[int]):
 
     def _take(self, opened: Opened) -> None:
         session = opened.session
+        blind = self.review.blind if self._opened else self.config.blind
         self._opened = opened
         self.review = Review(
             session,
             self.work,
             opened.store or Store(new_path(session.state.scenario)),
             looking=self._looking(),
-            blind=self.config.blind,
+            blind=blind,
             resumed=opened.store is not None and not opened.copied,
         )
 

@@ -6,6 +6,7 @@ from textual import events
 from textual.command import CommandPalette
 from textual.widgets import Input, TextArea
 
+from core.config import Config
 from core.domain.candidate import Standing
 from core.domain.verdict import Risk
 from core.engine.protocol import Align, Judge, Propose
@@ -16,6 +17,7 @@ from tests.tui.fake import TEXTS, judgement
 from tui.dialogs import Ask, Dialog, Edit
 from tui.flow.listing import Order
 from tui.flow.looking import Looking
+from tui.opening import new_session
 from tui.panes.values import ValueList
 from tui.screens import editing
 
@@ -388,6 +390,17 @@ async def test_blind_mode_hides_verdict_rank_and_order_until_the_decision() -> N
         assert event.blind
         await on.settle()
         assert "LOW" in on.text()
+
+
+@pytest.mark.parametrize("configured", [False, True])
+async def test_blind_mode_is_in_the_next_session_as_it_was_in_the_last(configured: bool) -> None:
+    async with desk(config=Config(blind=configured)) as on:
+        before = on.review
+        await on.press("b")
+        assert before.blind is not configured
+        await on.app.show(new_session("night-incident"))
+        assert on.review is not before
+        assert on.review.blind is not configured
 
 
 async def test_blind_approval_of_a_high_risk_shows_the_verdict_then_and_wants_a_reason() -> None:

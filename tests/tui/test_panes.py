@@ -9,7 +9,7 @@ from textual import events
 from textual.widgets import Input, TextArea
 
 from core import library
-from core.domain.candidate import Origin, Source
+from core.domain.candidate import Origin, Source, Standing
 from core.domain.scenario import HandedIn, Scenario
 from core.domain.verdict import Risk
 from core.engine.protocol import Judge, Propose
@@ -121,6 +121,21 @@ async def test_a_statement_that_changes_makes_verdicts_stale_visibly() -> None:
         await on.settle()
         assert "~ stale" in on.text()
         assert all(on.session.verdict(name).stale for name in on.session.candidates)
+
+
+async def test_a_statement_that_is_saved_as_it_was_keeps_every_approval() -> None:
+    async with desk() as on:
+        value = on.review.profile.values[0]
+        on.review.set_value(msgspec.structs.replace(value, statement="Ask first,\nthen write.\n"))
+        await on.propose()
+        await on.go_to("c1")
+        await on.press("a", "1", "e")
+        await on.answered()
+        await on.press("ctrl+s")
+        await on.closed()
+        await on.until(lambda: not on.screen.asking)
+        assert on.standing("c1") is Standing.APPROVED
+        assert not on.session.verdict("c1").stale
 
 
 async def test_a_value_is_added_and_removed() -> None:
@@ -253,13 +268,18 @@ async def test_an_editor_that_leaves_no_goal_changes_nothing(
 async def test_another_scenario_begins_another_session() -> None:
     async with desk() as on:
         before = on.session
+        await on.propose()
+        await on.go_to("c1")
+        await on.press("a")
+        assert "Approved c1" in on.text()
         await on.press("2", "L")
         await on.answered()
-        await on.type("night")
+        await on.type("water")
         await on.press("enter")
         await on.closed()
         await on.until(lambda: on.session is not before)
-        assert on.review.scenario.name == "night-incident"
+        assert on.review.scenario.name == "water-notice"
+        assert on.said == ""
 
 
 @pytest.mark.parametrize("kind", ["toml", "json", "jsonl"])

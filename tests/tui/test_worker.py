@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,11 @@ from tui.app import PlacetApp
 from tui.dialogs import Ask, Confirm
 from tui.flow import saving
 from tui.keymap import keymap
-from tui.opening import new_session, open_session, session_file
+from tui.opening import Opened, new_session, open_session, session_file
+from tui.panes.scenario import ScenarioPane
+from tui.panes.values import ValueList
 from tui.run import run_review
+from tui.screens.opening import OpeningScreen
 from tui.screens.review import ReviewScreen
 
 
@@ -630,6 +634,30 @@ async def test_a_session_is_read_once_the_screen_is_there(tmp_path: Path) -> Non
         while app.review.saver.dirty:
             await pilot.pause(0.02)
     assert list(tmp_path.iterdir()) == [path], "the file is free again"
+
+
+async def test_no_key_or_click_in_a_pane_ends_anything_while_a_session_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "mine.toml"
+    kept(path)
+    go_on = threading.Event()
+
+    def late(*told: Any, **more: Any) -> Opened:
+        go_on.wait(PATIENCE)
+        return open_session(*told, **more)
+
+    monkeypatch.setattr("tui.screens.opening.open_session", late)
+    app = PlacetApp(path, engine=FakeEngine)
+    async with app.run_test(size=(140, 30)) as pilot:
+        await reading(app, pilot, OpeningScreen)
+        for pane in (ValueList, ScenarioPane):
+            app.screen.set_focus(app.screen.query_one(pane))
+            await pilot.press("e", "N", "D", "L", "W", "C", "E", "I")
+        await pilot.click(ScenarioPane, times=2)
+        assert isinstance(app.screen, OpeningScreen)
+        go_on.set()
+        await reading(app, pilot, ReviewScreen)
 
 
 async def test_a_session_that_cannot_be_read_ends_the_start_with_the_reason(tmp_path: Path) -> None:

@@ -46,17 +46,18 @@ def _value(screen: Workplace, value_id: str) -> Value:
 async def edit_value(screen: Workplace, value_id: str) -> None:
     """Edits a statement; verdicts are stale then."""
     value = _value(screen, value_id)
+    shown = plain(value.statement, one_line=True).strip()
     told = await screen.app.push_screen_wait(
         Edit(
             f"Value {value.id}",
-            {"Statement": plain(value.statement, one_line=True)},
+            {"Statement": shown},
             about=Content.styled(
                 "Another statement makes every verdict stale; a weight does not.", MUTED
             ),
             check=lambda texts: _problem(value.id, texts["Statement"]),
         )
     )
-    if told and told["Statement"].strip() != value.statement:
+    if told and told["Statement"].strip() != shown:
         screen.review.set_value(msgspec.structs.replace(value, statement=told["Statement"].strip()))
 
 

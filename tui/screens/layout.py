@@ -37,3 +37,9 @@ class Layout(Screen[None]):
         with Vertical(id="bottom"):
             yield ActivityLine()
             yield KeyBar()
+
+    def ask_values(self, what: str, value: str) -> None:
+        """Does what a key of the values stands for; nothing, as long as there is no session."""
+
+    def ask_scenario(self, what: str) -> None:
+        """Does what a key of the scenario stands for; nothing, as long as there is no session."""
