@@ -132,7 +132,7 @@ class PlacetApp(App[int]):
             self.failed, opened = error, None
         if opened is None:
             await self.work.stop()
-            self.exit(1)
+            self.exit(1, return_code=1)
         else:
             self._take(opened)
             gc.freeze()  # so does a long session: a pass through it takes longer than a key

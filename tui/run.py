@@ -3,6 +3,7 @@
 from msgspec.structs import replace
 
 from core.config import load_config
+from core.errors import BadInput
 from tui.app import PlacetApp
 from tui.opening import new_session, session_file
 
@@ -27,8 +28,15 @@ def run_review(
         config = replace(config, defaults=replace(config.defaults, seed=seed))
     defaults = config.defaults
     target = target or defaults.scenario
+    path = session_file(target)
+    if path and profile:
+        raise BadInput(
+            "a session has its own values",
+            where="--profile",
+            mend="Leave it out; in the review other values can be loaded.",
+        )
     app = PlacetApp(
-        session_file(target)
+        path
         or new_session(
             target, profile or defaults.profile, config.operator, settings=defaults.settings
         ),

@@ -20,6 +20,7 @@ from core.models import catalog
 
 
 def tune(
+    context: typer.Context,
     reward: Annotated[
         str,
         typer.Option(help=f"What a move is worth: {', '.join(Reward)}.", show_default=False),
@@ -58,6 +59,7 @@ def tune(
     needs("peft")
     with Meter() as meter:
         if resume and out and not reward:
+            _nothing_beside(context)
             settings = run.read_settings(out, warn)
         else:
             settings = _settings(
@@ -73,6 +75,18 @@ def tune(
     if outcome.ran_away:
         warn("ended early: the policy drifted too far from the untuned model")
     say(_told(outcome) + str(folder))
+
+
+def _nothing_beside(context: typer.Context) -> None:
+    """Refuses what would not count beside the folder's own settings."""
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        given = source is not None and source.name == "COMMANDLINE"
+        if given and name not in ("resume", "out", "threads"):
+            raise typer.BadParameter(
+                "without --reward the folder's settings count: leave this out",
+                param_hint=f"--{name.replace('_', '-')}",
+            )
 
 
 def _settings(

@@ -269,3 +269,5 @@ def test_a_run_from_the_command_line_tells_what_came_of_it(
     assert list(told) == ["near"]
     again = placet("games", "tune", "--resume", "--out", folder)
     assert again.out == ran.out  # it was through
+    beside = placet("games", "tune", "--resume", "--out", folder, "--switch-to", "kindness")
+    assert (beside.status, "--switch-to" in beside.err) == (2, True)

@@ -559,6 +559,18 @@ def test_a_seed_that_is_given_counts_before_that_of_the_configuration_and_is_not
     assert noted == {"candidates": 6, "rewrites": 4, "seed": seed}
 
 
+def test_a_profile_for_a_session_that_has_one_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "mine.toml"
+    kept(path)
+    monkeypatch.setattr(PlacetApp, "run", lambda app: None)
+    assert run_review(str(path)) == 0
+    with pytest.raises(BadInput, match="a session has its own values") as caught:
+        run_review(str(path), profile="people-and-hiring")
+    assert caught.value.where == "--profile"
+
+
 @pytest.mark.parametrize(
     ("keys", "told"),
     [
@@ -671,7 +683,7 @@ async def test_a_session_that_cannot_be_read_ends_the_start_with_the_reason(tmp_
             assert time.monotonic() < end
             await pilot.pause(0.02)
     assert "event 2 (proposed) was changed" in str(app.failed)
-    assert app.return_value == 1
+    assert app.return_code == 1
 
 
 async def test_a_session_that_another_placet_has_open_is_offered_as_a_copy(tmp_path: Path) -> None:
@@ -711,10 +723,10 @@ async def test_whoever_does_not_want_a_copy_leaves_the_session_alone(tmp_path: P
         await pilot.pause()
         await pilot.press("escape")
         end = time.monotonic() + PATIENCE
-        while app.return_value is None:
+        while app.return_code is None:
             assert time.monotonic() < end
             await pilot.pause(0.02)
-    assert app.return_value == 1
+    assert app.return_code == 1
     with pytest.raises(Held):
         Hold(path).take()
     other.free()
