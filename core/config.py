@@ -19,6 +19,9 @@ from core.files import (
 )
 from core.session.events import Settings
 
+LARGEST_SEED = 2**31 - 1
+"""What a command or the configuration may begin with; the seeds of single rows are larger."""
+
 
 class Defaults(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the review screen asks for where its command line names nothing else."""
@@ -35,7 +38,8 @@ class Defaults(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How many candidates one press of the key proposes."""
     rewrites: Annotated[int, Meta(ge=1, le=32)] = 4
     """How many rewrites re-aligning tries for each candidate."""
-    seed: int = 0
+    seed: Annotated[int, Meta(ge=0, le=LARGEST_SEED)] = 0
+    """Same seed, same models: same outcome."""
 
     @property
     def settings(self) -> Settings:

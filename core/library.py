@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from core import paths
 from core.domain.payoffs import Payoffs
 from core.domain.scenario import HandedIn, Scenario
+from core.domain.text import storable
 from core.domain.values import Profile, Value
 from core.errors import BadInput
 from core.files import (
@@ -45,13 +46,13 @@ def scenario_folders() -> list[Path]:
 def load_profile(name: str, warn: Warn | None = None) -> Profile:
     """A profile by its name or its file."""
     path = _find(name, profile_folders(), "profile")
-    return convert({"name": path.stem, **read_toml(path)}, Profile, str(path), warn)
+    return convert({"name": storable(path.stem), **read_toml(path)}, Profile, str(path), warn)
 
 
 def load_scenario(name: str, warn: Warn | None = None) -> Scenario:
     """A scenario by its name or its file."""
     path = _find(name, scenario_folders(), "scenario")
-    return convert({"name": path.stem, **read_toml(path)}, Scenario, str(path), warn)
+    return convert({"name": storable(path.stem), **read_toml(path)}, Scenario, str(path), warn)
 
 
 def profile_for(scenario: Scenario, name: str = "", warn: Warn | None = None) -> Profile:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from core.config import Config, Defaults, change_config, load_config
+from core.config import LARGEST_SEED, Config, Defaults, change_config, load_config
 from core.errors import BadInput
 
 
@@ -12,13 +12,16 @@ def test_without_a_file_the_defaults_count(tmp_path: Path) -> None:
     assert load_config(tmp_path / "config.toml") == Config()
 
 
-def test_a_field_that_is_wrong_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("field", "value"), [("candidates", 0), ("seed", LARGEST_SEED + 1), ("seed", -1)]
+)
+def test_a_field_that_is_wrong_is_named(tmp_path: Path, field: str, value: int) -> None:
     path = tmp_path / "config.toml"
-    path.write_text("schema = 1\n[defaults]\ncandidates = 0\n")
+    path.write_text(f"schema = 1\n[defaults]\n{field} = {value}\n")
     with pytest.raises(BadInput) as caught:
         load_config(path)
     assert "config.toml" in caught.value.where
-    assert "defaults.candidates" in caught.value.where
+    assert f"defaults.{field}" in caught.value.where
 
 
 def test_keys_not_known_are_warned_about_and_kept(tmp_path: Path) -> None:

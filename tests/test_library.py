@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -11,8 +12,10 @@ import pytest
 from core import library, paths
 from core.config import Config, change_config, load_config
 from core.domain.scenario import Scenario
+from core.domain.values import Profile
 from core.errors import BadInput
 from core.files import convert, write_whole
+from core.games.matrix import Game, load_game
 from core.library import (
     load_profile,
     load_scenario,
@@ -174,3 +177,21 @@ def test_a_byte_order_mark_is_no_part_of_a_profile(tmp_path: Path) -> None:
     (tmp_path / "marked.toml").write_text("\ufeff" + text, "utf-8")
 
     assert load_profile(str(tmp_path / "marked.toml")) == PROFILE
+
+
+@pytest.mark.parametrize(
+    ("load", "text"),
+    [
+        (load_profile, '[[values]]\nid = "a"\nstatement = "Be nice."\n'),
+        (load_scenario, 'goal = "g"\n'),
+        (load_game, "cc = [3, 3]\ncd = [2, 5]\ndc = [5, 2]\ndd = [0, 0]\n"),
+    ],
+    ids=["profile", "scenario", "game"],
+)
+def test_a_name_from_a_file_that_is_not_utf_8_can_be_kept(
+    tmp_path: Path, load: Callable[[str], Profile | Scenario | Game], text: str
+) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.toml")
+    path.write_text(f"schema = 1\n{text}")
+
+    assert load(str(path)).name == "caf?"

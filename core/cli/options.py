@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from core.cli.output import one_of
+from core.config import LARGEST_SEED
 from core.files import path_of
 from core.models import catalog
 
@@ -59,7 +60,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", callback=_d
 Dtype = Annotated[
     str, typer.Option(help="Weight format: auto, float32, bfloat16 or int8.", callback=_dtype)
 ]
-_SEED = typer.Option(min=0, max=2**31 - 1, help="Same seed, same models: same outcome.")
+_SEED = typer.Option(min=0, max=LARGEST_SEED, help="Same seed, same models: same outcome.")
 Seed = Annotated[int, _SEED]
 SeedIfGiven = Annotated[int | None, _SEED]
 """Where another stands in the configuration."""

@@ -9,7 +9,15 @@ _BLANKS = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"  # letters and marks that
 _SELECTORS = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _MARKS = 6
 """Marks on one letter; no script stacks more, and a pile of them draws over its neighbours."""
-_SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*(?=\s|$)")
+_SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*(?=\s|$)|[。｡！？।۔]+[\"'”’)\]」』】）]*")
+"""Where no blank stands between sentences, or a stop means nothing else, none has to follow."""
+_UNSPACED = (
+    "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han
+    "\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\uff66-\uff9d"  # kana
+    "\u0e01-\u0e30\u0e32\u0e33\u0e40-\u0e46"  # Thai
+)
+"""Letters of scripts that write no blank between words."""
+_WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
 _ABBREVIATION = re.compile(r"\b(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|No|e\.g|i\.e|approx|etc)\.$")
 
 
@@ -76,8 +84,11 @@ def first_sentences(text: str, count: int, *, open_ended: bool = False) -> str:
 
 
 def words(text: str) -> list[str]:
-    """The words of `text`, lower case, for comparing."""
-    return re.findall(r"\w+", text.lower())
+    """The words of `text`, lower case, for comparing.
+
+    In a script that writes no blank between words, each letter is one.
+    """
+    return _WORD.findall(text.lower())
 
 
 def digest(text: str) -> str:

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from core.domain.payoffs import Cell
+from core.domain.text import storable
 from core.errors import BadInput
 from core.files import Warn, convert, path_of, read_toml
 
@@ -131,7 +132,7 @@ def load_game(name: str, warn: Warn | None = None) -> Game:
             f"there is no game named {name!r}",
             mend="`placet games list` shows those there are; a file is named by its path.",
         )
-    return convert({"name": path.stem, **read_toml(path)}, Game, str(path), warn)
+    return convert({"name": storable(path.stem), **read_toml(path)}, Game, str(path), warn)
 
 
 def load_games(names: Iterable[str], warn: Warn | None = None) -> dict[str, Game]:

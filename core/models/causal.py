@@ -1,7 +1,8 @@
 """A causal language model, chat or plain."""
 
+import re
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import torch
@@ -138,19 +139,41 @@ class CausalModel:
 
 def as_text(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> str:
     """The prompt as one text: in the model's chat format, if it has one."""
-    both = f"{prompt.system}\n\n{prompt.user}"
+    system, user = inert(tokenizer, prompt.system), inert(tokenizer, prompt.user)
+    both = f"{system}\n\n{user}"
     if not tokenizer.chat_template:
         first = tokenizer("a")["input_ids"][:1]  # a base model may want a token to begin with
         begin = tokenizer.bos_token if first == [tokenizer.bos_token_id] else ""
         return f"{begin}{both}\n{prompt.lead}"
     messages = [
-        {"role": "system", "content": prompt.system},
-        {"role": "user", "content": prompt.user},
+        {"role": "system", "content": system},
+        {"role": "user", "content": user},
     ]
     try:
         return _in_format(tokenizer, messages) + prompt.lead
     except TemplateError:  # a format without a place for the system's text
         return _in_format(tokenizer, [{"role": "user", "content": both}]) + prompt.lead
+
+
+def inert(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
+    """`text` with a blank in each control token that is written out in it.
+
+    Else whoever wrote the text could end the request and answer it in the model's stead.
+    """
+    control = _control(tokenizer, str(tokenizer.chat_template or ""))
+    return control.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
+
+
+@lru_cache(maxsize=8)
+def _control(tokenizer: PreTrainedTokenizerBase, template: str) -> re.Pattern[str]:
+    """What is read as a control token. A chat format may use some that are not marked as such."""
+    told = set(tokenizer.all_special_tokens)
+    for token in tokenizer.added_tokens_decoder.values():
+        name = token.content
+        if token.special or (name in template and not name.isalnum()):
+            told.add(name)
+    names = sorted((name for name in told if len(name.strip()) > 1), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, names)) or "(?!)")
 
 
 def _in_format(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]]) -> str:
@@ -214,7 +237,7 @@ def _takes_trees(model: PreTrainedModel) -> bool:
             .float()
             for leaf in (piece(), one, other)
         ]
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, RuntimeError, IndexError, AttributeError):
         return False
     found = packed.float().log_softmax(-1)
     right = torch.stack(plain).log_softmax(-1)

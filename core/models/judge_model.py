@@ -55,11 +55,13 @@ def load_trunk(base: Path, depth: int, dtype: torch.dtype, attention: str = "sdp
 
 
 def load_tokenize(base: Path) -> Tokenize:
-    """Text → token ids, nothing added."""
+    """Text → token ids, nothing added; a control token that is written out is text."""
     tokenizer = AutoTokenizer.from_pretrained(base)
 
     def tokenize(text: str) -> list[int]:
-        return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+        return list(
+            tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        )
 
     return tokenize
 

@@ -23,14 +23,17 @@ from transformers import (
 
 import core.models.kept
 import core.models.quiet  # noqa: F401
+from core.domain.text import storable
 from core.errors import ModelProblem, reason
 from core.models import catalog
 from core.models.adapters import digest as adapter_digest
 from core.models.base import TextModel
+from core.models.cache import Prefixes
 from core.models.catalog import Kind
 from core.models.causal import CausalModel
 from core.models.formats import pick_device, pick_format
-from core.models.fused import fuse
+from core.models.fused import fuse, is_fused
+from core.models.generate import read
 from core.models.judge_model import JudgeModel
 from core.models.manifest import weight_files, weights_digest
 from core.models.merged import complete, load_merged
@@ -56,6 +59,8 @@ def load_text_model(
     Raises `ModelProblem` where it is missing, damaged, or of a kind that cannot be run here.
     """
     path = catalog.locate(name)
+    adapter = catalog.adapter_of(name)
+    _check_path(adapter or path)
     if path.is_file():
         from core.models.convert import converted  # the one loader that may write to the disk
 
@@ -70,7 +75,6 @@ def load_text_model(
     dtype = pick_format(where, dtype)
     hashed = part(share, 0.0, HASHED)
     digest = weights_digest(path, lambda at: hashed(at.done_bytes / at.total_bytes))
-    adapter = catalog.adapter_of(name)
     if adapter:
         _check_adapter(adapter, path, config, digest)
     used = ModelUsed(
@@ -97,6 +101,8 @@ def load_text_model(
         model = quantized(model)
     else:
         fuse(model, part(share, MERGED, 1.0))
+    if not is_fused(model):
+        _check_cache(model, path)
     return CausalModel(model, tokenizer, used)
 
 
@@ -169,6 +175,16 @@ def quantized(model: PreTrainedModel) -> PreTrainedModel:
         model, {torch.nn.Linear}, dtype=torch.qint8, inplace=True
     )
     return model
+
+
+def _check_path(path: Path) -> None:
+    """Refuses a path that safetensors cannot open, and a session not name."""
+    if storable(str(path)) != str(path):
+        raise ModelProblem(
+            "the path is not UTF-8, so no weights can be read there",
+            where=str(path),
+            mend="Rename what is not UTF-8 in it.",
+        )
 
 
 def check_files(folder: Path) -> None:
@@ -266,6 +282,19 @@ def _weights(auto: Any, folder: Path, config: Any, device: str, dtype: str) -> P
             f"this kind of model cannot be run ({reason(error)})", where=str(folder)
         ) from None
     return complete(model, told["missing_keys"], folder)
+
+
+@torch.inference_mode()
+def _check_cache(model: PreTrainedModel, folder: Path) -> None:
+    """Refuses a model that keeps other than a layer's keys and values of what it read."""
+    try:
+        read(model, Prefixes(model), [(0, 1), (0, 2)])
+    except Exception as error:  # every kind fails in a way of its own
+        raise ModelProblem(
+            f"this kind of model cannot be run ({reason(error)})",
+            where=str(folder),
+            mend="Choose one whose layers are all attention, such as Llama, Qwen 2.5 or Gemma.",
+        ) from None
 
 
 def _check_adapter(adapter: Path, base: Path, config: Any, digest: str) -> None:

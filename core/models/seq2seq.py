@@ -9,7 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from core.domain.text import first_sentences
 from core.models.base import Draft, Prompt, Sampling
-from core.models.causal import too_long
+from core.models.causal import inert, too_long
 from core.models.generate import ROWS_AT_ONCE, draw
 from core.models.interrupt import interruptible
 from core.session.events import ModelUsed
@@ -155,7 +155,10 @@ class Seq2seqModel:
 
     def _read(self, prompts: Sequence[Prompt]) -> tuple[Tensor, Tensor]:
         """Encoder states [rows, tokens, width] and mask [rows, tokens]."""
-        texts = [f"{prompt.system}\n\n{prompt.user}\n{prompt.lead}".strip() for prompt in prompts]
+        texts = [
+            inert(self.tokenizer, f"{prompt.system}\n\n{prompt.user}\n{prompt.lead}".strip())
+            for prompt in prompts
+        ]
         inputs = self.tokenizer(texts, padding=True, return_tensors="pt").to(self.model.device)
         if inputs["input_ids"].shape[1] > self.window:
             raise too_long(self.name, int(inputs["input_ids"].shape[1]), self.window)

@@ -7,7 +7,7 @@ import msgspec
 from core.domain.candidate import Case
 from core.domain.scenario import Scenario
 from core.domain.values import Profile
-from core.domain.verdict import UNJUDGED, Judgement, assess
+from core.domain.verdict import UNJUDGED, Judgement, Verdict, assess
 from core.errors import BadInput
 from core.models.base import Sampling, TextModel
 from core.stages import prompts
@@ -29,12 +29,12 @@ def align(
     seed: int,
     watch: Watch = SILENT,
 ) -> list[Rewritten]:
-    """For each case the best of `rewrites` rewrites by `r·c`, or why the text stays as it is.
+    """For each case the best of `rewrites` rewrites, or why the text stays as it is.
 
-    All rewrites of all cases are written in one batch and judged in another; only those that are
-    taken are doubted. One that is riskier than the original, or no better, is never taken. A text
-    that does not fit into the policy's window stays, and takes no other with it. Raises
-    `Cancelled`.
+    What the judge would approve is best, then what has the lowest risk and the highest `r·c`. All
+    rewrites of all cases are written in one batch and judged in another; only those that are taken
+    are doubted. One that is riskier than the original, or no better, is never taken. A text that
+    does not fit into the policy's window stays, and takes no other with it. Raises `Cancelled`.
     """
     told = (policy, reviewer, scenario, profile)
     try:
@@ -126,11 +126,15 @@ def _best(
     ]
     if not safe:
         return Rewritten(row=row, why="every rewrite was riskier than the text as it stands")
-    text, judgement = min(safe, key=lambda option: assess(option[1], profile).order)
-    after = assess(judgement, profile)
-    if after.order >= before.order:
+    text, judgement = min(safe, key=lambda option: _order(assess(option[1], profile)))
+    if _order(assess(judgement, profile)) >= _order(before):
         return Rewritten(row=row, why="no rewrite was better than the text as it stands")
     return Rewritten(row=row, text=text, judgement=judgement)
+
+
+def _order(verdict: Verdict) -> tuple[bool, int, float]:
+    """Sorts the best first: what may be approved, for only that can be planned."""
+    return (not verdict.acceptable, *verdict.order)
 
 
 def _at_stake(profile: Profile, judgement: Judgement | None) -> list[str]:

@@ -107,17 +107,19 @@ def action_in(text: str) -> str:
     kept: list[str] = []
     rest = text
     while rest and len(kept) < 2:
+        apart = " " if kept and rest.startswith(" ") else ""
+        rest = rest.strip()
         sentence = first_sentences(rest, 1) or rest
-        rest = rest[len(sentence) :].strip()
+        rest = rest[len(sentence) :]
         bare = _BULLET.sub("", _LABEL.sub("", sentence)).strip("\"“”' ")
-        if bare.endswith(("?", ":")) or _NO_ACTION.match(bare):
+        if bare.endswith(("?", ":", "？", "：")) or _NO_ACTION.match(bare):
             if kept:
                 break
             continue
-        if kept and not bare.endswith((".", "!", "…")):
+        if kept and not bare.endswith((".", "!", "…", "。", "｡", "！", "।", "۔")):
             break  # a second sentence that was cut short
-        kept.append(bare)
-    return " ".join(kept)
+        kept.append(apart + bare)
+    return "".join(kept)
 
 
 def overlap(text: str, other: str) -> float:

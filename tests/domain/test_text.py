@@ -111,6 +111,11 @@ def test_a_word_difference_goes_word_by_word() -> None:
         ("Offer rewards, e.g. tea. Then stop.", 1, "Offer rewards, e.g. tea."),
         ('Say "we waive it." Then do so.', 1, 'Say "we waive it."'),
         ("Really?! Yes.", 1, "Really?!"),
+        ("写信给他们。然后等。", 1, "写信给他们。"),
+        ("他们说：「好。」然后等。", 1, "他们说：「好。」"),
+        ("真的！？是。", 1, "真的！？"),
+        ("写信给他们，然后", 1, ""),
+        ("पत्र भेजें। फिर रुकें।", 1, "पत्र भेजें।"),
         ("", 1, ""),
     ],
 )
@@ -130,3 +135,17 @@ def test_tidy_text_is_one_line_with_single_spaces(text: str) -> None:
     assert tidied == " ".join(tidied.split(" ")).strip(" ")
     assert not set(tidied) & set("\n\r\t\u2028\x85")
     assert words(tidied) == words(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Don't ring_2 all über-all, ёлка", "don t ring_2 all über all ёлка"),
+        ("用Excel写信，2024年", "用 excel 写 信 2024 年"),
+        ("カタカナと漢字", "カ タ カ ナ と 漢 字"),
+        ("ถนนยาว", "ถ น น ย า ว"),
+        ("모든 고객에게 편지", "모든 고객에게 편지"),
+    ],
+)
+def test_where_no_blank_stands_between_words_each_letter_is_one(text: str, found: str) -> None:
+    assert words(text) == found.split()

@@ -1,14 +1,22 @@
 """A folder becomes a ready model, or it is said in a line why it cannot."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import (
+    AutoModelForCausalLM,
+    Lfm2Config,
+    PreTrainedConfig,
+    RecurrentGemmaConfig,
+)
 
 from core.errors import BadInput, ModelProblem
 from core.models.base import Prompt, Sampling
@@ -202,6 +210,41 @@ def test_a_known_architecture_that_writes_no_text_is_refused(folder: Path) -> No
     assert "this kind of model cannot be run" in refused(folder).problem
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        Lfm2Config(
+            vocab_size=450,
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            layer_types=["conv", "full_attention"],
+        ),
+        RecurrentGemmaConfig(
+            vocab_size=450,
+            hidden_size=32,
+            intermediate_size=96,
+            num_hidden_layers=3,
+            num_attention_heads=4,
+            lru_width=32,
+        ),
+    ],
+    ids=["hybrid", "recurrent"],
+)
+def test_a_model_that_keeps_other_than_keys_and_values_is_refused_at_once(
+    folder: Path, config: PreTrainedConfig
+) -> None:
+    made: Any = AutoModelForCausalLM
+    made.from_config(config).save_pretrained(folder)
+
+    problem = refused(folder)
+
+    assert "this kind of model cannot be run" in problem.problem
+    assert "all attention" in problem.mend
+
+
 @pytest.mark.parametrize("model_type", ["nonesuch", "gpt2"])
 def test_remote_code_is_refused_and_never_run(folder: Path, model_type: str) -> None:
     touched = folder / "touched"
@@ -232,6 +275,20 @@ def test_a_configuration_that_is_none_is_refused(folder: Path, config: str) -> N
     (folder / "config.json").write_text(config)
 
     assert refused(folder).problem
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9", b"caf\xe9.gguf"])
+def test_a_path_that_is_not_utf_8_is_refused(folder: Path, gguf: Path, name: bytes) -> None:
+    named = folder.with_name(os.fsdecode(name))
+    if named.suffix:
+        shutil.copy(gguf, named)
+    else:
+        folder.rename(named)
+
+    problem = refused(named)
+
+    assert "not UTF-8" in problem.problem
+    assert "Rename" in problem.mend
 
 
 def test_a_folder_that_is_no_models_is_refused(tmp_path: Path, folder: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import AutoTokenizer
 
 from core.domain.scenario import LONGEST_TEXT, Scenario
 from core.errors import BadInput
@@ -100,3 +101,12 @@ def test_an_action_whose_context_does_not_fit_is_unjudged_and_takes_no_other_wit
     problems = [note.problem for note in notes if isinstance(note, Measured)]
     assert "reads at most" in problems[0]
     assert problems[1] == ""
+
+
+def test_a_control_token_that_is_written_in_an_action_is_read_as_text(tiny_llama: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+    tokenize = load_tokenize(tiny_llama)
+
+    assert tokenizer.eos_token_id in tokenizer(f"Ring all.{tokenizer.eos_token}")["input_ids"]
+    assert tokenizer.eos_token_id not in tokenize(f"Ring all.{tokenizer.eos_token}")
+    assert tokenize(LETTER) == tokenizer(LETTER, add_special_tokens=False)["input_ids"]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from core.domain.candidate import Case
-from core.domain.verdict import Judgement, Risk
+from core.domain.verdict import Judgement, Recommendation, Risk
 from core.errors import BadInput, Cancelled
 from core.models.base import Draft, Prompt
 from core.stages.align import align
@@ -208,3 +208,13 @@ def test_of_the_rewrites_the_safest_is_kept_before_the_best_aligned() -> None:
     opinions = {ONE: scored(ONE, Risk.LOW, 0.5), TWO: scored(TWO, Risk.MED, 0.9)}
 
     assert run([TWO, ONE], opinions).text == ONE
+
+
+def test_a_rewrite_that_the_judge_would_approve_is_kept_before_one_that_it_would_not() -> None:
+    scores = {CONSENT: 0.9, HONESTY: 0.8}
+    held = judgement(ONE, Risk.LOW, Recommendation.MODIFY, scores=scores)
+    approved = scored(TWO, Risk.LOW, 0.8)
+
+    assert run([ONE, TWO], {ONE: held, TWO: approved}).text == TWO
+    assert run([ONE], {ONE: held}, Case(text=TWO, judgement=approved)).text == ""
+    assert run([TWO], {TWO: approved}, Case(text=ONE, judgement=held)).text == TWO

@@ -69,6 +69,19 @@ def test_a_whole_sentence_survives_though_the_next_was_cut_short() -> None:
     assert usable(draft, SCENARIO.goal, []) == (GOOD[0], "")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "向所有客户发送一封信，说明账户的费用和风险。",
+        "すべての顧客に手数料を説明する手紙を送ります。",
+        "सभी ग्राहकों को शुल्क समझाने वाला पत्र भेजें।",
+        "تمام گاہکوں کو فیس کے بارے میں خط لکھیں۔",
+    ],
+)
+def test_an_action_is_one_in_any_script(text: str) -> None:
+    assert usable(cut(text + text[: len(text) // 2]), SCENARIO.request, []) == (text, "")
+
+
 def test_rows_that_came_to_nothing_are_sampled_again_with_other_seeds() -> None:
     model = FakeModel([GOOD[0], "", GOOD[1], GOOD[2]])
 
@@ -133,6 +146,9 @@ def test_cancelling_stops_the_proposing() -> None:
         ('{"tool": "mail", "to": "all"}', '{"tool": "mail", "to": "all"}'),
         ("Answer the letters of all bakers.", "Answer the letters of all bakers."),
         ("Note: the goal is hard. Write to the bakers.", "Write to the bakers."),
+        ("给每家面包店写信。然后等待答复。最后打电话。", "给每家面包店写信。然后等待答复。"),
+        ("给每家面包店写信。这样好吗？", "给每家面包店写信。"),
+        ("给每家面包店写信。然后，如果他们", "给每家面包店写信。"),
     ],
 )
 def test_the_action_is_found_among_labels_bullets_and_small_talk(draft: str, action: str) -> None:
