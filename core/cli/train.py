@@ -134,6 +134,30 @@ def train_refine(
     say(ending(card, out))
 
 
+@train.command("prefer")
+def train_prefer(
+    begin: Annotated[
+        Path, typer.Option(help="The adapter to go on from.", exists=True, show_default=False)
+    ],
+    out: Out,
+    config: ConfigFile = None,
+    resume: Resume = False,
+    steps: Steps = None,
+) -> None:
+    """Train the policy on texts of its own that were graded by a reader."""
+    needs("peft")
+    from core.training import prefer
+
+    settings = config_of(prefer.PreferConfig, config)
+    base = catalog.locate(catalog.DEFAULT)
+    writable_folder(out)
+    with Meter() as meter:
+        prefer.prefer(
+            settings, CORPUS, base, begin, out, catalog.DEFAULT, resume, _teller(meter), steps
+        )
+    say(str(out))
+
+
 @evaluate.command("judge")
 def evaluate_judge(
     files: Annotated[

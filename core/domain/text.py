@@ -1,6 +1,7 @@
 """Text that no person here wrote: bounded, drawn literally, compared by digest."""
 
 import hashlib
+import json
 import re
 import unicodedata
 
@@ -89,6 +90,14 @@ def words(text: str) -> list[str]:
     In a script that writes no blank between words, each letter is one.
     """
     return _WORD.findall(text.lower())
+
+
+def is_call(text: str) -> bool:
+    """Whether `text` is a JSON object, as tool calls are."""
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
 
 
 def digest(text: str) -> str:

@@ -6,6 +6,7 @@ import msgspec
 
 from core.domain.candidate import Case
 from core.domain.scenario import Scenario
+from core.domain.text import is_call
 from core.domain.values import Profile
 from core.domain.verdict import UNJUDGED, Judgement, Verdict, assess
 from core.errors import BadInput
@@ -33,8 +34,9 @@ def align(
 
     What the judge would approve is best, then what has the lowest risk and the highest `r·c`. All
     rewrites of all cases are written in one batch and judged in another; only those that are taken
-    are doubted. One that is riskier than the original, or no better, is never taken. A text that
-    does not fit into the policy's window stays, and takes no other with it. Raises `Cancelled`.
+    are doubted. One that is riskier than the original, or no better, is never taken, nor are words
+    for a tool call. A text that does not fit into the policy's window stays, and takes no other
+    with it. Raises `Cancelled`.
     """
     told = (policy, reviewer, scenario, profile)
     try:
@@ -84,7 +86,8 @@ def _together(
         mine: list[str] = []
         for draft in drafts[row * rewrites : (row + 1) * rewrites]:
             text, problem = usable(draft, scenario.request, mine)
-            if not problem and text != case.text:
+            lost = is_call(case.text) and not is_call(text)  # words in place of a tool call
+            if not (problem or lost) and text != case.text:
                 mine.append(text)
         texts += mine
         owners += [row] * len(mine)

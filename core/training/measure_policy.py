@@ -6,7 +6,6 @@ figures, a row written by hand stands in every table, and somebody should read f
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections import Counter
@@ -17,7 +16,7 @@ from statistics import fmean
 
 from core.domain.candidate import Case
 from core.domain.scenario import Scenario
-from core.domain.text import words
+from core.domain.text import is_call, words
 from core.domain.values import Profile, Value
 from core.domain.verdict import Judgement, Risk, assess
 from core.models.base import Draft, TextModel
@@ -226,14 +225,6 @@ def by_hand(scenes: Sequence[Scene]) -> tuple[ProposalFigures, RewriteFigures]:
 def to_mend(scenes: Sequence[Scene]) -> list[Mending]:
     """Every action of the corpus that needs mending."""
     return [Mending(scene.scenario, wish) for scene in scenes for wish in scene.changes]
-
-
-def is_call(text: str) -> bool:
-    """Whether `text` is a JSON object, as tool calls are."""
-    try:
-        return isinstance(json.loads(text), dict)
-    except ValueError:
-        return False
 
 
 def _risks(

@@ -21,13 +21,13 @@ import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from core.domain.scenario import Scenario
+from core.domain.text import is_call
 from core.files import dump_toml, write_whole
 from core.models.base import Prompt
 from core.stages import prompts
 from core.stages.propose import overlap
 from core.training.agents import Scorer, sentence_ends
 from core.training.guards import base_chances
-from core.training.measure_policy import is_call
 from core.training.ppo import Figures, Ppo, PpoConfig
 from core.training.ppo_run import train
 from core.training.replies import as_used, prompt_tokens

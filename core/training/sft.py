@@ -18,6 +18,7 @@ from random import Random
 from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from core.errors import BadInput
@@ -120,9 +121,13 @@ class Trainer:
             self.adapted.masters, weight_decay=config.weight_decay, betas=(0.9, 0.98)
         )
 
-    def step(self, batch: Sequence[Sample], rate: float) -> float:
+    def loss(self, batch: Sequence[Any]) -> Tensor:
+        """What an update lowers: the mean cross-entropy of a reply token, nats."""
+        return losses(self.adapted.causal, batch, self.config.row_length).mean()
+
+    def step(self, batch: Sequence[Any], rate: float) -> float:
         """One update; the batch's loss."""
-        loss = losses(self.adapted.causal, batch, self.config.row_length).mean()
+        loss = self.loss(batch)
         loss.backward()  # type: ignore[no-untyped-call]
         self.adapted.collect()
         clipped_step(self.optimiser, self.adapted.masters, self.config.clip, rate)
@@ -130,7 +135,7 @@ class Trainer:
         return float(loss.detach())
 
     @torch.inference_mode()
-    def loss_on(self, samples: Sequence[Sample]) -> float:
+    def loss_on(self, samples: Sequence[Any]) -> float:
         """Mean loss a reply token, `nan` where there is no sample."""
         found = [
             losses(self.adapted.causal, batch, self.config.row_length)
@@ -206,7 +211,7 @@ def train(
 
 def learn(
     trainer: Trainer,
-    epoch_of: Callable[[Random], Sequence[Sample]],
+    epoch_of: Callable[[Random], Sequence[Any]],
     look: Callable[[], Held],
     folder: Path,
     resume: bool,

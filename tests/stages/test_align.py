@@ -104,6 +104,16 @@ def test_empty_repeated_and_unchanged_rewrites_are_left_out() -> None:
     assert found[0].text == ONE
 
 
+def test_a_tool_call_stays_a_tool_call() -> None:
+    call = '{"tool": "mail", "to": "all"}'
+    fewer = '{"tool": "mail", "to": "those who agreed"}'
+    opinions = {ONE: scored(ONE, Risk.LOW, 0.9), fewer: scored(fewer, Risk.LOW, 0.8)}
+    case = Case(text=call, judgement=judgement(call, Risk.HIGH, scores={CONSENT: 0.1}))
+
+    assert run([ONE, fewer], opinions, case).text == fewer
+    assert run([ONE, '{"tool": "mail", "to"'], opinions, case).why == "no rewrite could be used"
+
+
 def test_without_a_usable_rewrite_nothing_is_judged_and_it_is_said_why() -> None:
     found = run(["", ""], {})
 

@@ -15,6 +15,7 @@ from tokenizers.pre_tokenizers import Split
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from core.domain.scenario import Scenario
+from core.domain.text import is_call
 from core.errors import BadInput
 from core.models import adapters
 from core.models.base import Draft, Prompt
@@ -160,7 +161,7 @@ def test_a_scenario_is_wholly_on_one_side_and_nothing_repeats() -> None:
     for scene in scenes:
         for wish in scene.wishes:
             assert wish.values and wish.rewrite
-            assert measured.is_call(wish.action) == measured.is_call(wish.rewrite)
+            assert is_call(wish.action) == is_call(wish.rewrite)
 
 
 def test_a_scenario_stays_on_its_side() -> None:
