@@ -70,8 +70,29 @@ def weights_digest(folder: Path, say: Say = unsaid) -> str:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files of a model's weights, in order of their names."""
-    return sorted(folder.glob("*.safetensors"))
+    """The files of a model's weights, in order of their names: those that transformers reads.
+
+    The same weights may lie beside them in another format. `ModelProblem`: the index of the files
+    is damaged, or one that it names is missing.
+    """
+    if (whole := folder / "model.safetensors").is_file():
+        return [whole]
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        return sorted(folder.glob("*.safetensors"))
+    try:
+        named = json.loads(index.read_text("utf-8"))["weight_map"].values()
+        files = sorted({folder / name for name in named})
+        lacking = [path.name for path in files if not path.is_file()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        files, lacking = [], []
+    if lacking or not files:
+        raise ModelProblem(
+            f"{lacking[0]} is missing" if lacking else "it names no files of weights",
+            where=str(index),
+            mend="Bring the model again.",
+        )
+    return files
 
 
 def sha256(files: list[Path], say: Say) -> str:
