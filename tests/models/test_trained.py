@@ -7,9 +7,12 @@ import pytest
 import torch
 
 from core.domain.scenario import LONGEST_TEXT, Scenario
-from core.errors import BadInput
+from core.errors import BadInput, ModelProblem
+from core.models import catalog
 from core.models.cache import Prefixes
+from core.models.fetch import pull
 from core.models.judge_model import JudgeModel, load_tokenize, load_trunk
+from core.models.load import load_judge
 from core.models.readout import Calibration, Heads
 from core.models.trained import TrainedJudge, Tree
 from core.session.events import ModelUsed
@@ -100,3 +103,13 @@ def test_an_action_whose_context_does_not_fit_is_unjudged_and_takes_no_other_wit
     problems = [note.problem for note in notes if isinstance(note, Measured)]
     assert "reads at most" in problems[0]
     assert problems[1] == ""
+
+
+def test_the_judge_is_refused_upon_weights_that_it_was_not_trained_on(tiny_llama: Path) -> None:
+    pull(catalog.DEFAULT, source=tiny_llama)
+
+    with pytest.raises(ModelProblem, match="trained on other weights") as caught:
+        load_judge()
+
+    assert caught.value.where.endswith("judge.toml: base_digest")
+    assert f"placet models remove {catalog.DEFAULT}" in caught.value.mend
