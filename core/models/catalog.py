@@ -191,6 +191,8 @@ def _is_file(path: Path) -> bool:
 def base_of(adapter: Path) -> str:
     """The model that an adapter is for, as its own configuration names it.
 
+    A path that is not on this machine, and another owner's name, stand for the catalogue's model.
+
     Raises `ModelProblem` where it names none, or another adapter.
     """
     where = str(adapter / ADAPTER_CONFIG)
@@ -205,7 +207,9 @@ def base_of(adapter: Path) -> str:
             where=where,
             mend="`base_model_name_or_path` names it.",
         )
-    known = entry(name) or entry(name.rpartition("/")[2])
+    known = entry(name)
+    if known is None and not path_of(name).exists():
+        known = entry(name.rpartition("/")[2])
     if known is None and adapter_of(name):
         raise ModelProblem("the adapter is for another adapter, not for a model", where=where)
     return known.name if known else name

@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 from core import paths
 from core.errors import ModelProblem, reason
@@ -52,21 +53,28 @@ def convert(
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     import core.models.quiet  # noqa: F401
+    from core.models.merged import complete
 
     half = target.with_name(f".{target.name}.half")
     shutil.rmtree(half, ignore_errors=True)
     try:
         with ticking("converting to safetensors", gguf.stat().st_size / CONVERTED_PER_S, say):
-            tokenizer = AutoTokenizer.from_pretrained(
-                gguf.parent, gguf_file=gguf.name, trust_remote_code=False
-            )
-            model = AutoModelForCausalLM.from_pretrained(
+            try:
+                tokenizer = AutoTokenizer.from_pretrained(
+                    gguf.parent, gguf_file=gguf.name, trust_remote_code=False
+                )
+            except Exception as error:  # tokenizers raises bare Exception where it is damaged
+                raise _unfit(gguf, error) from None
+            auto: Any = AutoModelForCausalLM
+            model, loaded = auto.from_pretrained(
                 gguf.parent,
                 gguf_file=gguf.name,
                 dtype=torch.float32,
                 trust_remote_code=False,
                 quantization_config=GgufConfig(dequantize=True),
+                output_loading_info=True,
             )
+            model = complete(model, loaded["missing_keys"], gguf)
             model.save_pretrained(half)
             tokenizer.save_pretrained(half)
         found = manifest.write(half, told, say)
@@ -80,9 +88,10 @@ def convert(
     except OSError as error:
         raise disk_error(error, half) from None
     except (ValueError, KeyError, NotImplementedError, RuntimeError) as error:
-        raise ModelProblem(
-            f"this GGUF file cannot be converted ({reason(error)})",
-            where=str(gguf),
-        ) from None
+        raise _unfit(gguf, error) from None
     finally:
         shutil.rmtree(half, ignore_errors=True)
+
+
+def _unfit(gguf: Path, error: Exception) -> ModelProblem:
+    return ModelProblem(f"this GGUF file cannot be converted ({reason(error)})", where=str(gguf))

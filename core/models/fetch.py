@@ -107,7 +107,7 @@ def _from_folder(source: Path, target: Path, say: Say) -> None:
 
 
 def _settle(half: Path, target: Path, source: str, say: Say) -> None:
-    if not list(half.glob("*.safetensors")) or not (half / "config.json").is_file():
+    if not manifest.weight_files(half) or not (half / "config.json").is_file():
         raise ModelProblem(
             "there are no *.safetensors beside a config.json; a pickle is refused", where=source
         )

@@ -32,6 +32,20 @@ HEADS = "heads.safetensors"
 CARD = "judge.toml"
 
 
+def read_card(weights: Path) -> dict[str, Any]:
+    """judge.toml beside the weights.
+
+    Raises:
+        ValueError: the weights were trained for another prompt layout.
+    """
+    card = tomllib.loads((weights / CARD).read_text(encoding="utf-8"))
+    if card["layout"] != LAYOUT_VERSION:
+        raise ValueError(
+            f"{weights / CARD}: layout {card['layout']} is not {LAYOUT_VERSION}, this program's"
+        )
+    return card
+
+
 def load_trunk(base: Path, depth: int, dtype: torch.dtype, attention: str = "sdpa") -> Any:
     """The causal model in `base`, cut after `depth` layers and without its last norm.
 
@@ -125,11 +139,7 @@ class JudgeModel:
         Raises:
             ValueError: the weights were trained for another prompt layout.
         """
-        card = tomllib.loads((weights / CARD).read_text(encoding="utf-8"))
-        if card["layout"] != LAYOUT_VERSION:
-            raise ValueError(
-                f"{weights / CARD}: layout {card['layout']} is not {LAYOUT_VERSION}, this program's"
-            )
+        card = read_card(weights)
         trunk: Any = load_merged(
             base, weights, dtype, card["config"]["depth"], part(share, 0.0, MERGED)
         )

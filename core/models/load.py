@@ -34,7 +34,7 @@ from core.models.causal import CausalModel
 from core.models.formats import pick_device, pick_format
 from core.models.fused import fuse, is_fused
 from core.models.generate import read
-from core.models.judge_model import JudgeModel
+from core.models.judge_model import CARD, JudgeModel, read_card
 from core.models.manifest import weight_files, weights_digest
 from core.models.merged import complete, load_merged
 from core.models.plain import PlainModel
@@ -140,13 +140,22 @@ def load_voices(*, device: str = "auto", dtype: str = "auto") -> CausalModel:
 def load_judge(
     *, device: str = "auto", dtype: str = "auto", share: Share = unheard
 ) -> tuple[TrainedJudge, ModelUsed]:
-    """The judge trained for Placet, on the default model. Raises as `load_text_model` does."""
+    """The judge trained for Placet, on the default model.
+
+    Raises as `load_text_model` does, and where that model is not the one it was trained on.
+    """
     path = catalog.locate(catalog.DEFAULT)
     check_files(path)
     where = pick_device(device)
     dtype = pick_format(where, "auto" if dtype == "int8" else dtype)
-    folder = catalog.WEIGHTS / "judge"
+    folder, digest = catalog.WEIGHTS / "judge", weights_digest(path)
     try:
+        if read_card(folder)["base_digest"] != digest:
+            raise ModelProblem(
+                f"the judge was trained on other weights than those in {path}",
+                where=f"{folder / CARD}: base_digest",
+                mend=f"`placet models remove {catalog.DEFAULT}`, then `placet models pull`.",
+            )
         judge = TrainedJudge(JudgeModel.load(path, folder, getattr(torch, dtype), where, share))
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelProblem(
@@ -156,7 +165,7 @@ def load_judge(
         ) from None
     used = ModelUsed(
         name=f"{catalog.DEFAULT}+judge",
-        digest=weights_digest(path),
+        digest=digest,
         kind="heads",
         device=where,
         dtype=dtype,

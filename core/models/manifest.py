@@ -3,8 +3,10 @@
 import hashlib
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 
+from core import paths
 from core.errors import BadInput, ModelProblem
 from core.models import catalog
 from core.models.transfer import Say, moved, unsaid
@@ -17,8 +19,13 @@ def write(folder: Path, told: dict[str, str], say: Say) -> str | None:
 
     Gives the tokenizer's, as `tokenizer_digest` does.
     """
-    tokenizer = tokenizer_digest(folder)
-    manifest = {**told, "digest": sha256(weight_files(folder), say), "tokenizer": tokenizer}
+    tokenizer, files = tokenizer_digest(folder), weight_files(folder)
+    manifest = {
+        **told,
+        "digest": sha256(files, say),
+        "tokenizer": tokenizer,
+        "files": _looks(files),
+    }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
     return tokenizer
 
@@ -62,16 +69,49 @@ def tokenizer_digest(folder: Path) -> str | None:
 
 
 def weights_digest(folder: Path, say: Say = unsaid) -> str:
-    """SHA-256 over the weight files, in order of their names; of a pulled model, as recorded."""
-    try:
-        return str(json.loads((folder / MANIFEST).read_text("utf-8"))["digest"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return sha256(weight_files(folder), say)
+    """SHA-256 over the weight files, in order of their names.
+
+    As recorded, where Placet brought the model and its files still look as they did then.
+    """
+    files = weight_files(folder)
+    if folder.parent == paths.models():  # the record in a copy says what was copied, no more
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            told = json.loads((folder / MANIFEST).read_text("utf-8"))
+            looks = _looks(files)
+            if told.get("files", looks) == looks:
+                return str(told["digest"])
+    return sha256(files, say)
+
+
+def _looks(files: list[Path]) -> dict[str, list[int]]:
+    """Of each file its bytes, and when it was written, in ns."""
+    return {path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in files}
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files of a model's weights, in order of their names."""
-    return sorted(folder.glob("*.safetensors"))
+    """The files of a model's weights, in order of their names: those that transformers reads.
+
+    The same weights may lie beside them in another format. `ModelProblem`: the index of the files
+    is damaged, or one that it names is missing.
+    """
+    if (whole := folder / "model.safetensors").is_file():
+        return [whole]
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        return sorted(folder.glob("*.safetensors"))
+    try:
+        named = json.loads(index.read_text("utf-8"))["weight_map"].values()
+        files = sorted({folder / name for name in named})
+        lacking = [path.name for path in files if not path.is_file()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        files, lacking = [], []
+    if lacking or not files:
+        raise ModelProblem(
+            f"{lacking[0]} is missing" if lacking else "it names no files of weights",
+            where=str(index),
+            mend="Bring the model again.",
+        )
+    return files
 
 
 def sha256(files: list[Path], say: Say) -> str:

@@ -18,6 +18,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from core.errors import ModelProblem
 from core.models.adapters import changes
+from core.models.manifest import weight_files
 from core.models.share import Share, unheard
 
 AT_ONCE = 8
@@ -42,10 +43,16 @@ def load_merged(
     config.num_hidden_layers = depth or config.num_hidden_layers
     waiting = changes(adapter)
     weights: dict[str, Tensor] = {}
-    files = sorted(base.glob("*.safetensors"))
+    files = weight_files(base)
     wanted = {path: _wanted(path, config.num_hidden_layers) for path in files}
     total, done = sum(sum(sizes.values()) for sizes in wanted.values()), 0
     for name, stored in (one for path in files for one in _tensors(path, [*wanted[path]])):
+        if name in weights:
+            raise ModelProblem(
+                f"two of its files hold {name}",
+                where=str(base),
+                mend="Leave one set of weights there, as model.safetensors or with its index.",
+            )
         done += stored.numel()
         change = waiting.pop(name.removesuffix(".weight"), None)
         if change:

@@ -66,12 +66,13 @@ def is_session(path: Path) -> bool:
 def session_named(told: str) -> Path:
     """The session of that name among those that the review keeps, else the file of that path.
 
-    Raises `BadInput` where no file can be named so.
+    What has a folder in it is a path. Raises `BadInput` where no file can be named so.
     """
-    kept = paths.sessions() / f"{told}.toml"
-    with suppress(OSError):  # with its ending the name may be too long
-        if kept.is_file():
-            return kept
+    if Path(told).name == told:
+        kept = paths.sessions() / f"{told}.toml"
+        with suppress(OSError):  # with its ending the name may be too long
+            if kept.is_file():
+                return kept
     return path_of(told)
 
 
@@ -291,6 +292,11 @@ def _kind(block: str) -> str:
 def _check_top(top: dict[str, Any], session: Session, where: str) -> dict[Keys, Any]:
     """Sees that the upper part says what follows from the events; gives what else it says."""
     check_schema(top, where)
+    if "events" in top:  # in another spelling than ours, so it was not among the events
+        raise Tampered(
+            "event 1 (unknown) does not fit: it stands in the upper part, above the events",
+            where=where,
+        )
     records = session.records
     if (top.get("events_so_far"), top.get("head")) != (len(records), session.head):
         raise Tampered(

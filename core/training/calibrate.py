@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from core.domain.danger import Danger, features
 from core.files import dump_toml, write_whole
 from core.models.judge_model import CARD, JudgeModel
+from core.models.manifest import weights_digest
 from core.models.readout import LAYOUT_VERSION, Calibration
 from core.training import measure
 from core.training.answers import (
@@ -55,11 +56,12 @@ class CalibrationConfig:
     """Bounds of the credit that an unrelated value gets."""
 
 
-def draft_card(config: HeadsConfig, base_name: str) -> dict[str, Any]:
+def draft_card(config: HeadsConfig, base: Path, base_name: str) -> dict[str, Any]:
     """judge.toml before calibration."""
     return {
         "schema": 1,
         "base": base_name,
+        "base_digest": weights_digest(base),
         "layout": LAYOUT_VERSION,
         "config": config.table(),
         "calibration": {},
@@ -230,7 +232,7 @@ def finish(
     watch: Watch = SILENT,
 ) -> list[measure.Row]:
     """After training: calibrate the judge in `weights`, evaluate it, and write its card."""
-    write_whole(weights / CARD, dump_toml(draft_card(config, base_name)))
+    write_whole(weights / CARD, dump_toml(draft_card(config, base, base_name)))
     judge = calibrate(JudgeModel.load(base, weights), data, corpus, watch)
     write_whole(weights / CARD, dump_toml(judge.card))
     table = evaluate(judge, data, corpus, watch)

@@ -712,6 +712,10 @@ def test_sessions_are_listed_and_named(placet: Placet, tmp_path: Path) -> None:
     file.replace(paths.sessions() / "bank.toml")
     assert placet("session", "list").out.split() == ["bank", str(paths.sessions() / "bank.toml")]
     assert placet("session", "verify", "bank").out.startswith("ok")
+    other = paths.sessions() / "bank"  # what is named with its folder is the file of that path
+    other.write_text("no session", "utf-8")
+    assert placet("session", "verify", other).status == 1
+    assert placet("session", "verify", "./bank").status == 1
     for name in ("a" * 252, "a" * 300, "~nosuch/x"):
         ran = placet("session", "verify", name)
         assert ran.status == 1 and "something went wrong" not in ran.trouble

@@ -1,6 +1,7 @@
 """A tiny GGUF file with a Llama in it, and the wheel that would carry it."""
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,11 @@ from core.models.default_model import GGUF_NAME
 WIDTH, HEADS, LAYERS, FEED = 32, 4, 1, 64
 
 
-def gguf_file(path: Path) -> Path:
-    """Writes it: a Llama of one layer with a byte-level BPE, all weights from one seed."""
+def gguf_file(path: Path, lacking: Sequence[str] = (), merges: Sequence[str] = ()) -> Path:
+    """Writes it: a Llama of one layer with a byte-level BPE, all weights from one seed.
+
+    Without the tensors named in `lacking`, and with `merges` besides its own.
+    """
     from gguf import GGUFWriter, TokenType
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
@@ -48,7 +52,7 @@ def gguf_file(path: Path) -> Path:
     writer.add_tokenizer_model("gpt2")
     writer.add_token_list(vocabulary)
     writer.add_token_types(kinds)
-    writer.add_token_merges([" ".join(pair) for pair in told["merges"]])
+    writer.add_token_merges([*(" ".join(pair) for pair in told["merges"]), *merges])
     writer.add_bos_token_id(0)
     writer.add_eos_token_id(0)
 
@@ -68,7 +72,9 @@ def gguf_file(path: Path) -> Path:
             f"blk.{layer}.ffn_down": (WIDTH, FEED),
         }
     for name, shape in shapes.items():
-        writer.add_tensor(f"{name}.weight", draw.normal(0, 0.3, shape).astype(np.float32))
+        weight = draw.normal(0, 0.3, shape).astype(np.float32)
+        if name not in lacking:
+            writer.add_tensor(f"{name}.weight", weight)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -17,6 +17,7 @@ from core.models.base import Prompt
 from core.models.causal import CausalModel
 from core.models.load import load_text_model
 from core.models.manifest import weights_digest
+from core.models.merged import load_merged
 from core.watch import SILENT
 
 LAYER = "base_model.model.model.layers.0.self_attn.q_proj"
@@ -67,6 +68,30 @@ def test_the_adapter_is_merged_and_named_with_its_base(tmp_path: Path, tiny_llam
     asked = [Prompt("You plan.", "Write to the bakers.", "Action:")]
     before, after = (model.choose(asked, ["yes", "no"], SILENT)[0] for model in (plain, tuned))
     assert before != pytest.approx(after, abs=1e-4)
+
+
+def test_it_is_merged_into_the_weights_that_are_read_where_they_lie_there_twice(
+    tmp_path: Path, tiny_llama: Path
+) -> None:
+    base = Path(shutil.copytree(tiny_llama, tmp_path / "base"))
+    folder = adapter(tmp_path / "a", base)
+    once = load_merged(base, folder, torch.float32).state_dict()
+
+    shutil.copy(base / "model.safetensors", base / "model.fp16.safetensors")
+    twice = load_merged(base, folder, torch.float32).state_dict()
+    assert all(torch.equal(weight, once[name]) for name, weight in twice.items())
+
+    (base / "model.safetensors").rename(base / "other.safetensors")
+    with pytest.raises(ModelProblem, match="two of its files hold"):
+        load_merged(base, folder, torch.float32)
+
+
+def test_a_base_that_lies_where_it_is_named_is_taken_whatever_its_name(
+    tmp_path: Path, tiny_llama: Path
+) -> None:
+    base = Path(shutil.copytree(tiny_llama, tmp_path / "own" / catalog.DEFAULT))
+
+    assert catalog.locate(str(adapter(tmp_path / "a", base))) == base
 
 
 def test_weights_other_than_those_it_was_trained_on_are_refused(

@@ -24,7 +24,7 @@ from core.models.catalog import Kind
 from core.models.causal import CausalModel
 from core.models.formats import pick_device, pick_format
 from core.models.load import load_text_model
-from core.models.manifest import weights_digest
+from core.models.manifest import weight_files, weights_digest
 from core.models.seq2seq import Seq2seqModel
 from core.watch import SILENT
 from tests import tiny
@@ -367,3 +367,22 @@ def test_the_digest_covers_every_weight_file_in_order(tmp_path: Path) -> None:
     before = weights_digest(tmp_path)
     (tmp_path / "b.safetensors").write_bytes(b"twp")
     assert weights_digest(tmp_path) != before
+
+
+def test_weights_that_lie_there_in_another_format_too_are_not_read(tmp_path: Path) -> None:
+    names = ("model-1.safetensors", "model-2.safetensors", "model.fp16.safetensors")
+    for name in names:
+        (tmp_path / name).write_bytes(name.encode())
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": names[1], "b": names[0], "c": names[1]}}))
+    assert [path.name for path in weight_files(tmp_path)] == [*names[:2]]
+
+    (tmp_path / names[1]).unlink()
+    with pytest.raises(ModelProblem, match=f"{names[1]} is missing"):
+        weight_files(tmp_path)
+    index.write_text("[]")
+    with pytest.raises(ModelProblem, match="no files of weights"):
+        weight_files(tmp_path)
+
+    (tmp_path / "model.safetensors").touch()
+    assert weight_files(tmp_path) == [tmp_path / "model.safetensors"]

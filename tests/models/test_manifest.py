@@ -1,12 +1,15 @@
 """What was brought is what is there."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from core.errors import ModelProblem
-from core.models.manifest import verify
+from core.models import manifest
+from core.models.manifest import sha256, verify, weight_files, weights_digest
+from core.models.transfer import unsaid
 
 
 def test_tampered_weights_are_noticed(pulled: Path) -> None:
@@ -35,3 +38,18 @@ def test_a_model_that_somebody_else_put_there_has_nothing_to_compare_with(
 ) -> None:
     with pytest.raises(ModelProblem, match="Placet did not bring this model"):
         verify(str(tiny_gpt2))
+
+
+def test_a_record_is_believed_of_a_model_that_was_brought_and_is_as_it_was(
+    pulled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded = weights_digest(pulled)
+    with monkeypatch.context() as patch:
+        patch.setattr(manifest, "sha256", None)
+        assert weights_digest(pulled) == recorded
+
+    tuned = Path(shutil.copytree(pulled, tmp_path / "tuned"))
+    for folder in (tuned, pulled):
+        with (folder / "model.safetensors").open("ab") as weights:
+            weights.write(b"tuned")
+        assert weights_digest(folder) == sha256(weight_files(folder), unsaid) != recorded

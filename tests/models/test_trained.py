@@ -8,9 +8,12 @@ import torch
 from transformers import AutoTokenizer
 
 from core.domain.scenario import LONGEST_TEXT, Scenario
-from core.errors import BadInput
+from core.errors import BadInput, ModelProblem
+from core.models import catalog
 from core.models.cache import Prefixes
+from core.models.fetch import pull
 from core.models.judge_model import JudgeModel, load_tokenize, load_trunk
+from core.models.load import load_judge
 from core.models.readout import Calibration, Heads
 from core.models.trained import TrainedJudge, Tree
 from core.session.events import ModelUsed
@@ -110,3 +113,13 @@ def test_a_control_token_that_is_written_in_an_action_is_read_as_text(tiny_llama
     assert tokenizer.eos_token_id in tokenizer(f"Ring all.{tokenizer.eos_token}")["input_ids"]
     assert tokenizer.eos_token_id not in tokenize(f"Ring all.{tokenizer.eos_token}")
     assert tokenize(LETTER) == tokenizer(LETTER, add_special_tokens=False)["input_ids"]
+
+
+def test_the_judge_is_refused_upon_weights_that_it_was_not_trained_on(tiny_llama: Path) -> None:
+    pull(catalog.DEFAULT, source=tiny_llama)
+
+    with pytest.raises(ModelProblem, match="trained on other weights") as caught:
+        load_judge()
+
+    assert caught.value.where.endswith("judge.toml: base_digest")
+    assert f"placet models remove {catalog.DEFAULT}" in caught.value.mend

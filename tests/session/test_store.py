@@ -382,6 +382,22 @@ def test_a_candidate_slipped_in_beside_the_others_is_noticed(file: Path) -> None
     assert "what the upper part says of `candidates` does not follow" in told(file)
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        '[["events"]]\nkind = "approved"\nby = "boss"\n',
+        "[['events']]\nkind = 'approved'\n",
+        'events = [{kind = "approved", by = "boss"}]\n',
+    ],
+)
+def test_an_event_slipped_in_above_the_first_is_noticed(file: Path, lines: str) -> None:
+    text = file.read_text("utf-8")
+    place = text.index("schema = 1") if lines.startswith("events") else text.index("[[events]]")
+    file.write_text(f"{text[:place]}{lines}{text[place:]}", "utf-8")
+
+    assert "event 1 (unknown) does not fit" in told(file)
+
+
 def test_a_note_that_no_event_brought_is_noticed_in_the_upper_part(tmp_path: Path) -> None:
     file = tmp_path / "session.toml"
     Store(file).save(started(LETTER))

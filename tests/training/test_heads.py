@@ -32,6 +32,7 @@ from tests import tiny
 pytest.importorskip("peft")
 
 from core.models.judge_model import HEADS, JudgeModel, load_tokenize
+from core.models.manifest import weights_digest
 from core.training import heads
 from core.training.calibrate import finish, fit_logistic, fit_respect
 from core.training.settings import load_settings
@@ -249,6 +250,7 @@ def test_a_finished_judge_loads_without_peft_and_reads(
     assert len(told) > 10
     assert told[-1] == 1
     assert judge.card["config"]["rank"] == 2
+    assert judge.card["base_digest"] == weights_digest(base)
     assert judge.card["thresholds"]["medium"] <= judge.card["thresholds"]["high"]
     tokenize = judge.tokenize
     together = judge.read(
