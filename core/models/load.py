@@ -31,11 +31,12 @@ from core.models.base import TextModel
 from core.models.cache import Prefixes
 from core.models.catalog import Kind
 from core.models.causal import CausalModel
+from core.models.default_model import GGUF_SHA256
 from core.models.formats import pick_device, pick_format
 from core.models.fused import fuse, is_fused
 from core.models.generate import read
 from core.models.judge_model import CARD, JudgeModel, read_card
-from core.models.manifest import weight_files, weights_digest
+from core.models.manifest import record, weight_files, weights_digest
 from core.models.merged import complete, load_merged
 from core.models.plain import PlainModel
 from core.models.seq2seq import Seq2seqModel
@@ -150,7 +151,9 @@ def load_judge(
     dtype = pick_format(where, "auto" if dtype == "int8" else dtype)
     folder, digest = catalog.WEIGHTS / "judge", weights_digest(path)
     try:
-        if read_card(folder)["base_digest"] != digest:
+        # another release may lay out the same weights otherwise in their file
+        same = record(path).get("gguf") == GGUF_SHA256
+        if read_card(folder)["base_digest"] != digest and not same:
             raise ModelProblem(
                 f"the judge was trained on other weights than those in {path}",
                 where=f"{folder / CARD}: base_digest",

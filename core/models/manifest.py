@@ -5,6 +5,7 @@ import json
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from core import paths
 from core.errors import BadInput, ModelProblem
@@ -69,18 +70,20 @@ def tokenizer_digest(folder: Path) -> str | None:
 
 
 def weights_digest(folder: Path, say: Say = unsaid) -> str:
-    """SHA-256 over the weight files, in order of their names.
+    """SHA-256 over the weight files, in order of their names; as `record` has it, if it does."""
+    return str(record(folder).get("digest") or sha256(weight_files(folder), say))
 
-    As recorded, where Placet brought the model and its files still look as they did then.
-    """
-    files = weight_files(folder)
-    if folder.parent == paths.models():  # the record in a copy says what was copied, no more
-        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-            told = json.loads((folder / MANIFEST).read_text("utf-8"))
-            looks = _looks(files)
-            if told.get("files", looks) == looks:
-                return str(told["digest"])
-    return sha256(files, say)
+
+def record(folder: Path) -> dict[str, Any]:
+    """What `write` noted of a model that Placet brought, while its files look as they did then."""
+    if folder.parent != paths.models():  # the record in a copy says what was copied, no more
+        return {}
+    looks = _looks(weight_files(folder))
+    with suppress(OSError, ValueError, AttributeError):
+        told = json.loads((folder / MANIFEST).read_text("utf-8"))
+        if told.get("files", looks) == looks:
+            return dict(told)
+    return {}
 
 
 def _looks(files: list[Path]) -> dict[str, list[int]]:

@@ -1,5 +1,6 @@
 """What the trained judge reads at once is bounded: long actions in windows, no context cut off."""
 
+import json
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from core.domain.scenario import LONGEST_TEXT, Scenario
 from core.errors import BadInput, ModelProblem
 from core.models import catalog
 from core.models.cache import Prefixes
+from core.models.default_model import GGUF_SHA256
 from core.models.fetch import pull
 from core.models.judge_model import JudgeModel, load_tokenize, load_trunk
 from core.models.load import load_judge
+from core.models.manifest import MANIFEST
 from core.models.readout import Calibration, Heads
 from core.models.trained import TrainedJudge, Tree
 from core.session.events import ModelUsed
@@ -123,3 +126,12 @@ def test_the_judge_is_refused_upon_weights_that_it_was_not_trained_on(tiny_llama
 
     assert caught.value.where.endswith("judge.toml: base_digest")
     assert f"placet models remove {catalog.DEFAULT}" in caught.value.mend
+
+
+def test_the_weights_it_was_trained_on_may_lie_otherwise_in_their_file(tiny_llama: Path) -> None:
+    folder = pull(catalog.DEFAULT, source=tiny_llama)
+    noted = json.loads((folder / MANIFEST).read_text("utf-8"))
+    (folder / MANIFEST).write_text(json.dumps({**noted, "gguf": GGUF_SHA256}), "utf-8")
+
+    with pytest.raises(ModelProblem, match="the weights lack"):  # the tiny model is smaller
+        load_judge()
