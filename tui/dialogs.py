@@ -317,6 +317,17 @@ class _Choices(RowList[Choice]):
         return Content.styled("  Nothing matches.", MUTED)
 
 
+class _Words(Field):
+    """What narrows a list down. The letter that moves in other lists is typed here: arrows move."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down", "screen.down", show=False),
+        Binding("up", "screen.up", show=False),
+        Binding("pagedown", "screen.page_down", show=False),
+        Binding("pageup", "screen.page_up", show=False),
+    ]
+
+
 class Pick(Dialog[str | None]):
     """Lets one of several be picked; words narrow the list down, and a path may be typed."""
 
@@ -330,7 +341,7 @@ class Pick(Dialog[str | None]):
     def inside(self) -> ComposeResult:
         """A line to type in, and the list below."""
         hint = "words to narrow it down" + (", or the path of a file" if self._paths else "")
-        yield Field(placeholder=hint, classes="first", id="line")
+        yield _Words(placeholder=hint, classes="first", id="line")
         yield _Choices(id="choices")
         with Horizontal(classes="buttons"):
             yield Knob("Choose", "enter", id="do")
@@ -414,7 +425,8 @@ class Show(Dialog[None]):
             yield Static(self._text, id="text", markup=False)
         with Horizontal(classes="buttons"):
             yield Knob("Close", self.closes, id="close")
-            yield Static("↑ ↓  scroll", classes="hint", markup=False)
+            keys = f"{key_of(self.app, 'down')} {key_of(self.app, 'up')}"
+            yield Static(f"{keys}  scroll", classes="hint", markup=False)
 
     def on_mount(self) -> None:
         """There is room for a lot."""

@@ -53,6 +53,11 @@ def key_of(app: App[Any], name: str) -> str:
     return shown(changed) if changed else known.shown_as or shown(known.key)
 
 
+def others_of(app: App[Any], name: str) -> list[str]:
+    """The keys that do the same as that one now, as they are shown."""
+    return [shown(key) for key in app._keymap.get(name, BY_ID[name].key).split(",")[1:]]
+
+
 def command(screen: Screen[Any], key: Key, node: DOMNode, place: str = "") -> SystemCommand:
     """The palette's entry for a key: what it does on `node`, and how it can be pressed."""
     label = f"{place}: {key.label}" if place else f"{key.label[:1].upper()}{key.label[1:]}"

@@ -14,7 +14,24 @@ def literal(text: str, style: str = "", *, one_line: bool = False) -> Content:
 
 def cut(text: str, width: int) -> str:
     """`text` on one line of exactly `width` cells, with an ellipsis where it had to be cut."""
-    safe = " ".join(plain(text, one_line=True).split())
+    safe = _flat(text)
     if cell_len(safe) > width:
         safe = set_cell_size(safe, max(0, width - 1)).rstrip() + "…" if width > 0 else ""
     return set_cell_size(safe, max(0, width))
+
+
+def cut_start(text: str, width: int) -> str:
+    """`text` on one line of at most `width` cells, with an ellipsis where its start was cut off."""
+    safe = _flat(text)
+    if cell_len(safe) <= width:
+        return safe
+    if width <= 0:
+        return ""
+    end = safe[-width:]
+    while cell_len(end) >= width:
+        end = end[1:]
+    return f"…{end}"
+
+
+def _flat(text: str) -> str:
+    return " ".join(plain(text, one_line=True).split())

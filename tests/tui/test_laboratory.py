@@ -13,7 +13,7 @@ from textual.widgets import Input
 
 from core import paths
 from core.engine.protocol import Load, Trouble
-from core.engine.tuning import Tuning, Wish
+from core.engine.tuning import Tuning, Wish, changed
 from core.errors import BadInput
 from core.games.matrix import GAMES
 from core.games.regret import ACTION_TYPES
@@ -82,6 +82,17 @@ async def test_every_field_goes_round_its_choices_and_numbers_stay_in_bounds() -
             await on.press("down")
         assert lab.wish.seed == 0
         assert lab.wish.episodes == 1
+
+
+@pytest.mark.parametrize(
+    ("now", "less", "more"),
+    [(1, 1, 50), (49, 1, 50), (50, 1, 100), (75, 50, 100), (120, 100, 150), (300, 250, 350)],
+)
+def test_a_number_steps_to_the_round_one_before_or_after(now: int, less: int, more: int) -> None:
+    field = next(field for field in FIELDS if field.key == "episodes")
+    wish = changed(Wish(), episodes=now)
+    assert stepped(field, wish, -1).episodes == less
+    assert stepped(field, wish, 1).episodes == more
 
 
 async def test_a_number_is_typed_and_what_is_none_is_refused() -> None:
@@ -467,11 +478,15 @@ async def test_a_tuned_model_is_not_said_to_be_the_policy_before_it_is(comes: bo
         assert on.said.startswith("Loading the laboratory's run")
         load = on.engine.asked[-1]
         if comes:
+            on.engine.name = "tuned-1"
             on.engine.answer(load)
             assert on.said == ""
+            await on.until(lambda: "policy tuned-1" in on.text())
         else:
             on.engine.hear(Trouble(job=load.job, problem="there is no memory left"))
             assert "no memory left" in on.said
+            await on.until(lambda: "no memory left" in on.text())
+            assert "policy fake-model" in on.text()
         assert not any("policy is" in notice.text for notice in on.review.news.said)
 
 

@@ -1,12 +1,14 @@
 """Sizes, themes and keys: all there, nothing clipped, no meaning in colour alone."""
 
+from pathlib import Path
+
 import pytest
 from rich.cells import cell_len
 from textual.app import App, ComposeResult
 from textual.content import Content
 from textual.widgets import Input
 
-from core.config import Config, load_config
+from core.config import Config, Defaults, load_config
 from core.domain.candidate import Origin, Source
 from core.engine.protocol import Load, Pull, Ready
 from core.models import catalog
@@ -15,14 +17,22 @@ from core.session.session import Session
 from core.watch import Progress
 from tests.nouns import PROFILE, SCENARIO, judgement
 from tests.tui.driving import Desk, desk
+from tests.tui.fake import FakeEngine
 from tui.app import PlacetApp
 from tui.bars import KeyBar
+from tui.dialogs import Pick
+from tui.flow.laboratory import Phase, Row
+from tui.flow.news import News
+from tui.flow.work import Work
 from tui.keymap import keymap
 from tui.keys import KEYS, Place
+from tui.panes.runs import RunList
 from tui.panes.verdicts import VerdictPane, View
-from tui.screens.models import ModelList
+from tui.rows import RowList
+from tui.screens.help import HelpScreen
+from tui.screens.models import ModelList, Offer
 from tui.screens.review import ReviewScreen
-from tui.screens.sessions import compared
+from tui.screens.sessions import SessionList, compared
 from tui.scroll import Told
 
 SIZES = ((80, 24), (140, 40), (200, 60))
@@ -156,6 +166,26 @@ async def test_every_binding_of_ours_can_be_remapped() -> None:
             assert binding.tooltip
 
 
+async def test_where_moving_has_another_key_help_and_dialogs_say_so_and_arrows_still_pick() -> None:
+    async with desk(config=Config(keys={"down": "n", "note": "f5", "up": "i,f6"})) as on:
+        await on.press("question_mark")
+        await on.until(lambda: isinstance(on.app.screen, HelpScreen))
+        told = on.app.screen.query_one("#text").render().plain  # type: ignore[union-attr]
+        assert "Next line [down]" in told
+        assert "Line before (also f6) [up]" in told
+        assert "Make the value count more (also →) [weight-up]" in told
+        await on.press("escape", "H")
+        await on.answered()
+        assert "n i  scroll" in on.text()
+        await on.press("escape", "ctrl+o")
+        await on.until(lambda: isinstance(on.app.screen, Pick))
+        await on.press("down", "down", "up")
+        rows = on.app.screen.query_one("#choices", RowList)
+        assert rows.cursor == 1
+        await on.press("n")
+        assert on.app.screen.query_one(Input).value == "n"
+
+
 async def test_every_theme_can_be_looked_at() -> None:
     async with desk() as on:
         await on.propose()
@@ -224,6 +254,53 @@ async def test_the_screen_of_models_shows_a_pull_and_brings_the_default_for_plac
         assert on.text().count("━━━━╸────") == 2  # under either name
         await on.press("x")
         await on.until(lambda: on.engine.cancelled == [pull.job])
+
+
+async def test_on_the_screen_of_models_policy_and_judge_are_in_use_and_no_agent() -> None:
+    agents = {f"agent {name}": ModelUsed(name=catalog.DEFAULT) for name in ("care", "liberty")}
+    used = {role: ModelUsed(name=f"{catalog.DEFAULT}+{role}") for role in ("policy", "judge")}
+    async with desk(auto=False, size=(80, 24)) as on:
+        on.engine.hear(Ready(models=used | agents))
+        await on.press("M")
+        await on.until(lambda: "on disk" in on.text())
+        head, *rows = (line for line in on.text().splitlines() if line.startswith("│"))
+        own, default = (
+            next(row for row in rows if f" {name} " in row)
+            for name in (catalog.OWN, catalog.DEFAULT)
+        )
+        assert own[3:].startswith(" judge + policy ")
+        assert "agent" not in default
+        assert head.index("model") == own.index(catalog.OWN) == default.index(catalog.DEFAULT)
+
+
+async def test_an_answer_of_the_screen_of_models_is_read_beside_a_pull() -> None:
+    async with desk(auto=False) as on:
+        on.engine.answer(on.engine.asked[0])
+        on.review.work.pull("an-owner/a-model")
+        await on.press("M")
+        await on.until(lambda: "on disk" in on.text())
+        row = on.app.screen.query_one(ModelList).rows[0]
+        row.here = False
+        on.app.screen.action_use("policy")  # type: ignore[attr-defined]
+        note = Progress(stage="fetching", done=50_000_000, total=100_000_000)
+        on.engine.said(on.engine.last(Pull), note)
+        told = f"{row.name} is not on this machine. b brings it."
+        await on.until(lambda: told in on.text() and "50 of 100" in on.text())
+        assert on.review.news.said[-1].text == told
+
+
+@pytest.mark.parametrize("width", [40, 100])
+def test_a_wide_name_is_cut_only_where_there_is_no_room(width: int) -> None:
+    name = "家族企業の手数料" * 3
+    models = ModelList(Work(FakeEngine, News(), Defaults()))
+    for line in (
+        SessionList(Path()).draw(Path(f"{name}.toml"), width, False),
+        models.draw(Offer(name), width, False),
+        RunList(id="runs").draw(Row(Path(name), Phase.DONE, "0.10 · 0.20"), width, False),
+        RunList(id="runs").draw(Row(Path("run"), Phase.DIED, name), 2 * width, False),
+    ):
+        assert (name in line.plain) is (width == 100)
+        assert line.cell_length <= 2 * width
 
 
 async def use(on: Desk, name: str, role: str) -> Load:

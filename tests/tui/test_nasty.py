@@ -14,7 +14,7 @@ from core.session.session import Session
 from core.watch import Growing
 from tests.nasty import SPOKEN
 from tests.tui.driving import Desk, desk
-from tui.literal import cut, literal
+from tui.literal import cut, cut_start, literal
 from tui.opening import Opened
 
 BAD = ("\x1b", "\x07", "\x9b", "\u202e", "\u2066", "\x00", "\u200f", "\ufeff")
@@ -129,3 +129,4 @@ def test_a_cut_text_has_exactly_its_width(text: str, width: int) -> None:
     from rich.cells import cell_len
 
     assert cell_len(cut(text, width)) == width
+    assert cell_len(cut_start(text, width)) <= width

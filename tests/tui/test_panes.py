@@ -12,7 +12,7 @@ from core import library
 from core.domain.candidate import Origin, Source, Standing
 from core.domain.scenario import HandedIn, Scenario
 from core.domain.verdict import Risk
-from core.engine.protocol import Judge, Propose
+from core.engine.protocol import Consult, Judge, Propose
 from core.session.events import ScenarioSet
 from core.session.session import Session
 from core.watch import Growing
@@ -98,6 +98,30 @@ async def test_at_80_by_24_all_values_of_a_profile_and_the_advice_are_in_view() 
             assert title_of(value) in shown
         assert "judge advises" in shown
         assert "consent counts 0.95: " in shown
+
+
+@pytest.mark.parametrize("size", [(80, 24), (110, 24), (110, 30), (140, 40)])
+async def test_a_statement_is_in_view_or_seen_to_be_cut(size: tuple[int, int]) -> None:
+    async with desk(size=size) as on:
+        await on.press("1", "j")
+
+        def shown() -> str:
+            place = on.screen.query_one("#statement").region
+            lines = on.text().splitlines()[place.y : place.bottom]
+            return " ".join(" ".join(line[place.x : place.right].split()) for line in lines)
+
+        statement = on.review.profile.values[1].statement
+        whole = size != (110, 24)
+        await on.until(lambda: (shown().strip() == statement) is whole)
+        assert shown().endswith("…") is not whole
+        value = msgspec.structs.replace(
+            on.review.profile.values[1], statement="word " * 119 + "end"
+        )
+        on.review.set_value(value)
+        await on.until(lambda: shown().endswith("word …"))
+        in_pane = on.screen.query_one(ValuesPane).content_region
+        assert in_pane.contains_region(on.screen.query_one("#statement").region)
+        assert in_pane.contains_region(on.screen.query_one("#value-list").region)
 
 
 async def test_the_last_weight_cannot_be_switched_off() -> None:
@@ -336,6 +360,13 @@ async def test_text_streams_in_and_the_cursor_stays_where_it_is() -> None:
         assert "…writing" in on.text()
         await on.press("a")
         assert "still being written" in on.said
+        wide = "".join(chr(0x4E00 + number) for number in range(90))
+        on.engine.said(task, Growing(row=0, text=wide))
+        await on.until(  # it ends where it grows
+            lambda: any(
+                "…writing" in line and f"{wide[-20:]}▏" in line for line in on.text().splitlines()
+            )
+        )
 
 
 async def test_the_filter_narrows_the_list_and_escape_widens_it() -> None:
@@ -348,6 +379,32 @@ async def test_the_filter_narrows_the_list_and_escape_widens_it() -> None:
         assert on.app.focused is on.screen.query_one(CandidatesPane).list
         await on.press("escape")
         await on.until(lambda: len(on.screen.query_one(CandidatesPane).list.rows) == 4)
+        await on.press("slash", "enter")  # no words
+        assert on.screen.query_one("#filter").display
+        await on.press("escape")
+        assert not on.screen.query_one("#filter").display
+
+
+async def test_the_filter_knows_standings_and_risks_as_the_screen_writes_them() -> None:
+    async with desk() as on:
+        await on.propose()
+        on.session.propose("Wait a week.", Origin(Source.OPERATOR))
+        on.session.reject("c3", "No.", of=on.session.candidates["c3"].current.digest)
+        on.session.edit("c2", "Call owners once.")
+        for words, found in (
+            ("to decide", {"c1", "c2", "c4", "c5"}),
+            ("rejected", {"c3"}),
+            ("not judged", {"c5"}),
+            ("stale", {"c2"}),
+            ("high rejected", {"c3"}),
+            ("low to decide", {"c1", "c4"}),
+        ):
+            on.review.set_needle(words)
+            assert {row.key for row in on.review.rows()} == found, words
+        on.review.set_needle("hidden")
+        assert not on.review.rows()
+        on.review.toggle_blind()
+        assert {row.key for row in on.review.rows()} == {"c1", "c2", "c4", "c5"}
 
 
 async def test_the_list_is_sorted_by_other_things() -> None:
@@ -512,6 +569,19 @@ async def test_speak_for_shows_each_agent_beside_the_synthesis() -> None:
         await on.press("b", "f")
         await on.until(lambda: "its verdict is shown once it is decided" in on.text())
         assert "r·c" not in on.text()
+
+
+@pytest.mark.parametrize("size", [(80, 24), (140, 40)])
+async def test_speak_for_follows_the_answers_as_they_come(size: tuple[int, int]) -> None:
+    async with desk(auto=False, size=size) as on:
+        on.engine.answer(on.engine.asked[0])
+        await on.press("w", "f")
+        await on.until(lambda: "being asked" in on.text())
+        assert "w asks" not in on.text()
+        on.engine.answer(on.engine.last(Consult))
+        first = on.review.profile.active[0].id
+        await on.until(lambda: f"What {first} wants" in on.text() and "own 100%" in on.text())
+        assert "being asked" not in on.text() and "r·c" in on.text()
 
 
 @pytest.mark.parametrize("size", [(80, 24), (140, 40)])

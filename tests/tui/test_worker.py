@@ -25,6 +25,7 @@ from core.watch import Advised, Growing, Measured, Progress, Rewritten, Written
 from tests.tui.driving import PATIENCE, Clock, Desk, desk, dump
 from tests.tui.fake import TEXTS, FakeEngine, judgement
 from tui.app import PlacetApp
+from tui.bars import KeyBar
 from tui.dialogs import Ask, Confirm
 from tui.flow import saving
 from tui.keymap import keymap
@@ -522,6 +523,22 @@ async def test_escape_spares_a_model_that_is_being_brought() -> None:
         await on.press("escape")
         assert on.engine.cancelled == [propose.job]
         assert on.said == "x is being brought. M x cancels that."
+
+
+async def test_escape_is_offered_only_where_there_is_something_for_it() -> None:
+    def offered(on: Desk) -> bool:
+        return any(item.action == "do('cancel')" for item in on.screen.query_one(KeyBar).items)
+
+    async with desk(auto=False) as on:
+        assert on.review.work.loading
+        assert not offered(on)
+        await on.press("escape")
+        assert on.said == "The models are loading."
+        on.engine.answer(on.engine.asked[0])
+        await on.press("g")
+        await on.until(lambda: offered(on))
+        await on.press("escape")
+        await on.until(lambda: not on.review.work.jobs and not offered(on))
 
 
 async def test_leaving_stops_the_worker() -> None:

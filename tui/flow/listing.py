@@ -4,9 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple, overload
 
-from core.domain.candidate import Candidate
-from core.domain.verdict import UNJUDGED, Verdict
+from core.domain.candidate import Candidate, Standing
+from core.domain.verdict import UNJUDGED, Risk, Verdict
 from core.session.state import State
+
+_SHOWN: dict[str, str] = {Standing.PENDING: "to decide", Risk.UNJUDGED: "not judged"}
+"""What the screen calls them, where that is another word."""
 
 
 class Order(Enum):
@@ -117,6 +120,8 @@ def listing(
 def _has(state: State, name: str, tokens: Sequence[str], kept_back: bool) -> bool:
     """Whether a candidate has all of these words: in its text, its standing or its risk."""
     candidate, verdict = state.candidates[name], state.verdict(name)
-    told = "" if kept_back else f"{verdict.risk} {'stale' if verdict.stale else ''}"
-    hay = f"{name} {candidate.standing.value} {told} {candidate.text}".lower()
+    risk = "hidden" if kept_back else "stale" if verdict.stale else verdict.risk
+    told = [name, candidate.text]
+    told += [f"{one} {_SHOWN.get(one, '')}" for one in (candidate.standing, risk)]
+    hay = " ".join(told).lower()
     return all(token in hay for token in tokens)

@@ -169,7 +169,7 @@ class Work:
 
     def cancel(self) -> bool:
         """Cancels what was asked about the session; gives whether there was anything."""
-        found = [job for job in self.jobs.values() if job.kind not in _MODELS]
+        found = self.about_session
         self._cancel(found)
         return bool(found)
 
@@ -201,6 +201,16 @@ class Work:
     def current(self) -> Job | None:
         """The job that runs, the first one waiting if none has said anything yet."""
         return next(iter(self.jobs.values()), None)
+
+    @property
+    def about_session(self) -> list[Job]:
+        """The jobs that `cancel` ends: all but those that bring or load models."""
+        return [job for job in self.jobs.values() if job.kind not in _MODELS]
+
+    @property
+    def loading(self) -> bool:
+        """Whether models are being loaded."""
+        return any(job.kind is Kind.LOAD for job in self.jobs.values())
 
     @property
     def pulling(self) -> Job | None:

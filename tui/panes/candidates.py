@@ -13,7 +13,7 @@ from textual.widgets import Input
 from core.domain.candidate import Candidate, Source
 from tui.draw import MUTED, STANDING, bar, fit, pad, risk_mark, share
 from tui.flow.listing import Order, Row, Rows
-from tui.literal import cut
+from tui.literal import cut, cut_start
 from tui.rows import RowList
 
 _WIDE = 90
@@ -79,12 +79,7 @@ class CandidateList(RowList[Row]):
         room = width - start.cell_length
         text = speaker + row.text
         if row.candidate is None or row.doing == "re-aligning":  # show where it grows
-            text = _tail(text, room - 1)
-            return (
-                start
-                + Content(cut(text, min(room - 1, len(text) or 1)).rstrip())
-                + (Content.styled("▏", "$primary"))
-            )
+            return start + Content(cut_start(text, room - 1)) + Content.styled("▏", "$primary")
         decided = row.candidate.standing.decided and not under_cursor
         return start + Content.styled(cut(text, room), MUTED if decided else "")
 
@@ -101,12 +96,6 @@ def _speaker(candidate: Candidate | None) -> str:
     if origin.source is Source.AGENT:
         return f"{origin.name}: "
     return "synthesis: " if origin.source is Source.AGGREGATOR else ""
-
-
-def _tail(text: str, room: int) -> str:
-    """The end of a growing text, with an ellipsis where its beginning is out of sight."""
-    flat = " ".join(text.split())
-    return flat if len(flat) <= room else "…" + flat[-(max(1, room - 1)) :]
 
 
 class FilterLine(Input):
@@ -154,6 +143,11 @@ class CandidatesPane(Vertical):
     def list(self) -> CandidateList:
         """The lines."""
         return self.query_one(CandidateList)
+
+    @property
+    def filtering(self) -> bool:
+        """Whether the filter is in view, with words or without."""
+        return self.query_one("#filter", Input).display
 
     def open_filter(self) -> None:
         """Lets words be typed."""

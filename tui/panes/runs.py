@@ -40,7 +40,7 @@ class RunList(RowList[Row]):
         start = Content.styled("▸ " if under_cursor else "  ", "bold $primary")
         start += Content.styled(f"{mark} ", style)
         room = max(0, width - start.cell_length)
-        told = cut(row.told, min(len(row.told), max(0, room // 2)))
+        told = cut(row.told, room // 2).rstrip()
         name = cut(row.folder.name, max(0, room - Content(told).cell_length - 1))
         return start + Content(name) + Content.styled(f" {told}", MUTED)
 

@@ -126,10 +126,10 @@ def stepped(field: Field, wish: Wish, by: int) -> Wish:
         keys = [choice.key for choice in field.choices]
         place = keys.index(now) if now in keys else -1 if by > 0 else 0
         return field.put(wish, keys[(place + by) % len(keys)])
-    number = int(now) + by * field.step
+    # To the multiple before or after: 1 → 50 → 100, and not 51.
+    steps = int(now) // field.step + 1 if by > 0 else (int(now) - 1) // field.step
+    number = steps * field.step
     least = 0 if field.key == "seed" else 1
-    if number != int(now) and field.step > 1:
-        number -= number % field.step  # 1 → 50 → 100, and not 51
     return field.put(wish, str(max(least, min(1_000_000, number))))
 
 

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from rich.segment import Segment
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
+from textual.strip import Strip
 
 from core.domain.values import Profile, Value
 from tui.draw import MUTED, bar, weight
@@ -111,13 +113,25 @@ class ValueList(RowList[Value]):
         return not (action in ("weight", "switch") and getattr(self.screen, "asking", False))
 
 
+class Statement(Told):
+    """What a value says. Where there is no room for all of it, that is seen."""
+
+    def render_line(self, y: int) -> Strip:
+        """One line; the last one in view ends with an ellipsis where there are more."""
+        strip = super().render_line(y)
+        width, height = self.size
+        if y < height - 1 or self.get_content_height(self.size, self.size, width) <= height:
+            return strip
+        return Strip([*strip.crop(0, width - 2), Segment(" …", self.rich_style)])
+
+
 class ValuesPane(Vertical):
     """The list, with the statement below."""
 
     def compose(self) -> ComposeResult:
         """The statement has the last lines."""
         yield ValueList()
-        yield Told(id="statement", markup=False)
+        yield Statement(id="statement", markup=False)
 
     @property
     def list(self) -> ValueList:
@@ -134,6 +148,4 @@ class ValuesPane(Vertical):
     def show_statement(self) -> None:
         """Writes out what the value under the cursor says."""
         row = self.list.current
-        self.query_one("#statement", Told).tell(
-            literal(row.statement, MUTED) if row else Content("")
-        )
+        self.query_one(Statement).tell(literal(row.statement, MUTED) if row else Content(""))

@@ -378,7 +378,7 @@ def cancel(screen: Workplace) -> None:
     """Cancels what runs, else closes what is open."""
     if screen.review.work.cancel():
         return
-    if screen.review.needle:
+    if screen.query_one(CandidatesPane).filtering:
         screen.filter_closed()
     elif screen.compare or screen.raw:
         screen.compare, screen.raw = None, False
@@ -386,6 +386,8 @@ def cancel(screen: Workplace) -> None:
     elif pulling := screen.review.work.pulling:
         keys = f"{screen.key_of('models')} {screen.key_of('stop-bringing')}"
         screen.review.news.say(f"{pulling.model} is being brought. {keys} cancels that.")
+    elif screen.review.work.loading:
+        screen.review.news.say("The models are loading.")
     else:
         screen.review.news.say("Nothing is running, and nothing is open.")
 

@@ -174,8 +174,7 @@ def speak_for(screen: Workplace) -> None:
     """Shows whom each agent speaks for, and what it says."""
     from tui.screens.speaking import SpeakingScreen
 
-    review = screen.review
-    screen.app.push_screen(SpeakingScreen(review.session, screen.key_of("agents"), review.hides))
+    screen.app.push_screen(SpeakingScreen(screen.review, screen.key_of("agents")))
 
 
 def laboratory(screen: Workplace) -> None:

@@ -6,6 +6,7 @@ from textwrap import wrap
 from textual.content import Content
 
 from tui.draw import MUTED, STANDING
+from tui.keymap import others_of
 from tui.keys import KEYS, Place
 from tui.screens.page import TextPage
 
@@ -67,7 +68,7 @@ class HelpScreen(TextPage):
                 continue
             parts += [Content(""), Content.styled(f"Keys {place.value}", "bold $primary")]
             for key in found:
-                more = key.key.split(",")[1:]
+                more = others_of(self.app, key.id)
                 also = f" (also {', '.join(more)})" if more else ""
                 told = _hung(f"{key.tooltip}{also} [{key.id}]", " " * _INDENT, width)
                 parts.append(

@@ -18,7 +18,7 @@ from tui.bars import ActivityLine, Item, KeyBar, StatusLine, TabLine, stands
 from tui.dialogs import Ask, Pick
 from tui.draw import MUTED, lines, press
 from tui.flow.laboratory import Laboratory, Phase, Row
-from tui.flow.news import Tone
+from tui.flow.news import Change, Notice, Tone
 from tui.flow.work import Work
 from tui.keymap import command, key_of
 from tui.keys import KEYS, Place, bindings
@@ -42,7 +42,7 @@ class LaboratoryScreen(Screen[None]):
         super().__init__()
         self.laboratory = laboratory
         self._work = work
-        self._end: Callable[[], None] = lambda: None
+        self._ends: list[Callable[[], None]] = []
         self._phase: Phase | None = None
         """How the run in view stood when it was drawn."""
         self._phases: object = None
@@ -65,7 +65,10 @@ class LaboratoryScreen(Screen[None]):
     def on_mount(self) -> None:
         """Draws all, and again whenever something changes."""
         self.query_one(RunList).border_title = Content("2 Runs")
-        self._end = self.laboratory.subscribe(self._changed)
+        self._ends = [
+            self.laboratory.subscribe(self._changed),
+            self._work.news.subscribe(self._worked, self._heard),
+        ]
         self.set_interval(1.0, self._look_again)
         self.add_class("-at-setting")
         self.query_one(KeyBar).show(
@@ -92,7 +95,8 @@ class LaboratoryScreen(Screen[None]):
 
     def on_unmount(self) -> None:
         """Listens no more."""
-        self._end()
+        for end in self._ends:
+            end()
 
     def on_resize(self, event: events.Resize) -> None:
         """Charts are as wide as there is room."""
@@ -104,6 +108,15 @@ class LaboratoryScreen(Screen[None]):
         if not self._due:
             self._due = True
             self.call_later(self._draw)
+
+    def _worked(self, change: Change) -> None:
+        if change & Change.WORK:
+            self._changed()
+
+    def _heard(self, notice: Notice) -> None:
+        """What goes wrong with the models is told here too."""
+        if notice.tone is not Tone.INFORMATION:
+            self.laboratory.say(*notice)
 
     def _draw(self) -> None:
         self._due = False

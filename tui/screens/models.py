@@ -13,7 +13,7 @@ from core.models import catalog
 from tui.bars import ActivityLine, stands
 from tui.draw import MUTED, bar
 from tui.flow.jobs import Kind
-from tui.flow.news import Change, Notice, Tone
+from tui.flow.news import READING, Change, Notice, Tone
 from tui.flow.work import Work
 from tui.keymap import key_of
 from tui.keys import Place, bindings
@@ -53,6 +53,8 @@ def pulled_as(name: str) -> str:
 
 def serves(work: Work, role: str, name: str) -> bool:
     """Whether that model is in use as policy or judge. Placet's own go by their parts' names."""
+    if role not in work.models:
+        return False
     used = work.models[role].name
     return used == name or (name == catalog.OWN and used.startswith(f"{catalog.DEFAULT}+"))
 
@@ -86,7 +88,7 @@ class ModelList(RowList[Offer]):
     def draw(self, row: Offer, width: int, under_cursor: bool) -> Content:
         """What is known about it."""
         mark = Content.styled("▸ " if under_cursor else "  ", "bold $primary")
-        roles = [role for role in self._work.models if serves(self._work, role, row.name)]
+        roles = [role for role in ("judge", "policy") if serves(self._work, role, row.name)]
         pulling = self._work.pulling
         if pulling and pulling.model == pulled_as(row.name):
             progress = pulling.progress
@@ -96,15 +98,12 @@ class ModelList(RowList[Offer]):
                 f"{'✓ yes' if row.here else '– no':<9}", "$text-success" if row.here else MUTED
             )
         size = f"{row.size / 1e9:.2f} GB" if row.size else ""
-        start = mark + Content.styled(f"{' + '.join(sorted(roles)):<15} ", "$text-accent") + here
+        start = mark + Content.styled(f"{' + '.join(roles):<15} ", "$text-accent") + here
         start += Content(f" {size:>8}  {row.licence:<11} ")
         room = max(0, width - start.cell_length)
-        name = cut(row.name, min(room, len(row.name)))
-        return (
-            start
-            + Content(name)
-            + Content.styled("  " + cut(row.title, max(0, room - len(row.name) - 2)), MUTED)
-        )
+        name = Content(cut(row.name, room).rstrip())
+        title = cut(row.title, room - name.cell_length - 2)
+        return start + name + Content.styled(f"  {title}", MUTED)
 
 
 class ModelsScreen(Page[None]):
@@ -126,7 +125,7 @@ class ModelsScreen(Page[None]):
 
     def on_mount(self) -> None:
         """Follows what the worker says."""
-        self._end = self._work.news.subscribe(self._changed, self.say)
+        self._end = self._work.news.subscribe(self._changed, self._said)
         self._draw()
 
     def on_unmount(self) -> None:
@@ -137,6 +136,10 @@ class ModelsScreen(Page[None]):
         if change & Change.WORK and stands(self):
             self._draw()
 
+    def _said(self, notice: Notice) -> None:
+        self._tell()
+        self.set_timer(READING, self._tell)  # the bar is back where one runs
+
     @property
     def _bring(self) -> str:
         return key_of(self.app, "bring")
@@ -144,10 +147,16 @@ class ModelsScreen(Page[None]):
     def _draw(self) -> None:
         self.query_one(ModelList).show(offers())
         self._detail()
+        self._tell()
+
+    def _tell(self) -> None:
+        if not stands(self):
+            return
         work, line = self._work, self.query_one(ActivityLine)
         if job := work.pulling or work.current:
             key = key_of(self.app, "stop-bringing") if job.kind is Kind.PULL else ""
-            line.running(job.told, *job.steps, job.seconds_left, len(work.jobs) - 1, key)
+            more = len(work.jobs) - 1
+            line.running(job.told, *job.steps, job.seconds_left, more, key, work.news.fresh)
         else:
             line.saying(work.news.last, Content(""))
 
@@ -171,29 +180,29 @@ class ModelsScreen(Page[None]):
         if row is None:
             return
         if not row.here:
-            self.say(
-                Notice(f"{row.name} is not on this machine. {self._bring} brings it.", Tone.WARNING)
-            )
+            told = f"{row.name} is not on this machine. {self._bring} brings it."
+            self._work.news.say(told, Tone.WARNING)
             return
         if row.name == catalog.PROMPTED and role != "judge":
-            self.say(Notice("That is a way to judge, not a model that proposes.", Tone.WARNING))
+            told = "That is a way to judge, not a model that proposes."
+            self._work.news.say(told, Tone.WARNING)
             return
         chosen = dict.fromkeys(("policy", "judge") if role == "both" else (role,), row.name)
         # As they were asked for: once loaded, Placet's own models go by their parts' names.
         asked = dict(zip(("policy", "judge"), self._work.wanted, strict=True))
         self._work.load(**(asked | chosen), chosen=chosen)
-        self.say(Notice(f"Loading {row.name} as {' and '.join(chosen)}."))
+        self._work.news.say(f"Loading {row.name} as {' and '.join(chosen)}.")
 
     def action_bring(self) -> None:
         """Pulls it."""
         row = self.query_one(ModelList).current
         if row is None or row.here:
-            self.say(Notice("It is on this machine already."))
+            self._work.news.say("It is on this machine already.")
             return
         self._work.pull(pulled_as(row.name))
-        self.say(Notice(f"Bringing {row.name} from {row.source}."))
+        self._work.news.say(f"Bringing {row.name} from {row.source}.")
 
     def action_stop(self) -> None:
         """Cancels what runs."""
         if not self._work.stop_pulling():
-            self.say(Notice("Nothing is being brought."))
+            self._work.news.say("Nothing is being brought.")

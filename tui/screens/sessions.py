@@ -58,7 +58,7 @@ class SessionList(RowList[Path]):
         )
         start = mark + Content.styled(f"{told}  ", MUTED)
         room = width - start.cell_length - here.cell_length
-        return start + Content(cut(row.stem, min(room, len(row.stem)))) + here
+        return start + Content(cut(row.stem, room).rstrip()) + here
 
     def empty(self) -> Content:
         """What to do."""

@@ -60,7 +60,7 @@ def _status(screen: Workplace) -> None:
         told = _short(names)
         style = "bold $text-warning" if work.echo else "bold"
         right.append(literal(told, style, one_line=True))
-    elif any(job.kind is Kind.LOAD for job in work.jobs.values()):
+    elif work.loading:
         right.append(Content.styled("loading…", "$text-accent"))
     else:
         right.append(Content.styled("no model", "bold $text-warning"))
@@ -196,7 +196,8 @@ def _moving(screen: Workplace) -> Item:
 def _counts_now(screen: Workplace, key: Key) -> bool:
     """Whether a key belongs in the footer now: some only where there is something for them."""
     if key.id == "cancel":
-        return bool(screen.review.work.jobs or screen.review.needle or screen.compare or screen.raw)
+        filtering = screen.query_one(CandidatesPane).filtering
+        return bool(screen.review.work.about_session or filtering or screen.compare or screen.raw)
     if key.id in ("older", "newer"):
         return screen.compare is not None
     return key.show
