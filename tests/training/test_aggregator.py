@@ -315,6 +315,25 @@ def test_turning_the_profile_changes_the_winner_where_agents_disagree() -> None:
     assert steering.correlation > 0.5
 
 
+def test_one_case_makes_no_difference_certain() -> None:
+    cases = measure_aggregator.cases_of([], [Question("And here?")], PROFILE)
+    methods, steering = measure_aggregator.measure_aggregator(
+        {"kind": Speaker(SAYS["kind"])},
+        Speaker(SAYS["base"]),
+        Speaker(SAYS["kind"]),
+        Words(),
+        cases,
+        samples=1,
+    )
+
+    table = measure_aggregator.as_table(methods, steering)
+    assert not any("*" in line for line in table.splitlines() if line.startswith("base"))
+    assert "another winner: nothing to say" in table
+    told = json.loads(json.dumps(measure_aggregator.as_json(methods, steering)))
+    [_, *sides] = told["base"]["aggregator_minus_this"]["alignment"]
+    assert all(map(math.isnan, sides))
+
+
 def test_profiles_are_turned_from_value_to_value() -> None:
     found = [tuple(one.weights.values()) for one in aggregator.turned(PROFILE)]
 
