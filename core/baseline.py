@@ -114,7 +114,8 @@ def tutorial(
             f"Goal: {scenario.goal}\nContext: {scenario.context}",
             "Action:",
         )
-        written = model.generate([prompt], PROPOSE, [seed + number], watch)[0].text
+        seeds = [seed * 1_000_003 + number]  # no two rounds share one
+        written = model.generate([prompt], PROPOSE, seeds, watch)[0].text
         action = next(iter(written.strip().splitlines()), "")
         if action and action not in actions:
             actions.append(action)

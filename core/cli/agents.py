@@ -128,6 +128,7 @@ def train_aggregator(
     then by PPO what serves the profile.
     """
     needs("peft")
+    from core.models.adapters import digest
     from core.models.load import load_judge
     from core.stages.advise import SAMPLING
     from core.training import aggregator
@@ -160,6 +161,7 @@ def train_aggregator(
             settings,
             learnt,
             answers,
+            {who: digest(adapter) for who, adapter in known.agents_of(chosen).items()},
             chosen,
             judge,
             catalog.locate(catalog.DEFAULT),

@@ -28,8 +28,7 @@ from core.training.replies import Sample, prompt_tokens, sample
 from core.training.samplers import PromptSampler
 from core.training.serving import ServingReward, Wanted
 from core.training.settings import Count, Rate
-from core.training.sft import LAST as SFT_LAST
-from core.training.sft import Held, SftConfig, Trainer, learn
+from core.training.sft import Held, SftConfig, Trainer, begin, learn
 from core.training.steps import Report
 from core.training.writer import Writer
 
@@ -151,6 +150,7 @@ def train(
     config: AggregatorConfig,
     questions: Sequence[Question],
     answers: Answers,
+    agents: Mapping[str, str],
     profile: Profile,
     judge: Scorer,
     base: Path,
@@ -165,12 +165,19 @@ def train(
     """Trains the adapter by cross-entropy, then by PPO, and gives the card.
 
     Cross-entropy keeps the adapter with the lowest held-out loss in `out / TAUGHT`, where PPO takes
-    it up. `limit` bounds the steps of an epoch. With `resume` it goes on from the last checkpoint.
+    it up. `limit` bounds the steps of an epoch. With `resume` it goes on from the last checkpoint,
+    by the same `agents`, the digests of their adapters by value id: nobody is asked before that is
+    seen to.
+
+    Raises:
+        BadInput: a resumed training was begun with something else.
     """
     settings = config.sft
+    about = {"profile": profile.digest, "weights": dict(profile.weights), "agents": dict(agents)}
+    about |= {name: told for name, told in asdict(config).items() if name not in ("ppo", "sft")}
+    begin(out / TAUGHT / "checkpoints", settings, resume, limit, about)
     if not resume:
-        for left in (out / PPO_LAST, out / TAUGHT / "checkpoints" / SFT_LAST):
-            left.unlink(missing_ok=True)  # an earlier training's are not to be taken up later
+        (out / PPO_LAST).unlink(missing_ok=True)  # an earlier training's is not to be taken up
     asked = chosen(questions, config.questions, settings.seed)
     said = answers([one.text for one in asked])
     tokenizer = AutoTokenizer.from_pretrained(base)
@@ -204,8 +211,6 @@ def train(
         ends=reward.ends,
         writer=Writer(base, trainer.adapted),
     )
-    about = {"profile": profile.digest, "weights": dict(profile.weights)}
-    about |= {name: told for name, told in asdict(config).items() if name not in ("ppo", "sft")}
     outcome = reinforce(trainer, sampler, out, base_name, resume, updated, about=about)
     card = {
         "schema": 1,

@@ -24,7 +24,10 @@ ROUNDS = 400
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number with its 95 % interval, situations or stories being resampled whole."""
+    """A number with its 95 % interval, situations or stories being resampled whole.
+
+    The interval is NaN where there are fewer than two of them: one says nothing about others.
+    """
 
     value: float
     low: float
@@ -116,7 +119,7 @@ def with_interval(figure: Callable[[Ints], float], groups: Sequence[object]) -> 
     everything = np.arange(len(member), dtype=np.int64)
     rng = np.random.default_rng(0)
     drawn = []
-    for _ in range(ROUNDS if rows else 0):
+    for _ in range(ROUNDS if len(rows) > 1 else 0):
         chosen = rng.integers(0, len(rows), len(rows))
         drawn.append(figure(np.concatenate([rows[i] for i in chosen])))
     finite = [value for value in drawn if np.isfinite(value)]

@@ -280,17 +280,22 @@ def as_table(methods: Mapping[str, Method], steering: Steering) -> str:
             row += f"{method.figure(figure).value:>11.3f}{'*' if real else ' '}"
         lines.append(row)
     rows = best.figure("alignment").n, best.figure("rouge1").n
-    change = steering.changes
     return "\n".join(
         [
             *lines,
             f"{rows[0]} cases, {rows[1]} of them with a person's answer to compare with; "
             "* the difference from the aggregator is not chance (paired bootstrap, 95 %)",
-            f"another value alone, another winner: {change.value:.0%} "
-            f"[{change.low:.0%}, {change.high:.0%}] of {change.n} on which the agents disagree",
+            f"another value alone, another winner: {_told(steering.changes)}",
             f"rank correlation of weight and respect: {steering.correlation:.2f}",
         ]
     )
+
+
+def _told(changes: Figure) -> str:
+    if not changes.n:
+        return "nothing to say, since the agents never disagree"
+    sides = f" [{changes.low:.0%}, {changes.high:.0%}]" if changes.n > 1 else ""
+    return f"{changes.value:.0%}{sides} of {changes.n} on which the agents disagree"
 
 
 def _whole(figure: Figure) -> list[float]:

@@ -6,8 +6,8 @@ expected become likelier, in clipped steps (Schulman et al. 2017), and pays for 
 they drift from the base model (Ziegler et al. 2019). A reply is one decision: its tokens share its
 reward, nothing is discounted.
 
-Under `accelerate launch` every process samples for itself, gradients are averaged, and the first
-process writes.
+Under `accelerate launch` every process samples for itself, replies are held against those of all,
+gradients are averaged, and the first process writes.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from torch import Tensor
 
 from core.training.adapted import Adapted, clipped_step
@@ -200,7 +201,7 @@ class Ppo:
         drift = [nats for look, one in zip(looks, laid, strict=True) for nats in look.drift(one)]
         price = 0.0 if self.config.exact_kl else self.coefficient
         returns = [one.reward - price * nats for one, nats in zip(rollouts, drift, strict=True)]
-        advantages = self.baseline.advantages([one.prompt for one in rollouts], returns)
+        advantages = self._advantages([one.prompt for one in rollouts], returns)
         tokens = sum(len(one.reply) for one in rollouts)
         clipped = 0.0
         for _ in range(self.config.passes):
@@ -255,6 +256,16 @@ class Ppo:
         self.optimiser.load_state_dict(state["optimiser"])
         self.baseline.restore(state["baseline"])
         self.coefficient, self.above = state["coefficient"], state["above"]
+
+    def _advantages(self, prompts: Sequence[Tokens], returns: Sequence[float]) -> list[float]:
+        """Of this process's replies, by a baseline of all processes' that is the same in each."""
+        gathered = gather_object([(list(prompts), list(returns))])
+        found = self.baseline.advantages(
+            [one for told, _ in gathered for one in told],
+            [one for _, told in gathered for one in told],
+        )
+        before = sum(len(told) for told, _ in gathered[: self.accelerator.process_index])
+        return found[before : before + len(returns)]
 
     @torch.no_grad()
     def _look(self, laid: Laid) -> _Look:

@@ -48,14 +48,21 @@ def train(
     had never stopped. `about` is what else a run is begun with: what is learnt, and its price.
 
     Raises:
-        BadInput: the folder holds a run with other settings (`steps`, `threads` and
-            `checkpoint_every` aside), or a checkpoint that cannot be taken up.
+        BadInput: the folder holds a run with other settings (`threads` and `checkpoint_every`
+            aside, and `steps` where the learning rate does not fall along them) or by another
+            number of processes, or a checkpoint that cannot be taken up.
     """
     config, main = trainer.config, trainer.accelerator.is_main_process
-    begun = {**asdict(config), **({"about": dict(about)} if about else {})}
+    processes = trainer.accelerator.num_processes
+    begun = {
+        **asdict(config),
+        **({"processes": processes} if processes > 1 else {}),
+        **({"about": dict(about)} if about else {}),
+    }
     first = 0
     if resume and (out / LAST).exists():
-        same_settings(out / SETTINGS, begun, {"steps", "threads", "checkpoint_every"})
+        steps = {"steps"} if config.rate_left == 1 else set[str]()
+        same_settings(out / SETTINGS, begun, {*steps, "threads", "checkpoint_every"})
         with taking_up(out / LAST) as saved:
             trainer.restore(saved["trainer"])
             sampler.restore(saved["sampler"])

@@ -10,9 +10,11 @@ against the policy as it was at the beginning (direct preference optimisation: R
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
 from itertools import permutations
 from pathlib import Path
 from random import Random
@@ -23,7 +25,8 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from core.errors import BadInput
-from core.files import dump_toml, write_whole
+from core.files import dump_toml, read_text, write_whole
+from core.models.adapters import digest
 from core.models.base import Prompt
 from core.models.trees import Tree, size
 from core.stages import prompts
@@ -31,6 +34,7 @@ from core.training.data import rows
 from core.training.replies import Sample, losses, sample
 from core.training.settings import Count, Part, Positive
 from core.training.sft import Held, SftConfig, Trainer, learn
+from core.training.sft import begin as begin_training
 from core.training.steps import Progress, Report, in_steps
 from core.training.texts import Scene, held_out, read_scenes
 
@@ -198,17 +202,38 @@ def prefer(
         `out`.
 
     Raises:
-        BadInput: the adapter in `begin` is missing, damaged or of another shape.
+        BadInput: the graded texts are missing or damaged, none of them decide when to stop, the
+            adapter in `begin` is damaged or of another shape, or a resumed training was begun from
+            something else.
+        ModelProblem: there is no adapter in `begin`.
     """
-    trainer = Preferring(config, base, begin)
+    path = corpus / config.texts
+    about = {name: told for name, told in asdict(config).items() if name != "sft"}
+    about["graded"] = sha256(read_text(path, largest=sys.maxsize).encode()).hexdigest()
+    about["begin"] = digest(begin)
+    if config.looked_at <= config.sft.held_out:
+        raise BadInput(
+            "no scenarios are looked at, so nothing says when to stop",
+            where="looked_at",
+            mend=f"Set it above `sft.held_out`, which is {config.sft.held_out}.",
+        )
     tokenizer = AutoTokenizer.from_pretrained(base)
-    found = read_graded(corpus / config.texts, read_scenes(corpus, False), tokenizer, config)
+    found = read_graded(path, read_scenes(corpus, False), tokenizer, config)
     learnt = [one for scene, one in found if not held_out(scene, config.looked_at)]
     kept = [
         one
         for scene, one in found
         if held_out(scene, config.looked_at) and not held_out(scene, config.sft.held_out)
     ]
+    for rewrites, name in ((False, "proposals"), (True, "rewrites")):
+        if all(one.rewrites is not rewrites for one in kept):
+            raise BadInput(
+                f"no {name} of the scenarios looked at are graded, so nothing says when to stop",
+                where=str(path),
+                mend="Grade some of them unlike each other, or raise `looked_at`.",
+            )
+    begin_training(out / "checkpoints", config.sft, resume, limit, about)
+    trainer = Preferring(config, base, begin)
     learnt, kept = trainer.looked_up(learnt, progress), trainer.looked_up(kept, progress)
 
     def shuffled(rng: Random) -> list[Graded]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -186,6 +186,7 @@ def train(
     Returns:
         `out`.
     """
+    begin(out / "checkpoints", config, resume, limit)
     trainer = Trainer(config, base)
     tokenizer = AutoTokenizer.from_pretrained(base)
     scenes = read_scenes(corpus, config.rewrites_propose, config.first_clauses)
@@ -209,6 +210,35 @@ def train(
     return out
 
 
+def begin(
+    folder: Path,
+    config: SftConfig,
+    resume: bool,
+    limit: int | None,
+    about: Mapping[str, Any] | None = None,
+) -> None:
+    """Notes in `folder` what a training is begun with, before anything of it is done.
+
+    `about` is what that is besides settings and `limit`. Without `resume` an earlier training's
+    checkpoints are thrown away.
+
+    Raises:
+        BadInput: with `resume`, the training in `folder` was begun with something else (`threads`
+            aside).
+    """
+    begun = {
+        **asdict(config),
+        **({"limit": limit} if limit else {}),
+        **({"about": dict(about)} if about else {}),
+    }
+    if not resume:
+        for name in (LAST, BEST):  # not to be taken up later
+            (folder / name).unlink(missing_ok=True)
+    elif (folder / SETTINGS).exists():
+        same_settings(folder / SETTINGS, begun, {"threads"})
+    write_whole(folder / SETTINGS, dump_toml(begun))
+
+
 def learn(
     trainer: Trainer,
     epoch_of: Callable[[Random], Sequence[Any]],
@@ -221,21 +251,15 @@ def learn(
     """Go through the epochs until the held-out loss no longer falls; the trainer ends at its best.
 
     `epoch_of` gives an epoch's samples in order, from what is drawn; `look` the held-out loss as it
-    is now. Checkpoints lie in `folder`. Returns the losses seen on the way.
+    is now. Checkpoints lie in `folder`, where `begin` was. Returns the losses seen on the way.
 
     Raises:
-        BadInput: there are no samples, nothing is held out, or the training in `folder` was begun
-            with other settings.
+        BadInput: there are no samples, or nothing is held out.
     """
     config = trainer.config
     epoch, first, looks = 0, 0, list[Held]()
     if resume and (folder / LAST).exists():
-        same_settings(folder / SETTINGS, asdict(config), {"threads"})
         epoch, first, looks = trainer.restore(folder / LAST)
-    else:
-        for name in (LAST, BEST):  # an earlier training's are not to be taken up later
-            (folder / name).unlink(missing_ok=True)
-    write_whole(folder / SETTINGS, dump_toml(asdict(config)))
     while epoch < config.epochs and not _stale(looks, config.patience):
         steps = in_steps(epoch_of(Random(config.seed * 1000 + epoch)), config.tokens_per_step)
         steps = steps[:limit]

@@ -11,8 +11,10 @@ import torch
 
 from core.cli.output import give_json
 from core.models import load
+from core.models.catalog import ADAPTER_CONFIG
 from core.models.judge_model import Reading
 from core.models.readout import Asked, Calibration
+from core.team import load_team
 from core.watch import Watch
 from tests.cli.conftest import Placet
 from tests.cli.conftest import placet as placet
@@ -41,6 +43,34 @@ def test_the_policy_is_measured_beside_texts_by_hand(placet: Placet) -> None:
     assert len(own["texts"]) == 3
     assert 0 <= own["usable"] <= 1
     assert "echo" in ran.err
+
+
+def test_no_scenario_that_the_adapter_was_trained_on_counts_as_unseen(
+    placet: Placet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("peft")
+    stand_in = load_team("echo")
+    monkeypatch.setattr("core.cli.train.load_team", lambda *_, **__: stand_in)
+    (tmp_path / ADAPTER_CONFIG).touch()
+
+    def asked() -> int:
+        ran = placet("evaluate", "policy", "--policy", tmp_path, "--count", 1, "--json")
+        assert ran.status == 0, ran.err
+        return int(json.loads(ran.out)[1]["asked"])
+
+    found = [asked()]
+    for name, config in (
+        ("policy.toml", "[config]\nheld_out = 0.1"),
+        ("refined.toml", "[config]\nheld_out = 0.05"),
+        ("preferred.toml", "[config]\nlooked_at = 0.2\n[config.sft]\nheld_out = 0.02"),
+    ):
+        (tmp_path / name).write_text(config, "utf-8")
+        found.append(asked())
+
+    assert found == sorted(set(found), reverse=True)
+    (tmp_path / "refined.toml").write_text("[config]\n", "utf-8")
+    ran = placet("evaluate", "policy", "--policy", tmp_path)
+    assert ran.status == 1 and "refined.toml: config: the card does not say" in ran.trouble
 
 
 def test_the_aligner_is_measured_in_a_table(placet: Placet) -> None:

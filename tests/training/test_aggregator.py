@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
 from core.domain.values import Foundation, Profile, Value
-from core.errors import PlacetError
+from core.errors import BadInput, PlacetError
 from core.models.base import Draft, Prompt, Sampling
 from core.models.catalog import ADAPTER_WEIGHTS
 from core.models.trained import Measure, Tree
@@ -157,8 +157,21 @@ def test_those_whose_answer_speaks_for_something_are_learnt_first() -> None:
     assert {one.text for one in found} == {one.text for one in ASKED[:2]}
 
 
-def trained(base: Path, out: Path, **options: Any) -> dict[str, Any]:
+def answers(texts: Sequence[str]) -> dict[str, list[str]]:
+    return {name: [SAYS[name]] * len(texts) for name in ("kind", "fair")}
+
+
+def trained(
+    base: Path,
+    out: Path,
+    answers: aggregator.Answers = answers,
+    agents: dict[str, str] | None = None,
+    profile: Profile = PROFILE,
+    questions: int = 1000,
+    **options: Any,
+) -> dict[str, Any]:
     config = aggregator.AggregatorConfig(
+        questions=questions,
         sft=SftConfig(
             rank=2, alpha=4, first_layer=1, epochs=2, evaluate_every=1, tokens_per_step=300,
             held_out=0.3, threads=1, warmup_steps=1,
@@ -170,8 +183,9 @@ def trained(base: Path, out: Path, **options: Any) -> dict[str, Any]:
     return aggregator.train(
         config,
         many,
-        lambda texts: {name: [SAYS[name]] * len(texts) for name in ("kind", "fair")},
-        PROFILE,
+        answers,
+        agents or {"kind": "1f", "fair": "2e"},
+        profile,
         Words(),
         base,
         out,
@@ -191,6 +205,30 @@ def test_a_run_leaves_an_adapter_and_a_card(tmp_path: Path) -> None:
     assert math.isfinite(card["held_out_loss"])
     again = trained(base, tmp_path / "out", resume=True)
     assert again["held_out_loss"] == card["held_out_loss"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"agents": {"kind": "1f", "fair": "3d"}},
+        {"profile": PROFILE.with_weights({"kind": 1.0, "fair": 0.5})},
+        {"questions": 9},
+    ],
+)
+def test_before_its_first_checkpoint_too_it_goes_on_only_from_what_it_was_begun_with(
+    tmp_path: Path, changed: dict[str, Any]
+) -> None:
+    base = tiny.llama(tmp_path / "base")
+
+    def leaving(texts: Sequence[str]) -> dict[str, list[str]]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(base, tmp_path / "out", leaving)
+    with pytest.raises(BadInput, match="about: the run was begun with"):
+        trained(base, tmp_path / "out", leaving, resume=True, **changed)
+    with pytest.raises(KeyboardInterrupt):  # the agents are asked again
+        trained(base, tmp_path / "out", leaving, resume=True)
 
 
 def test_it_is_taught_before_it_is_rewarded(tmp_path: Path) -> None:
@@ -313,6 +351,25 @@ def test_turning_the_profile_changes_the_winner_where_agents_disagree() -> None:
 
     assert steering.changes.value == 1.0
     assert steering.correlation > 0.5
+
+
+def test_one_case_makes_no_difference_certain() -> None:
+    cases = measure_aggregator.cases_of([], [Question("And here?")], PROFILE)
+    methods, steering = measure_aggregator.measure_aggregator(
+        {"kind": Speaker(SAYS["kind"])},
+        Speaker(SAYS["base"]),
+        Speaker(SAYS["kind"]),
+        Words(),
+        cases,
+        samples=1,
+    )
+
+    table = measure_aggregator.as_table(methods, steering)
+    assert not any("*" in line for line in table.splitlines() if line.startswith("base"))
+    assert "another winner: nothing to say" in table
+    told = json.loads(json.dumps(measure_aggregator.as_json(methods, steering)))
+    [_, *sides] = told["base"]["aggregator_minus_this"]["alignment"]
+    assert all(map(math.isnan, sides))
 
 
 def test_profiles_are_turned_from_value_to_value() -> None:

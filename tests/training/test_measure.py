@@ -57,3 +57,10 @@ def test_an_interval_holds_its_figure_and_draws_groups_whole() -> None:
     values = np.array([0.0, 0.0, 1.0, 1.0])
     found = measure.with_interval(lambda i: float(values[i].mean()), ["a", "a", "b", "b"])
     assert (found.value, found.low, found.high, found.n) == (0.5, 0.0, 1.0, 4)
+
+
+def test_one_group_has_no_interval() -> None:
+    values = np.array([0.25, 0.75])
+    found = measure.with_interval(lambda i: float(values[i].mean()), ["a", "a"])
+    assert (found.value, found.n) == (0.5, 2)
+    assert np.isnan([found.low, found.high]).all()

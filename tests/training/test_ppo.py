@@ -162,6 +162,14 @@ def test_a_run_is_not_resumed_with_other_settings(base: Path, tmp_path: Path) ->
         run(base, tmp_path, replace(CONFIG, steps=4), resume=True, about={"value": "loyalty"})
 
 
+def test_a_run_whose_rate_falls_is_resumed_with_as_many_steps(base: Path, tmp_path: Path) -> None:
+    config = replace(CONFIG, steps=1, rate_left=0.1)
+    run(base, tmp_path, config)
+
+    with pytest.raises(BadInput, match="steps: the run was begun with 1, not 2"):
+        run(base, tmp_path, replace(config, steps=2), resume=True)
+
+
 def test_a_checkpoint_that_is_no_plain_data_is_not_loaded(base: Path, tmp_path: Path) -> None:
     class Trap:
         def __reduce__(self) -> tuple[Any, ...]:
@@ -297,10 +305,11 @@ def test_two_processes_learn_one_policy(base: Path, tmp_path: Path) -> None:
         "import sys; from pathlib import Path; from dataclasses import replace\n"
         "from tests.training.test_ppo import CONFIG, Ppo, sampler, train\n"
         "base, out = map(Path, sys.argv[1:])\n"
-        "trainer = Ppo(replace(CONFIG, steps=4), base)\n"
+        "trainer = Ppo(replace(CONFIG, steps=4, baseline='running'), base)\n"
         "train(trainer, sampler(), out, 'tiny')\n"
         "total = sum(float(m.detach().double().sum()) for m in trainer.adapted.masters)\n"
-        "(out / f'sum{trainer.accelerator.process_index}').write_text(repr(total))\n",
+        "told = repr((total, trainer.baseline.state()))\n"
+        "(out / f'state{trainer.accelerator.process_index}').write_text(told)\n",
         "utf-8",
     )
     out = tmp_path / "out"
@@ -321,7 +330,9 @@ def test_two_processes_learn_one_policy(base: Path, tmp_path: Path) -> None:
     )  # fmt: skip
 
     assert done.returncode == 0, done.stderr[-3000:]
-    assert (out / "sum0").read_text() == (out / "sum1").read_text()
+    assert (out / "state0").read_text() == (out / "state1").read_text()
+    with pytest.raises(BadInput, match="processes: the run was begun with 2"):
+        run(base, out, replace(CONFIG, steps=4, baseline="running"), resume=True)
     rows = [json.loads(line) for line in (out / LOG).read_text("utf-8").splitlines()]
     assert [row["step"] for row in rows] == [1, 2, 3, 4]
     assert {row["samples"] for row in rows} == {48}

@@ -188,6 +188,52 @@ def test_a_resumed_training_comes_to_the_same_adapter(
     assert all(torch.equal(once[name], again[name]) for name in once)
 
 
+def test_a_training_goes_on_only_from_what_it_was_begun_with(
+    base: Path, begin: Path, tmp_path: Path
+) -> None:
+    folder, out = corpus(tmp_path), tmp_path / "out"
+    short = replace(CONFIG, sft=replace(CONFIG.sft, epochs=1))
+    prefer.prefer(short, folder, base, begin, out, "tiny", limit=1)
+    Adapted(base, 2, 4, 0, "cpu").save(tmp_path / "other", "tiny")
+    others = [
+        (replace(short, beta=0.2), begin),
+        (replace(short, looked_at=0.3), begin),
+        (short, tmp_path / "other"),
+    ]
+
+    for config, other in others:
+        with pytest.raises(BadInput, match="about: the run was begun with"):
+            prefer.prefer(config, folder, base, other, out, "tiny", resume=True, limit=1)
+    with pytest.raises(BadInput, match="limit: the run was begun with 1"):
+        prefer.prefer(short, folder, base, begin, out, "tiny", resume=True, limit=2)
+    prefer.prefer(short, folder, base, begin, out, "tiny", resume=True, limit=1)
+    corpus(tmp_path, *[row(s, a, grades=[0, 1, 2]) for s in SCENES for a in ("", WISH.action)])
+    with pytest.raises(BadInput, match="about: the run was begun with"):
+        prefer.prefer(short, folder, base, begin, out, "tiny", resume=True, limit=1)
+
+
+def test_what_cannot_be_learnt_from_is_named_before_the_model_is_loaded(
+    base: Path, begin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(prefer, "Preferring")
+    folder, path = corpus(tmp_path), str(tmp_path / CONFIG.texts)
+
+    def refused(config: prefer.PreferConfig) -> BadInput:
+        with pytest.raises(BadInput) as caught:
+            prefer.prefer(config, folder, base, begin, tmp_path / "out", "tiny")
+        return caught.value
+
+    found = refused(replace(CONFIG, looked_at=CONFIG.sft.held_out))
+    assert found.where == "looked_at" and "above `sft.held_out`, which is 0.15" in found.mend
+    for action, lacking in (("", "rewrites"), (WISH.action, "proposals")):
+        corpus(tmp_path, *[row(scene, action) for scene in SCENES])
+        found = refused(CONFIG)
+        assert found.where == path and f"no {lacking} of" in str(found)
+    Path(path).unlink()
+    found = refused(CONFIG)
+    assert found.where == path and found.mend and "--data" not in found.mend
+
+
 def test_the_training_ends_at_its_best_and_its_card_says_how_it_went(
     base: Path, begin: Path, tmp_path: Path
 ) -> None:

@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from core.baseline import review_score
+from core.baseline import review_score, tutorial
 from core.training import measure, rivals
 from core.training.answers import Answer
 from core.training.data import Act, Case, Label, Question
 from core.training.examine import rival_rows
 from tests.fakes import FakeModel
+from tests.nouns import PROFILE, SCENARIO
 
 KEEPS, UNRELATED, BREAKS = Label.KEEPS, Label.UNRELATED, Label.BREAKS
 
@@ -78,3 +79,11 @@ def test_a_rival_is_measured_on_the_rows_that_are_decided_and_no_more_than_it_ma
     assert table[0].set == "set · oracle"
     assert table[0].value.value == 1.0
     assert table[0].value.n == 5
+
+
+def test_no_two_rounds_of_the_tutorials_loop_draw_alike() -> None:
+    model = FakeModel([""] * 16)
+    for seed in (1, 2):
+        tutorial(model, SCENARIO, PROFILE, candidates=8, seed=seed)
+
+    assert len({seed for [seed] in model.seeds}) == 16
