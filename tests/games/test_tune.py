@@ -220,7 +220,7 @@ def test_a_game_whose_moves_may_pay_no_more_than_no_move_is_refused(
     turned: bool, changes: Mapping[str, object], base: Path, tmp_path: Path
 ) -> None:
     game = Game(name="rich", cc=(0, 20), cd=(0, 20), dc=(0, 30), dd=(0, 30))
-    settings = short(game=game.turned if turned else game, **changes)
+    settings = short(24, game=game.turned if turned else game, **changes)
 
     with pytest.raises(BadInput, match="by inequity a legal move may be worth -30") as caught:
         tune(settings, tmp_path / "run", base)
