@@ -157,10 +157,15 @@ def _add(timing: Timing, stage: str, tokens: float, seconds: float) -> None:
 
 
 def setting(values: int) -> tuple[Scenario, Profile]:
-    """The demo scenario, and as many values as asked for: its own, then those of other profiles."""
-    scenario = library.load_scenario(library.DEMO)
+    """The demo scenario, and as many values as asked for: its own, then those of other profiles.
+
+    All of them as they ship, so that figures can be compared.
+    """
+    found = {scenario.name: (scenario, profile) for scenario, profile in library.shipped()}
+    scenario, own = found[library.DEMO]
+    profiles = sorted((profile for _, profile in found.values()), key=lambda one: one.name)
     pool: list[Value] = []
-    for profile in [library.profile_for(scenario), *library.profiles()]:
+    for profile in [own, *profiles]:
         known = {value.statement for value in pool}
         pool += [value for value in profile.values if value.statement not in known]
     chosen = tuple(
@@ -174,7 +179,7 @@ def _scaling(team: Team, tell: Callable[[str], None]) -> Iterator[dict[str, Any]
     """Seconds to judge, by the number of candidates and by that of values."""
     actions = [
         candidate.text
-        for scenario in library.scenarios()
+        for scenario, _ in library.shipped()
         for candidate in scenario.candidates
         if not candidate.text.startswith("{")
     ]

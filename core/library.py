@@ -75,6 +75,12 @@ def scenarios(warn: Warn | None = None) -> list[Scenario]:
     return _all(scenario_folders(), load_scenario, warn)
 
 
+def shipped() -> list[tuple[Scenario, Profile]]:
+    """The scenarios that ship, each with its profile, whatever the operator's own files are."""
+    scenes = _all([paths.SHIPPED / "scenarios"], load_scenario, None)
+    return [(scene, load_profile(str(paths.SHIPPED / f"{scene.profile}.toml"))) for scene in scenes]
+
+
 def save_profile(profile: Profile, path: Path | None = None) -> Path:
     """Writes a profile to `path`, or under its name among the operator's own."""
     return _save(profile, path or paths.profiles() / f"{file_name(profile.name)}.toml")

@@ -10,11 +10,12 @@ import msgspec
 import pytest
 
 from core import library, paths
+from core.bench import setting
 from core.config import Config, change_config, load_config
 from core.domain.scenario import Scenario
 from core.domain.values import Profile
 from core.errors import BadInput
-from core.files import convert, write_whole
+from core.files import convert, toml_files, write_whole
 from core.games.matrix import Game, load_game
 from core.library import (
     load_profile,
@@ -170,6 +171,18 @@ def test_what_is_listed_is_found_by_its_name_and_what_is_not_is_told_of() -> Non
     assert "workshop-rules" in listed
     assert library.load_profile("workshop-rules").name == "workshop-rules"
     assert len(warned) == 1 and "heavy.toml" in warned[0]
+
+
+def test_what_ships_is_what_ships_whatever_the_operator_wrote() -> None:
+    before, bench = library.shipped(), setting(40)
+    save_profile(msgspec.structs.replace(PROFILE, name=library.DEFAULT_PROFILE))
+    save_profile(msgspec.structs.replace(PROFILE, name="aaa"))
+    own = msgspec.structs.replace(before[0][0], goal="Another one.", profile="nowhere")
+    for name in (library.DEMO, "mine"):
+        save_scenario(msgspec.structs.replace(own, name=name))
+
+    assert library.shipped() == before and setting(40) == bench
+    assert len(before) == len(toml_files(paths.SHIPPED / "scenarios"))
 
 
 def test_a_byte_order_mark_is_no_part_of_a_profile(tmp_path: Path) -> None:

@@ -325,7 +325,8 @@ def _speakers(profile: Profile, meter: Meter) -> tuple[AdapterVoices, dict[str, 
 
 def _teller(meter: Meter) -> Callable[[str, int, int], None]:
     def tell(who: str, done: int, of: int) -> None:
-        meter.show(f"{who}: {done} of {of}", stage=who)
+        name = who or "the base model"
+        meter.show(f"{name}: {done} of {of}", stage=name)
 
     return tell
 

@@ -14,7 +14,7 @@ from core.domain.text import plain
 from core.files import path_of, writable_folder, writing
 from core.games import run
 from core.games.matrix import GAMES, Game, load_games
-from core.games.players import find_player
+from core.games.players import RANDOM, Player, find_player
 from core.games.regret import Figures, interval, reference
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def evaluate(
 ) -> None:
     """Both regrets and action types of tuned models, exact and over 50 sampled decisions.
 
-    Runs of one reward, opponent and game are told together, with 95 % intervals.
+    Runs that differ in their seed only are told together, with 95 % intervals.
     """
     needs("peft")
     if figures:
@@ -59,6 +59,8 @@ def evaluate(
         reader = None
         names = run_names(runs)
         stand = {names[path]: run.standing(path) for path in runs}
+        kinds = run.group_names([run.read_settings(path) for path in runs])
+        groups = dict(zip(runs, kinds, strict=True))
         for path, settings, reader in measure.open_runs(runs):
             found.append(
                 measure.evaluate(
@@ -70,6 +72,7 @@ def evaluate(
                     progress=lambda name, run=path.name: meter.show(  # type: ignore[misc]
                         f"{run}: {name}", stage=run
                     ),
+                    group=groups[path],
                 )
             )
         if baselines and reader:
@@ -80,13 +83,15 @@ def evaluate(
         if not through:
             warn(f"{name} is not through: it is measured as it was after {episodes} episodes")
     if as_json:
-        give_json({one.name: {**entry(one), **_stands(stand.get(one.name))} for one in found})
+        give_json(
+            {one.name: {**entry(one, against), **_stands(stand.get(one.name))} for one in found}
+        )
     else:
-        give("\n".join([*table(found, asked), "", *conditions(found)]) + "\n", None)
+        give("\n".join([*table(found, asked, against), "", *conditions(found)]) + "\n", None)
     if figures:  # last, so that a picture that fails takes no measurement with it
         with Meter() as meter:
             meter.show("drawing", stage="drawing")
-            written = _draw(figures, runs, found, asked)
+            written = _draw(figures, runs, found, asked, against)
         for path in written:
             warn(str(path))
 
@@ -103,12 +108,14 @@ def run_names(folders: Sequence[Path]) -> dict[Path, str]:
     return {folder: folder.name if many[folder.name] == 1 else str(folder) for folder in folders}
 
 
-def entry(found: "Found") -> dict[str, Any]:
-    """The figures of a run as JSON: those with unseen words first."""
+def entry(found: "Found", opponent: Player = RANDOM) -> dict[str, Any]:
+    """The figures of a run against that opponent as JSON: those with unseen words first."""
     from core.games.evaluate import UNSEEN
 
     return {
         "setting": found.setting,
+        "group": found.group,
+        "opponent": opponent.name,
         "seed": found.seed,
         **_shape(found.exact[UNSEEN]),
         "sampled": _shape(found.sampled[UNSEEN]),
@@ -135,36 +142,42 @@ def _shape(figures: Mapping[str, Figures]) -> dict[str, Any]:
     }
 
 
-def table(found: "list[Found]", games: dict[str, Game]) -> list[str]:
-    """Regrets with unseen words, exact and sampled, by setting, over the reference lines."""
+def table(found: "list[Found]", games: dict[str, Game], opponent: Player = RANDOM) -> list[str]:
+    """Regrets with unseen words, exact and sampled, by group, over the reference lines.
+
+    `opponent` is the one that was measured against.
+    """
     from core.games.evaluate import UNSEEN, mean_actions, mean_deontological
 
+    groups = Counter(one.group for one in found)
+    titles = {name: f"{plain(name, one_line=True)} ({many})" for name, many in groups.items()}
+    width = max(34, *map(len, titles.values()))
     lines = [
-        "unseen words: deontological regret, utilitarian regret by game, share of C and of illegal",
-        f"{'':<34} {'deont.':>11}"
+        f"unseen words, against {opponent.name}: deontological regret, utilitarian regret by game, "
+        "share of C and of illegal",
+        f"{'':<{width}} {'deont.':>11}"
         + "".join(f" {plain(name, one_line=True)[:11]:>11}" for name in games)
         + "     C   ill.",
     ]
     for how in ("exact", "sampled"):
         lines.append(how)
-        for setting in dict.fromkeys(one.setting for one in found):
-            rows = [getattr(one, how)[UNSEEN] for one in found if one.setting == setting]
+        for group, title in titles.items():
+            rows = [getattr(one, how)[UNSEEN] for one in found if one.group == group]
             cells = [_cell([mean_deontological(row) for row in rows])]
             cells += [_cell([row[name].utilitarian_regret for row in rows]) for name in games]
             actions = [mean_actions(row) for row in rows]
             kind = sum(row["C|C"] + row["C|D"] for row in actions) / len(actions)
             illegal = sum(row["illegal"] for row in actions) / len(actions)
-            title = f"{plain(setting, one_line=True)} ({len(rows)})"
             lines.append(
-                f"{title:<34} "
+                f"{title:<{width}} "
                 + " ".join(f"{cell:>11}" for cell in cells)
                 + f" {kind:5.0%} {illegal:6.1%}"
             )
-    lines.append("reference, against random")
-    for policy, figures in reference(games).items():
+    lines.append(f"reference, against {opponent.name}")
+    for policy, figures in reference(games, opponent).items():
         cells = [f"{mean_deontological(figures):.2f}"]
         cells += [f"{one.utilitarian_regret:.2f}" for one in figures.values()]
-        lines.append(f"{policy:<34} " + " ".join(f"{cell:>11}" for cell in cells))
+        lines.append(f"{policy:<{width}} " + " ".join(f"{cell:>11}" for cell in cells))
     return lines
 
 
@@ -177,9 +190,9 @@ def conditions(found: "list[Found]") -> list[str]:
         return []
     names = list(runs[0].exact)
     lines = ["deontological regret / share of C / illegal, exact, over all games"]
-    for setting in dict.fromkeys(one.setting for one in runs if one.setting != UNTUNED):
-        lines.append(plain(setting, one_line=True))
-        rows = [one for one in runs if one.setting == setting]
+    for group in dict.fromkeys(one.group for one in runs if one.group != UNTUNED):
+        lines.append(plain(group, one_line=True))
+        rows = [one for one in runs if one.group == group]
         for name in names:
             regret = _cell([mean_deontological(one.exact[name]) for one in rows])
             actions = [mean_actions(one.exact[name]) for one in rows]
@@ -200,7 +213,11 @@ def _games(names: str, limit: int | None) -> dict[str, Game]:
 
 
 def _draw(
-    folder: Path, runs: list[Path], found: "list[Found]", games: dict[str, Game]
+    folder: Path,
+    runs: list[Path],
+    found: "list[Found]",
+    games: dict[str, Game],
+    opponent: Player,
 ) -> list[Path]:
     from core.games import pictures
 
@@ -208,5 +225,5 @@ def _draw(
     with writing(folder):
         written = pictures.training_picture(folder, told)
         written += pictures.curves_picture(folder, told)
-        written += pictures.regret_picture(folder, found, games)
+        written += pictures.regret_picture(folder, found, games, opponent)
     return written

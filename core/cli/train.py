@@ -241,8 +241,7 @@ def evaluate_policy(
         announce(*team.used.values())
         places = [measure_policy.Place(scene.scenario) for scene in scenes if scene.actions]
         places += [
-            measure_policy.Place(scenario, library.profile_for(scenario))
-            for scenario in library.scenarios()
+            measure_policy.Place(scenario, profile) for scenario, profile in library.shipped()
         ]
         found = measure_policy.measure_proposals(
             team.policy,

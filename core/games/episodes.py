@@ -133,7 +133,9 @@ class Episodes:
         rng = Random(generator.initial_seed())
         self._look()
         before = self.progress.episodes
-        count = min(self._per_update, self.settings.episodes - before)
+        switch = self.settings.switch_at or 0
+        end = switch if before < switch else self.settings.episodes
+        count = min(self._per_update, end - before)  # an update is of one rule
         mine: list[Rollout] = []
         theirs: list[Rollout] = []
         self._played = [

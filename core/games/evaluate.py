@@ -76,7 +76,8 @@ class Found(Struct, frozen=True):
 
     name: str
     setting: str
-    """Runs that differ in their seed only share it."""
+    group: str
+    """Runs that differ in their seed only share it; see `run.group_names`."""
     seed: int
     exact: Mapping[str, Mapping[str, Figures]]
     sampled: Mapping[str, Mapping[str, Figures]]
@@ -147,13 +148,15 @@ def evaluate(
     opponent: Player = RANDOM,
     conditions: Iterable[str] = tuple(CONDITIONS),
     progress: Callable[[str], None] = lambda _: None,
+    group: str = "",
 ) -> Found:
-    """The figures of the run whose adapter is on."""
+    """The figures of the run whose adapter is on; its group is its setting, if none is named."""
     tables = {}
     for condition in conditions:
         progress(condition)
         tables[condition] = reader.player(name, games.values(), CONDITIONS[condition])
-    return _found(name, settings.setting, settings.seed, tables, games, opponent)
+    told = settings.setting
+    return _found(name, told, group or told, settings.seed, tables, games, opponent)
 
 
 def baselines(
@@ -170,13 +173,14 @@ def baselines(
     }.items():
         progress(name)
         player = reader.player(name, games.values(), CONDITIONS[UNSEEN], told, untuned=True)
-        found.append(_found(name, name, 0, {UNSEEN: player}, games, opponent))
+        found.append(_found(name, name, name, 0, {UNSEEN: player}, games, opponent))
     return found
 
 
 def _found(
     name: str,
     setting: str,
+    group: str,
     seed: int,
     tables: Mapping[str, Tabled],
     games: Mapping[str, Game],
@@ -191,6 +195,7 @@ def _found(
     return Found(
         name,
         setting,
+        group,
         seed,
         figures(lambda player, game: exact(player, opponent, game)),
         figures(lambda player, game: sampled(player, opponent, game, seed)),

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure as Picture
 from core.games import run
 from core.games.evaluate import UNSEEN, Found, mean_deontological
 from core.games.matrix import GAMES, Game
+from core.games.players import RANDOM, Player
 from core.games.published import PUBLISHED
 from core.games.regret import (
     ACTION_TYPES,
@@ -32,11 +33,12 @@ FORMATS = ("svg", "png")
 
 
 def training_picture(folder: Path, runs: Sequence[tuple[Path, run.RunSettings]]) -> list[Path]:
-    """Action types over episodes, a panel a setting, means over seeds; the files written."""
+    """Action types over episodes, a panel a group, means over seeds; the files written."""
     groups: dict[str, list[Path]] = {}
-    for path, settings in runs:
-        groups.setdefault(settings.setting, []).append(path)
-    switches = {settings.setting: settings.switch_at for _, settings in runs}
+    switches: dict[str, int | None] = {}
+    for name, (path, settings) in zip(_groups(runs), runs, strict=True):
+        groups.setdefault(name, []).append(path)
+        switches[name] = settings.switch_at
     columns = min(4, len(groups))
     rows = -(-len(groups) // columns)
     drawn = Picture(figsize=(3.4 * columns, 2.7 * rows + 0.5), layout="constrained")
@@ -58,10 +60,10 @@ def training_picture(folder: Path, runs: Sequence[tuple[Path, run.RunSettings]])
 
 
 def curves_picture(folder: Path, runs: Sequence[tuple[Path, run.RunSettings]]) -> list[Path]:
-    """Reward and both exact regrets over episodes, a line a setting, means over seeds."""
+    """Reward and both exact regrets over episodes, a line a group, means over seeds."""
     groups: dict[str, list[list[run.Update]]] = {}
-    for path, settings in runs:
-        groups.setdefault(settings.setting, []).append(run.read_updates(path)[0])
+    for name, (path, _) in zip(_groups(runs), runs, strict=True):
+        groups.setdefault(name, []).append(run.read_updates(path)[0])
     drawn = Picture(figsize=(11, 3.6), layout="constrained")
     panels = drawn.subplots(1, 3)
     figures = ("reward", "deontological_regret", "utilitarian_regret")
@@ -86,22 +88,30 @@ def curves_picture(folder: Path, runs: Sequence[tuple[Path, run.RunSettings]]) -
 
 
 def regret_picture(
-    folder: Path, found: Sequence[Found], games: Mapping[str, Game] = GAMES
+    folder: Path,
+    found: Sequence[Found],
+    games: Mapping[str, Game] = GAMES,
+    opponent: Player = RANDOM,
 ) -> list[Path]:
-    """Both regrets with unseen words, by setting, with 95 % bars, published values and lines."""
-    settings = list(dict.fromkeys(one.setting for one in found))
-    lines = reference(games)
+    """Both regrets with unseen words, by group, with 95 % bars, published values and lines.
+
+    `opponent` is the one that was measured against. What was published is shown where games and
+    opponent are those of the paper.
+    """
+    settings = {one.group: one.setting for one in found}
+    published = PUBLISHED if games == GAMES and opponent == RANDOM else {}
+    lines = reference(games, opponent)
     drawn = Picture(
         figsize=(3.1 * (len(games) + 1), 0.34 * len(settings) + 2.0), layout="constrained"
     )
     panels = drawn.subplots(1, len(games) + 1, sharey=True)
     places = np.arange(len(settings))[::-1]
     for panel, game in zip(panels, [None, *games], strict=True):
-        for place, setting in zip(places, settings, strict=True):
-            rows = [one.exact[UNSEEN] for one in found if one.setting == setting]
+        for place, (group, setting) in zip(places, settings.items(), strict=True):
+            rows = [one.exact[UNSEEN] for one in found if one.group == group]
             value = interval([_regret(figures, game) for figures in rows])
             _point(panel, value, place)
-            if told := PUBLISHED.get(setting):
+            if told := published.get(setting):
                 known = told.utilitarian_regret.get(game) if game else told.deontological_regret
                 if known is not None:
                     panel.plot(known, place, "x", color="black")
@@ -111,11 +121,17 @@ def regret_picture(
                 panel.axvline(level, linestyle=":", color=f"C{number + 1}", label=policy)
         title = f"utilitarian, {games[game].title or game}" if game else "deontological"
         panel.set_title(title, fontsize="small", parse_math=False)
-        panel.set_yticks(places, settings, fontsize="small", parse_math=False)
+        panel.set_yticks(places, list(settings), fontsize="small", parse_math=False)
     handles, labels = panels[0].get_legend_handles_labels()
     drawn.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize="small")
-    drawn.suptitle("Regret with unseen words (● ours, 95 %; × published)", fontsize="medium")
+    marks = "● ours, 95 %; × published" if published else "● ours, 95 %"
+    title = f"Regret with unseen words, against {opponent.name} ({marks})"
+    drawn.suptitle(title, fontsize="medium")
     return _save(drawn, folder, "regret")
+
+
+def _groups(runs: Sequence[tuple[Path, run.RunSettings]]) -> list[str]:
+    return run.group_names([settings for _, settings in runs])
 
 
 def _shares(paths: Sequence[Path]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:

@@ -28,4 +28,4 @@ PUBLISHED = {
     "game-then-de-vs-tit-for-tat": _row(0.45, 0.15, 0.28, 0.13, 0.23, 0.41),
     "game-then-ut-vs-tit-for-tat": _row(0.95, 0.18, 0.30, 0.17, 0.22, 0.36),
 }
-"""By `RunSettings.setting`."""
+"""By `RunSettings.setting`; all five games against a random opponent."""

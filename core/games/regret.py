@@ -131,10 +131,12 @@ def _figures(game: Game, decisions: Sequence[Decision]) -> Figures:
     )
 
 
-def reference(games: Mapping[str, Game] = GAMES) -> dict[str, dict[str, Figures]]:
-    """The exact figures of the reference policies by policy and game, against a random opponent."""
+def reference(
+    games: Mapping[str, Game] = GAMES, opponent: Player = RANDOM
+) -> dict[str, dict[str, Figures]]:
+    """The exact figures of the reference policies by policy and game."""
     return {
-        name: {game.name: exact(player, RANDOM, game) for game in games.values()}
+        name: {game.name: exact(player, opponent, game) for game in games.values()}
         for name, player in REFERENCES.items()
     }
 

@@ -16,7 +16,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from core.errors import BadInput
-from core.games.matrix import Game, Move, State
+from core.games.matrix import STATES, Game, Move, State
 
 XI_TRAINING = 3.0
 """ξ of the deontological rewards while a model learns."""
@@ -124,6 +124,16 @@ def find_reward(name: str) -> Reward:
         raise BadInput(
             f"there is no reward named {name!r}", mend=f"Use one of {', '.join(Reward)}."
         ) from None
+
+
+def lowest(rule: Rule, played: Game, xi: float = XI_TRAINING) -> float:
+    """The least that a legal move can be worth."""
+    return min(
+        rule(Play.of(played, state, own, opponent), xi)
+        for state in STATES
+        for own in Move
+        for opponent in Move
+    )
 
 
 def reward(

@@ -14,9 +14,9 @@ Logs are only ever added to, but for a resumed run, which takes out what came af
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -47,7 +47,7 @@ Line = TypeVar("Line", bound=Struct)
 
 
 def setting_name(reward: Reward, switch_to: Reward | None, opponent: str) -> str:
-    """What is trained, whatever the seed: runs of one setting are grouped by it."""
+    """What is trained, in short; see `group_names` for what else sets runs apart."""
     return f"{reward}-then-{switch_to}-vs-{opponent}" if switch_to else f"{reward}-vs-{opponent}"
 
 
@@ -87,12 +87,45 @@ class RunSettings(Struct, frozen=True, kw_only=True):
     def setting(self) -> str:
         """See `setting_name`; another game than the usual one is named too."""
         told = setting_name(self.reward, self.switch_to, self.opponent)
-        return told if self.game.name == TRAINING_GAME.name else f"{told}-on-{self.game.name}"
+        return told if self.game == TRAINING_GAME else f"{told}-on-{self.game.name}"
 
     @property
     def name(self) -> str:
         """The usual name of the run's folder."""
         return run_name(self.reward, self.switch_to, self.opponent, self.game.name, self.seed)
+
+
+def group_names(runs: Sequence[RunSettings]) -> list[str]:
+    """What each run is told under: its setting, and what sets it apart from others of that setting.
+
+    Runs share it that differ in their seed only.
+    """
+    tables = [
+        dict(_fields({**as_table(one), "digest": one.digest[:12], "seed": 0})) for one in runs
+    ]
+    names = []
+    for settings, own in zip(runs, tables, strict=True):
+        others = [
+            other
+            for one, other in zip(runs, tables, strict=True)
+            if one.setting == settings.setting
+        ]
+        apart = [
+            f"{name} {value}"
+            for name, value in own.items()
+            if any(other.get(name) != value for other in others)
+        ]
+        names.append(", ".join([settings.setting, *apart]))
+    return names
+
+
+def _fields(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What a table holds, tables within it by their path."""
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{name}.{inner}", one) for inner, one in _fields(value))
+        else:
+            yield name, value
 
 
 class Update(Struct, frozen=True, kw_only=True):

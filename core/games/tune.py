@@ -16,7 +16,7 @@ import msgspec
 
 from core.errors import BadInput
 from core.files import as_table, field_of, read_text
-from core.games import run
+from core.games import rewards, run
 from core.games.episodes import Episodes, Seat
 from core.training import ppo_run
 from core.training.ppo import Figures, Ppo, PpoConfig
@@ -63,14 +63,30 @@ def tune(
     A resumed run comes to the same figures as if it had never stopped.
 
     Raises:
-        BadInput: the folder holds a run already, or one with other settings than a resumed one's.
+        BadInput: the folder holds a run already, or one with other settings than a resumed one's;
+            or a legal move of the game may be worth no more than a reply that is none.
         Held: another process is at it.
     """
+    _check(settings)
     with run.hold(folder):
         _begin(settings, folder, resume)
         if resume and (outcome := run.read_outcome(folder)):
             return outcome
         return _learn(settings, folder, base, resume, threads, stopped, tell)
+
+
+def _check(settings: run.RunSettings) -> None:
+    """Refuses a game in which replies that are no move would be learnt."""
+    seats = [settings.game, *([settings.game.turned] if settings.opponent == run.LEARNER else [])]
+    for name in filter(None, (settings.reward, settings.switch_to)):
+        least = min(rewards.lowest(rewards.RULES[name], seat, settings.xi) for seat in seats)
+        if least <= rewards.ILLEGAL:
+            raise BadInput(
+                f"by {name} a legal move may be worth {least:g}, and a reply that is no move is "
+                f"worth {rewards.ILLEGAL:g}",
+                where=f"game {settings.game.name}",
+                mend="Make its payoffs smaller, or choose another reward.",
+            )
 
 
 def _learn(
@@ -134,10 +150,11 @@ def learning(settings: run.RunSettings, threads: int = 1) -> PpoConfig:
         raise BadInput(f"the trainer's settings are not those of this Placet ({odd})")
     try:
         episodes = msgspec.convert(settings.learning[PER_UPDATE], Count)
+        before = settings.switch_at or 0  # no update goes beyond it
         told = {
             **named,
             "seed": settings.seed,
-            "steps": ceil(settings.episodes / episodes),
+            "steps": ceil(before / episodes) + ceil((settings.episodes - before) / episodes),
             "checkpoint_every": 10,
             "threads": threads,
         }

@@ -3,8 +3,8 @@
 After CMVA-GS (IBM Research 2024): the base model answers questions of what to do; each answer is
 worth the probability that it respects the value, more the surer it is not to go against it, more
 where it respects that value above the others of its profile, so that agents differ, and more where
-it fits its question; drifting from the base model costs. Answers that the product
-would not use, for they are empty, cut short, looping or an echo, are worth 0.
+it fits its question; drifting from the base model costs. Answers that the product would not use,
+for they are empty, cut short, looping or an echo, are worth 0, and no answer is worth less.
 """
 
 from __future__ import annotations
@@ -124,7 +124,10 @@ Fits = Callable[[Sequence[Tokens], Sequence[Tokens]], Sequence[float]]
 
 
 class ValueReward:
-    """What replies are worth: how likely they respect one value rather than others, and fit."""
+    """What replies are worth: how likely they respect one value rather than others, and fit.
+
+    Never below 0, which is what a reply is worth that the product would not use.
+    """
 
     def __init__(
         self,
@@ -159,7 +162,7 @@ class ValueReward:
             unbroken = -log10(max(read.breaks[0], SURE)) / 2
             ahead = own - fmean(others) if others else 0.0
             whole = own + config.unbroken * unbroken + config.ahead * ahead + config.fitting * fit
-            worth.append(whole if text else 0.0)
+            worth.append(max(whole, 0.0) if text else 0.0)
         return worth
 
     def read(self, prompt: Tokens, reply: Tokens) -> str:

@@ -25,6 +25,9 @@ from core.watch import SILENT, Watch
 AT_ONCE = 64
 """Answers judged in one go."""
 
+BASE = ""
+"""The base model among the speakers: no value has this id."""
+
 
 @dataclass(frozen=True, slots=True)
 class Conformity:
@@ -131,9 +134,9 @@ def everybody(
     tell: Told,
     watch: Watch,
 ) -> dict[str, list[str]]:
-    """What the base model says to each question, and what each agent keeps of its `samples`."""
+    """What `BASE` says to each question, and what each agent keeps of its `samples`."""
     ask = partial(answer_all, sampling=SAMPLING, seed=seed, keep=keep, tell=tell, watch=watch)
-    plain = ask({"base": base}, questions)
+    plain = ask({BASE: base}, questions)
     said = ask(speakers, questions, samples=samples)
     chosen = kept(judge, profile, questions, said, tell) if samples > 1 else _first(said)
     return _first(plain) | chosen
@@ -169,7 +172,7 @@ def measure_agents(
     for who in speakers:
         statement = profile.value(who).statement
         watch.check()
-        pairs = [list(zip(questions, said[one], strict=True)) for one in ("base", who)]
+        pairs = [list(zip(questions, said[one], strict=True)) for one in (BASE, who)]
         heard = partial(tell, f"judging {who}")
         plain, tuned = (
             [sides[:, 0] for sides in both_ways(judge, part, [statement], heard)] for part in pairs
@@ -177,7 +180,7 @@ def measure_agents(
         others = [
             np.array(second([(text or ".", statement) for _, text in part])) for part in pairs
         ]
-        texts = [said["base"], said[who]]
+        texts = [said[BASE], said[who]]
         found[who] = Conformity(
             base=mean(plain[0]),
             agent=mean(tuned[0]),

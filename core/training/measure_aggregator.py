@@ -21,7 +21,7 @@ from core.training.agents import Scorer
 from core.training.aggregator import profile_of, turned
 from core.training.answering import BATCH, Told, Write, text_of
 from core.training.measure import Figure, Floats, mean, ranks
-from core.training.measure_agents import everybody, judged
+from core.training.measure_agents import BASE, everybody, judged
 from core.training.questions import Question
 from core.watch import SILENT, Watch
 
@@ -124,7 +124,7 @@ def measure_aggregator(
     by_question = {
         text: {who: said[who][place] for who in speakers} for place, text in enumerate(questions)
     }
-    plain = dict(zip(questions, said["base"], strict=True))
+    plain = dict(zip(questions, said[BASE], strict=True))
     asked = [
         prompts.synthesis(case.question.text, case.profile, by_question[case.question.text])
         for case in cases

@@ -73,6 +73,17 @@ def test_no_scenario_that_the_adapter_was_trained_on_counts_as_unseen(
     assert ran.status == 1 and "refined.toml: config: the card does not say" in ran.trouble
 
 
+def test_the_policy_is_measured_on_what_ships_alone(placet: Placet, home: Path) -> None:
+    mine = home / "profiles" / "scenarios"
+    mine.mkdir(parents=True)
+    (mine / "a.toml").write_text('schema = 1\ngoal = "Mine."\nprofile = "nowhere"\n', "utf-8")
+
+    ran = placet("evaluate", "policy", "--policy", "echo", "--limit", 1, "--json")
+
+    assert ran.status == 0, ran.err
+    assert "Mine." not in ran.out
+
+
 def test_the_aligner_is_measured_in_a_table(placet: Placet) -> None:
     ran = placet("evaluate", "align", "--policy", "echo", "--limit", 2)
     assert ran.status == 0, ran.err

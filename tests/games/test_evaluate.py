@@ -10,8 +10,8 @@ import pytest
 
 from core.errors import BadInput
 from core.games import run
-from core.games.matrix import GAMES, TRAINING_GAME
-from core.games.players import RANDOM
+from core.games.matrix import GAMES, TRAINING_GAME, Game
+from core.games.players import ALWAYS_C, ALWAYS_D, RANDOM, Player
 from core.games.prompts import Words
 from core.games.regret import ACTION_TYPES, exact
 from core.games.rewards import Reward
@@ -20,6 +20,9 @@ from tests import tiny
 from tests.cli.conftest import Placet, placet
 
 pytest.importorskip("peft")
+
+import numpy as np
+from matplotlib.figure import Figure as Picture
 
 from core.cli.evaluating import conditions, table
 from core.games import pictures
@@ -148,11 +151,72 @@ def test_seeds_are_told_together_with_an_interval_and_drawn(
     }
 
 
+def test_runs_that_differ_in_more_than_their_seed_are_told_apart(
+    placet: Placet, runs: list[Path], tmp_path: Path
+) -> None:
+    longer = Path(shutil.copytree(runs[0], tmp_path / "longer"))
+    settings = run.read_settings(longer)
+    learns = {**settings.learning, "rate": 0.5}
+    run.write_settings(longer, msgspec.structs.replace(settings, episodes=300, learning=learns))
+
+    both = ("games", "evaluate", *runs[:2], longer, "--limit", 1)
+    told = placet(*both).out
+    groups = [one["group"] for one in json.loads(placet(*both, "--json").out).values()]
+
+    usual = "de-vs-tit-for-tat, episodes 10, learning.rate 0.02"
+    other = "de-vs-tit-for-tat, episodes 300, learning.rate 0.5"
+    assert groups == [usual, usual, other]
+    assert f"{usual} (2)" in told and f"{other} (1)" in told
+
+
+@pytest.mark.parametrize(
+    ("games", "opponent", "published"),
+    [
+        (GAMES, RANDOM, True),
+        (GAMES, ALWAYS_D, False),
+        ({"chicken": GAMES["chicken"]}, RANDOM, False),
+    ],
+)
+def test_a_picture_of_regrets_is_of_its_opponent_and_beside_what_was_published_of_that(
+    games: dict[str, Game], opponent: Player, published: bool, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    drawn: list[Picture] = []
+    monkeypatch.setattr(pictures, "_save", lambda one, folder, name: drawn.append(one))
+    figures = {UNSEEN: {name: exact(ALWAYS_C, opponent, game) for name, game in games.items()}}
+    setting = "de-vs-tit-for-tat"
+    found = [Found(group, setting, group, 1, figures, figures) for group in (setting, "other")]
+
+    pictures.regret_picture(tmp_path, found, games, opponent)
+
+    title = drawn[0].get_suptitle()
+    assert f"against {opponent.name}" in title and ("published" in title) == published
+    for panel, game in zip(drawn[0].axes[1:], games.values(), strict=True):
+        lines = [
+            float(np.ravel(line.get_xdata())[0])
+            for line in panel.get_lines()
+            if line.get_label() == "always C"
+        ]
+        assert lines == [exact(ALWAYS_C, opponent, game).utilitarian_regret]
+        marks = [line for line in panel.get_lines() if line.get_marker() == "x"]
+        assert len(marks) == 2 * published
+
+
+def test_tables_and_json_name_the_opponent(placet: Placet, runs: list[Path]) -> None:
+    asked = ("games", "evaluate", runs[0], "--games", "chicken", "--opponent", "always-d")
+    told = placet(*asked).out
+
+    assert "unseen words, against always-d" in told and "reference, against always-d" in told
+    (one,) = json.loads(placet(*asked, "--json").out).values()
+    assert one["opponent"] == "always-d"
+
+
 def test_names_of_games_are_drawn_literally() -> None:
     odd = msgspec.structs.replace(TRAINING_GAME, name="a\x1b[2J\u202e")
     figures = {odd.name: exact(RANDOM, RANDOM, odd)}
     both = {UNSEEN: figures, "household": figures}
-    found = Found("run", f"de-vs-tft-on-{odd.name}", 1, both, both)
+    setting = f"de-vs-tft-on-{odd.name}"
+    found = Found("run", setting, setting, 1, both, both)
 
     told = "\n".join([*table([found], {odd.name: odd}), *conditions([found])])
 
@@ -170,7 +234,8 @@ def test_names_with_dollars_and_regrets_that_are_not_known_are_drawn(
     with (folder / run.LOG).open("ab") as log:
         log.write(msgspec.json.encode(unknown) + b"\n")
     figures = {odd.name: exact(RANDOM, RANDOM, odd)}
-    found = Found("run", settings.setting, 1, {UNSEEN: figures}, {UNSEEN: figures})
+    both = {UNSEEN: figures}
+    found = Found("run", settings.setting, settings.setting, 1, both, both)
 
     told = [(folder, settings)]
     written = pictures.training_picture(tmp_path, told) + pictures.curves_picture(tmp_path, told)

@@ -7,7 +7,7 @@ from hypothesis import given
 
 from core.games import rewards
 from core.games.matrix import GAMES, STATES, Game, Move, State
-from core.games.rewards import ILLEGAL, RULES, XI_TEST, XI_TRAINING, Play, Reward, reward
+from core.games.rewards import ILLEGAL, RULES, XI_TEST, XI_TRAINING, Play, Reward, lowest, reward
 from tests.games.test_matrix import ANY_GAME
 
 C, D = Move.C, Move.D
@@ -43,6 +43,16 @@ def test_rewards_are_as_published_for_every_state_and_move(
 def test_an_illegal_reply_costs_the_same_under_every_reward(name: Reward, state: State) -> None:
     for theirs in Move:
         assert reward(RULES[name], DILEMMA, state, None, theirs) == -6
+
+
+def test_the_least_that_a_move_is_worth_is_found_in_every_state() -> None:
+    rich = Game(name="rich", cc=(0, 20), cd=(0, 20), dc=(0, 30), dd=(0, 30))
+
+    assert lowest(RULES[Reward.INEQUITY], rich) == -30
+    assert lowest(RULES[Reward.INEQUITY], rich.turned) == 20 - 0.6 * 20
+    assert lowest(RULES[Reward.DEONTOLOGICAL], rich, 4) == -4
+    for game, rule in product(GAMES.values(), RULES.values()):
+        assert lowest(rule, game) > ILLEGAL
 
 
 def test_the_two_of_our_own_look_at_who_gets_what() -> None:

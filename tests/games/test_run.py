@@ -97,8 +97,26 @@ def test_runs_of_one_setting_share_its_name_whatever_the_seed() -> None:
     other = msgspec.structs.replace(SETTINGS, seed=4)
     assert SETTINGS.setting == other.setting == "game-then-de-vs-tit-for-tat"
     assert SETTINGS.name != other.name
+    other_pay = msgspec.structs.replace(TRAINING_GAME, cc=(2, 2))
+    shadow = msgspec.structs.replace(SETTINGS, game=other_pay)
+    assert shadow.setting == "game-then-de-vs-tit-for-tat-on-prisoners-dilemma"
     elsewhere = msgspec.structs.replace(SETTINGS, game=GAMES["stag-hunt"])
     assert elsewhere.setting == "game-then-de-vs-tit-for-tat-on-stag-hunt"
+
+
+def test_runs_are_told_together_where_only_their_seed_differs() -> None:
+    seed = msgspec.structs.replace(SETTINGS, seed=4)
+    later = msgspec.structs.replace(SETTINGS, switch_at=150, learning={"rate": 2e-4})
+    cells = [msgspec.structs.replace(TRAINING_GAME, name="own", cc=(pay, pay)) for pay in (2, 3)]
+    own = [msgspec.structs.replace(SETTINGS, game=game) for game in cells]
+
+    name = SETTINGS.setting
+    assert run.group_names([SETTINGS, seed]) == [name, name]
+    told = run.group_names([SETTINGS, seed, later, *own])
+    assert told[0] == told[1]
+    assert told[2] == f"{name}, switch_at 150, learning.rate 0.0002"
+    assert len(set(told)) == 4
+    assert [one.split(", ", 1)[0] for one in told[3:]] == [f"{name}-on-own"] * 2
 
 
 def test_a_log_is_read_on_while_it_grows_and_half_a_line_waits(tmp_path: Path) -> None:

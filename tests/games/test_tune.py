@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from core.errors import BadInput
 from core.games import rewards, run
-from core.games.matrix import STATES, TRAINING_GAME, State
+from core.games.matrix import STATES, TRAINING_GAME, Game, State
 from core.games.prompts import Words, prompts
 from core.games.rewards import Reward
 from core.models.catalog import ADAPTER_WEIGHTS
@@ -189,11 +189,44 @@ def test_two_processes_are_never_in_one_folder(base: Path, tmp_path: Path) -> No
 
 
 def test_the_reward_switches_at_its_episode(base: Path, tmp_path: Path) -> None:
-    outcome = tune(short(switch_to=Reward.DEONTOLOGICAL, switch_at=12), tmp_path, base)
+    settings = short(switch_to=Reward.DEONTOLOGICAL, switch_at=12)
+    outcome = tune(settings, tmp_path, base)
 
     rules = [episode.rule for episode in run.read_episodes(tmp_path)[0]]
     assert rules == [Reward.GAME] * 12 + [Reward.DEONTOLOGICAL] * 12
-    assert outcome and outcome.at_switch and outcome.at_switch.episodes == 16
+    assert outcome and outcome.at_switch and outcome.at_switch.episodes == 12
+    updates, _ = run.read_updates(tmp_path)
+    assert [(one.episodes, one.rule) for one in updates] == [
+        (8, "game"), (12, "game"), (20, "de"), (24, "de"),
+    ]  # fmt: skip
+    assert {one.steps for one in updates} == {4} == {learning(settings).steps}
+
+
+def test_a_switch_within_the_last_update_is_read_too(base: Path, tmp_path: Path) -> None:
+    outcome = tune(short(8, switch_to=Reward.DEONTOLOGICAL, switch_at=6), tmp_path, base)
+
+    assert outcome and outcome.at_switch and outcome.at_switch.episodes == 6
+
+
+@pytest.mark.parametrize(
+    ("turned", "changes"),
+    [
+        (False, {"reward": Reward.INEQUITY}),
+        (False, {"switch_to": Reward.INEQUITY, "switch_at": 12}),
+        (True, {"reward": Reward.INEQUITY, "opponent": run.LEARNER}),
+    ],
+)
+def test_a_game_whose_moves_may_pay_no_more_than_no_move_is_refused(
+    turned: bool, changes: Mapping[str, object], base: Path, tmp_path: Path
+) -> None:
+    game = Game(name="rich", cc=(0, 20), cd=(0, 20), dc=(0, 30), dd=(0, 30))
+    settings = short(24, game=game.turned if turned else game, **changes)
+
+    with pytest.raises(BadInput, match="by inequity a legal move may be worth -30") as caught:
+        tune(settings, tmp_path / "run", base)
+
+    assert caught.value.where == "game rich" and caught.value.mend
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_second_learner_learns_too(base: Path, tmp_path: Path) -> None:

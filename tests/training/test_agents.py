@@ -164,6 +164,17 @@ def test_a_reply_is_worth_more_the_surer_it_is_not_to_break_its_value(
     assert pays([(5,)] * 2, [cut, good]) == pytest.approx([0.0, 0.5 + more])
 
 
+def test_no_usable_reply_is_worth_less_than_one_that_is_not(base: Path) -> None:
+    judge = Likes({CARE.statement: 0.05, "Be fair.": 0.6}, 0.9)
+    pays = reward(base, judge, ["Be fair."], unbroken=1.0, ahead=1.5, fitting=0.7)
+    bad, cut = (
+        tuple(pays.tokenizer(text, add_special_tokens=False)["input_ids"])
+        for text in ("Ring all farmers before they sign!", "Ring all farmers")
+    )
+
+    assert pays([(5,)] * 2, [bad, cut]) == [0.0, 0.0]
+
+
 def test_a_usable_reply_is_worth_more_where_it_fits_its_question(base: Path) -> None:
     judge = Likes({CARE.statement: 0.5})
     pays = reward(base, judge, fitting=0.5, fits=lambda asked, replies: [0.25, 0.5, -0.5])

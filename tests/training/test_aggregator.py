@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from safetensors.torch import load_file
@@ -298,6 +299,21 @@ def test_an_agent_s_gain_is_paired_by_question_and_the_second_judge_stands_besid
     assert told["unbroken_gap_closed"] == pytest.approx(1.0)
     assert told["intervals"]["gain"] == pytest.approx([0.7, 0.7])
     assert "kind" in measure_agents.as_table(found)
+
+
+def test_a_value_called_base_does_not_speak_for_the_base_model(tmp_path: Path) -> None:
+    value = msgspec.structs.replace(PROFILE.values[0], id="base")
+    found = measure_agents.measure_agents(
+        {"base": Speaker(SAYS["kind"])},
+        Speaker(SAYS["base"]),
+        Words(),
+        lambda rows: [0.5] * len(rows),
+        [one.text for one in ASKED],
+        msgspec.structs.replace(PROFILE, values=(value,)),
+        keep=tmp_path / "answers.jsonl",
+    )
+
+    assert (found["base"].base.value, found["base"].agent.value) == pytest.approx((0.2, 0.9))
 
 
 def measured(samples: int = 2) -> Any:
