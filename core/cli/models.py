@@ -21,6 +21,7 @@ Optional = Annotated[
 @app.command("list")
 def list_models() -> None:
     """The models Placet knows, and those on this machine."""
+    say(f"{'':<45} {'on disk':>9}")
     for entry in catalog.entries():
         there = "here" if catalog.on_disk(entry.name) else "-"
         say(
@@ -46,7 +47,10 @@ def pull(
         ),
     ] = None,
 ) -> None:
-    """Bring a model onto this machine. The only command that uses a network."""
+    """Bring a model onto this machine.
+
+    The only command that uses a network; `b` on the models screen does the same.
+    """
     _has_weights(name)
     if catalog.on_disk(name):
         say(f"{name} is here: {catalog.folder(name)}")
