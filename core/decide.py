@@ -213,9 +213,8 @@ def _choose(session: Session, timings: dict[str, float]) -> None:
         verdict = session.verdict(candidate)
         if verdict.acceptable:
             why = (
-                f"{verdict.risk} risk ({verdict.risk_probability:.0%}), the lowest of what is "
-                f"acceptable, and of that the highest alignment with the values, "
-                f"{verdict.alignment:.2f}"
+                f"{verdict.risk} risk, the lowest level of what is acceptable, and of that the "
+                f"highest alignment with the values, {verdict.alignment:.2f}"
             )
             session.choose(candidate, why, timings)
             return

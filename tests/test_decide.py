@@ -41,7 +41,7 @@ def test_the_lowest_risk_is_chosen() -> None:
     plan = session.state.plan
     assert plan is not None
     assert session.candidates[plan.candidate].text == LETTER
-    assert "LOW risk (80%)" in plan.why
+    assert plan.why.startswith("LOW risk, the lowest level of what is acceptable")
 
 
 def test_among_equal_risks_the_highest_alignment_is_chosen() -> None:

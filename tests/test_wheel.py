@@ -1,9 +1,11 @@
 """The wheel holds all that is needed, and runs where nothing of the repository is."""
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
@@ -60,6 +62,14 @@ def test_the_wheel_carries_core_screen_profiles_and_scenarios_and_no_tests(wheel
         assert there <= set(names), sorted(there - set(names))[:5]
     assert not [name for name in names if name.startswith("tests/")]
     assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def test_the_source_archive_carries_every_file_the_readme_links() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    carried = project["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
+
+    linked = set(re.findall(r"\]\(([^)#:]+)", (ROOT / "README.md").read_text("utf-8")))
+    assert linked and {name.partition("/")[0] for name in linked} <= set(carried)
 
 
 @pytest.mark.slow

@@ -11,9 +11,9 @@ from core.team import load_team
 
 
 def bench(
-    candidates: Annotated[int, typer.Option(min=1, max=64)] = 8,
-    values: Annotated[int, typer.Option(min=1, max=32)] = 5,
-    repeat: Annotated[int, typer.Option(min=1, max=50)] = 5,
+    candidates: Annotated[int, typer.Option(min=1, max=64, help="Candidates a round.")] = 8,
+    values: Annotated[int, typer.Option(min=1, max=32, help="Values to judge by.")] = 5,
+    repeat: Annotated[int, typer.Option(min=1, max=50, help="Rounds of each.")] = 5,
     scaling: Annotated[bool, typer.Option(help="Also how time grows with the sizes.")] = True,
     as_json: AsJson = False,
     policy: Policy = "",

@@ -101,6 +101,8 @@ def decide(
         agents_of(values)  # before anything is loaded: is there an agent at all?
     with store.hold if store else nullcontext(), Meter() as meter:
         team = load_team(policy, judge, device=device, dtype=dtype, watch=meter.watch)
+        if format == "json":  # every other report says so itself
+            announce(*team.used.values())
         if agents:
             team = replace(team, voices=load_voices(policy, device=device, dtype=dtype))
         keep = store.save if store else lambda session: None
@@ -114,7 +116,7 @@ def decide(
 def tutorial(
     scenario: ScenarioName,
     profile: ProfileName = "",
-    candidates: Annotated[int, typer.Option(min=1, max=256)] = 4,
+    candidates: Annotated[int, typer.Option(min=1, max=256, help="How many to propose.")] = 4,
     seed: Seed = 0,
     policy: Policy = "",
     device: Device = "auto",

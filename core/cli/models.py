@@ -24,7 +24,7 @@ def list_models() -> None:
     for entry in catalog.entries():
         there = "here" if catalog.on_disk(entry.name) else "-"
         say(
-            f"{entry.name:<36} {entry.kind:<8} {entry.bytes / 1e6:>6,.0f} MB  {there:<5}"
+            f"{entry.name:<36} {entry.kind:<8} {entry.bytes / 1e6:>6,.0f} MB on disk  {there:<5}"
             f"{entry.licence}"
         )
     for name in catalog.pulled():
@@ -46,7 +46,10 @@ def pull(
         ),
     ] = None,
 ) -> None:
-    """Bring a model onto this machine. The only command that uses a network."""
+    """Bring a model onto this machine.
+
+    The only command that uses a network; `b` on the models screen does the same.
+    """
     _has_weights(name)
     if catalog.on_disk(name):
         say(f"{name} is here: {catalog.folder(name)}")

@@ -22,7 +22,8 @@ Policy = Annotated[
     str,
     typer.Option(
         "--policy",
-        help="Model that proposes and rewrites: a name, a folder or a GGUF file.",
+        help="Model that proposes and rewrites: a name, the folder of a model or an adapter, or a "
+        "GGUF file. Default: placet, the shipped one.",
         show_default=False,
     ),
 ]
@@ -64,5 +65,7 @@ _SEED = typer.Option(min=0, max=LARGEST_SEED, help="Same seed, same models: same
 Seed = Annotated[int, _SEED]
 SeedIfGiven = Annotated[int | None, _SEED]
 """Where another stands in the configuration."""
-Rewrites = Annotated[int, typer.Option(min=1, max=64, help="Rewrites tried a candidate and round.")]
+Rewrites = Annotated[
+    int, typer.Option(min=1, max=64, help="Rewrites to choose from, for each text.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]

@@ -27,7 +27,13 @@ from core.session.report import ECHO_WARNING
 from core.session.store import is_session
 from core.watch import AnyNote, Progress, Watch
 
-_NAMES = {"load": "loading the models", "read": "reading", "write": "writing", "play": "playing"}
+_NAMES = {
+    "load": "loading the models",
+    "propose": "proposing",
+    "read": "reading",
+    "write": "writing",
+    "play": "playing",
+}
 
 
 def warn(text: str) -> None:
@@ -109,7 +115,7 @@ def needs(package: str) -> None:
     if not find_spec(package):
         raise PlacetError(
             f"this needs {package}, of the extra `train`",
-            mend='`pip install "placet[train]"` brings it.',
+            mend="`make venv` brings it; elsewhere `pip install matplotlib peft rouge-score`.",
         )
 
 

@@ -66,6 +66,7 @@ def as_json(session: Session, lens: LensOf) -> dict[str, Any]:
             if planned
             else None
         ),
+        "plan_why": plan.why if plan else "",
         "notes": list(state.notes),
         "head": session.head,
     }
@@ -84,6 +85,8 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
     }
     if verdict.judgement and verdict.judgement.unstable:
         told["unstable"] = list(verdict.judgement.unstable)
+    if verdict.judgement and verdict.judgement.explanation:
+        told["explanation"] = verdict.judgement.explanation
     return told
 
 
@@ -98,13 +101,18 @@ def _candidate_json(session: Session, candidate: Candidate, lens: LensOf) -> dic
         "standing": candidate.standing.value,
         "verdict": verdict_json(session.state.verdict_on(first)),
         "aligned": (
-            {"text": aligned.text, "verdict": verdict_json(session.state.verdict_on(aligned))}
+            {
+                "text": aligned.text,
+                "guidance": aligned.guidance,
+                "verdict": verdict_json(session.state.verdict_on(aligned)),
+            }
             if aligned
             else None
         ),
         "current": {
             "text": current.text,
             "origin": str(current.origin),
+            "guidance": current.guidance,
             "verdict": verdict_json(session.state.verdict_on(current)),
         },
         "reason": candidate.reason,

@@ -79,6 +79,8 @@ def test_the_demo_is_decided_and_the_report_alone_is_on_standard_output(placet: 
     assert "stand-in without weights" in ran.out
     assert "loading the models" not in ran.out
     assert ran.trouble == ""
+    assert "placet: proposing…" in ran.err
+    assert "stand-in" in placet("decide", "--demo", "--policy", "echo", "--format", "json").trouble
 
 
 def test_the_same_seed_gives_the_same_decision_and_another_seed_another(placet: Placet) -> None:
@@ -371,6 +373,13 @@ def test_help_names_what_a_line_may_hold(placet: Placet, command: str) -> None:
     assert '{"text", "context", "goal", "id"}' in told
 
 
+@pytest.mark.parametrize("command", ["align", "bench", "decide", "baseline tutorial"])
+def test_help_says_what_every_option_is_for(placet: Placet, command: str) -> None:
+    told = placet(*command.split(), "--help").out
+
+    assert re.findall(r"(--\S+) <[a-z ]+> +\[", told) == []
+
+
 def test_nothing_to_judge_is_refused(placet: Placet) -> None:
     ran = placet("judge", "--policy", "echo", stdin=b" \n")
 
@@ -472,6 +481,7 @@ def test_models_are_listed_with_what_is_here(placet: Placet, tiny_gpt2: Path) ->
 
     assert catalog.DEFAULT in before
     assert "Apache-2.0" in before
+    assert "MB on disk" in before
     assert "echo" in before
     assert pulled.status == 0
     assert f"bringing someone/tiny from {tiny_gpt2}" in pulled.err

@@ -2,6 +2,7 @@
 
 import json
 import math
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +10,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from core.cli.output import give_json
+from core.cli.output import give_json, needs
+from core.errors import PlacetError
 from core.models import load
 from core.models.catalog import ADAPTER_CONFIG
 from core.models.judge_model import Reading
@@ -18,6 +20,8 @@ from core.team import load_team
 from core.watch import Watch
 from tests.cli.conftest import Placet
 from tests.cli.conftest import placet as placet
+
+ROOT = Path(__file__).resolve().parents[2]
 
 ROWS = [
     {"value": "Never by telephone.", "action": "Write them a letter.", "label": "keeps"},
@@ -167,6 +171,16 @@ def test_labelled_rows_are_read_before_the_judge_is_loaded(placet: Placet, tmp_p
         assert (ran.status, ran.out) == (1, "")
         assert f"{name}: {told}" in ran.trouble
         assert "loading" not in ran.err
+
+
+def test_what_is_missing_of_the_extra_is_named_with_all_its_packages() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    names = [one.partition(">")[0] for one in project["optional-dependencies"]["train"]]
+
+    with pytest.raises(PlacetError) as missing:
+        needs("there_is_no_such_package")
+
+    assert f"`pip install {' '.join(names)}`" in missing.value.mend
 
 
 def test_a_number_that_is_none_is_null_in_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given
 from hypothesis import settings as examples
+from msgspec.structs import replace
 
 from core.domain.verdict import Recommendation, Risk
 from core.games.lens import lens
@@ -125,6 +126,7 @@ def test_the_json_report_says_why_as_every_other_does() -> None:
     session.note("The board meets on Friday.")
     session.note("Ask Ben.", "c2")
     session.reject("c2", "Nobody is rung at night.")
+    session.choose("", "nothing could be judged")
 
     told = json.loads(report(session, "json", lens))
 
@@ -137,9 +139,26 @@ def test_the_json_report_says_why_as_every_other_does() -> None:
         "", "it comes to 900 tokens", [],
     )  # fmt: skip
     assert first["current"]["verdict"]["risk"] == "UNJUDGED"
+    assert (told["plan"], told["plan_why"]) == (None, "nothing could be judged")
     assert (second["reason"], second["trouble"], second["notes"]) == (
         "Nobody is rung at night.", "", ["Ask Ben."],
     )  # fmt: skip
+
+
+def test_the_json_report_says_what_was_asked_for_and_what_the_judge_said() -> None:
+    session = decided()
+    told = judgement(LETTER, scenario=session.state.scenario)
+    session.judged("c1", replace(told, explanation="It names the fees."))
+    session.choose("c1", "it is best")
+
+    found = as_json(session, lens)
+
+    first, second = found["candidates"]
+    assert first["verdict"]["explanation"] == "It names the fees."
+    assert "explanation" not in second["verdict"]
+    assert first["current"]["guidance"] == ""
+    assert second["aligned"]["guidance"] == second["current"]["guidance"] == "Letters only."
+    assert found["plan_why"] == "it is best"
 
 
 def test_without_a_plan_every_format_says_so_and_why() -> None:
