@@ -14,7 +14,7 @@ from core.domain.text import plain
 from core.files import path_of, writable_folder, writing
 from core.games import run
 from core.games.matrix import GAMES, Game, load_games
-from core.games.players import RANDOM, Player, find_player
+from core.games.players import Player, find_player
 from core.games.regret import Figures, interval, reference
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def run_names(folders: Sequence[Path]) -> dict[Path, str]:
     return {folder: folder.name if many[folder.name] == 1 else str(folder) for folder in folders}
 
 
-def entry(found: "Found", opponent: Player = RANDOM) -> dict[str, Any]:
+def entry(found: "Found", opponent: Player) -> dict[str, Any]:
     """The figures of a run against that opponent as JSON: those with unseen words first."""
     from core.games.evaluate import UNSEEN
 
@@ -142,7 +142,7 @@ def _shape(figures: Mapping[str, Figures]) -> dict[str, Any]:
     }
 
 
-def table(found: "list[Found]", games: dict[str, Game], opponent: Player = RANDOM) -> list[str]:
+def table(found: "list[Found]", games: dict[str, Game], opponent: Player) -> list[str]:
     """Regrets with unseen words, exact and sampled, by group, over the reference lines.
 
     `opponent` is the one that was measured against.

@@ -11,8 +11,7 @@ import typer
 from core import library
 from core.cli.options import AsJson, Policy, Seed
 from core.cli.output import Meter, announce, drawable, give, give_json, needs, say
-from core.errors import BadInput
-from core.files import parse_toml, read_text, writable_folder
+from core.files import writable_folder
 from core.models import catalog
 from core.team import load_team
 
@@ -22,7 +21,7 @@ evaluate = typer.Typer(
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from core.training.agents import AgentConfig
     from core.training.aggregator import AggregatorConfig
@@ -297,29 +296,14 @@ def _teller(meter: Meter) -> Report:
 
 def _held_out(policy: str) -> list[Scene]:
     """The scenarios of the corpus that the policy of that name never saw."""
+    from core.training.cards import held_out_shares
     from core.training.sft import SftConfig
     from core.training.texts import held_out, read_scenes
 
     adapter = catalog.adapter_of(policy or catalog.OWN)
-    share = min(_shares(adapter) if adapter else (), default=SftConfig().held_out)
+    shares = held_out_shares(adapter) if adapter else ()
+    share = min(shares, default=SftConfig().held_out)
     return [scene for scene in read_scenes(CORPUS, True) if held_out(scene, share)]
-
-
-def _shares(adapter: Path) -> Iterator[float]:
-    """What each training of an adapter held out, by the cards beside it."""
-    from core.training import prefer, refine, sft
-
-    for path in (adapter / name for name in (sft.CARD, refine.REFINED, prefer.CARD)):
-        if path.exists():
-            try:
-                config = parse_toml(read_text(path), str(path))["config"]
-                yield float(config.get("sft", config)["held_out"])
-            except (AttributeError, KeyError, TypeError, ValueError):
-                raise BadInput(
-                    "the card does not say what share of the scenarios was held out",
-                    where=f"{path}: config",
-                    mend="Bring the card that the training wrote, or take this one away.",
-                ) from None
 
 
 def _give_figures(rows: Any, as_json: bool) -> None:

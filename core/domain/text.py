@@ -19,6 +19,7 @@ _UNSPACED = (
 )
 """Letters of scripts that write no blank between words."""
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
+_RUN = re.compile(rf"([{_UNSPACED}]+)|[^\W{_UNSPACED}]+")
 _ABBREVIATION = re.compile(r"\b(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|No|e\.g|i\.e|approx|etc)\.$")
 
 
@@ -85,18 +86,32 @@ def first_sentences(text: str, count: int, *, open_ended: bool = False) -> str:
 
 
 def words(text: str) -> list[str]:
-    """The words of `text`, lower case, for comparing.
+    """The words of `text`, lower case, in order.
 
     In a script that writes no blank between words, each letter is one.
     """
     return _WORD.findall(text.lower())
 
 
+def terms(text: str) -> set[str]:
+    """What `text` is compared by: its words, lower case.
+
+    In a script that writes no blank between words, every two neighbouring letters: single ones
+    stand in nearly any text.
+    """
+    found: set[str] = set()
+    for run in _RUN.finditer(text.lower()):
+        told = run[0]
+        pairs = run[1] and len(told) > 1
+        found |= {told[at : at + 2] for at in range(len(told) - 1)} if pairs else {told}
+    return found
+
+
 def is_call(text: str) -> bool:
     """Whether `text` is a JSON object, as tool calls are."""
     try:
         return isinstance(json.loads(text), dict)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter where brackets stand very deep
         return False
 
 

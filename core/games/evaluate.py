@@ -148,15 +148,15 @@ def evaluate(
     opponent: Player = RANDOM,
     conditions: Iterable[str] = tuple(CONDITIONS),
     progress: Callable[[str], None] = lambda _: None,
-    group: str = "",
+    *,
+    group: str,
 ) -> Found:
-    """The figures of the run whose adapter is on; its group is its setting, if none is named."""
+    """The figures of the run whose adapter is on; `group` as `run.group_names` names it."""
     tables = {}
     for condition in conditions:
         progress(condition)
         tables[condition] = reader.player(name, games.values(), CONDITIONS[condition])
-    told = settings.setting
-    return _found(name, told, group or told, settings.seed, tables, games, opponent)
+    return _found(name, settings.setting, group, settings.seed, tables, games, opponent)
 
 
 def baselines(

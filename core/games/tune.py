@@ -67,7 +67,8 @@ def tune(
             or a legal move of the game may be worth no more than a reply that is none.
         Held: another process is at it.
     """
-    _check(settings)
+    if not resume:
+        _check(settings)
     with run.hold(folder):
         _begin(settings, folder, resume)
         if resume and (outcome := run.read_outcome(folder)):
@@ -85,7 +86,7 @@ def _check(settings: run.RunSettings) -> None:
                 f"by {name} a legal move may be worth {least:g}, and a reply that is no move is "
                 f"worth {rewards.ILLEGAL:g}",
                 where=f"game {settings.game.name}",
-                mend="Make its payoffs smaller, or choose another reward.",
+                mend="Bring its payoffs nearer to each other and to 0, or choose another reward.",
             )
 
 

@@ -21,12 +21,10 @@ def write(folder: Path, told: dict[str, str], say: Say) -> str | None:
     Gives the tokenizer's, as `tokenizer_digest` does.
     """
     tokenizer, files = tokenizer_digest(folder), weight_files(folder)
-    manifest = {
-        **told,
-        "digest": sha256(files, say),
-        "tokenizer": tokenizer,
-        "files": _looks(files),
-    }
+    digest, before = sha256(files, say), _noted(folder)
+    if before.get("digest") == digest and "gguf" in before:  # a copy of what was converted
+        told = {**told, "gguf": str(before["gguf"])}
+    manifest = {**told, "digest": digest, "tokenizer": tokenizer, "files": _looks(files)}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
     return tokenizer
 
@@ -75,14 +73,23 @@ def weights_digest(folder: Path, say: Say = unsaid) -> str:
 
 
 def record(folder: Path) -> dict[str, Any]:
-    """What `write` noted of a model that Placet brought, while its files look as they did then."""
+    """What `write` noted of a model that Placet brought, if its weights are those of then.
+
+    They are read where their files look otherwise.
+    """
     if folder.parent != paths.models():  # the record in a copy says what was copied, no more
         return {}
-    looks = _looks(weight_files(folder))
-    with suppress(OSError, ValueError, AttributeError):
-        told = json.loads((folder / MANIFEST).read_text("utf-8"))
-        if told.get("files", looks) == looks:
-            return dict(told)
+    told, files = _noted(folder), weight_files(folder)
+    looks = _looks(files)
+    if told.get("files", looks) == looks or told.get("digest") == sha256(files, unsaid):
+        return told
+    return {}
+
+
+def _noted(folder: Path) -> dict[str, Any]:
+    """The record as it lies there; empty where there is none."""
+    with suppress(OSError, ValueError, TypeError):
+        return dict(json.loads((folder / MANIFEST).read_text("utf-8")))
     return {}
 
 

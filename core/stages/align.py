@@ -84,9 +84,10 @@ def _together(
     owners: list[int] = []
     for row, case in enumerate(cases):
         mine: list[str] = []
+        call = is_call(case.text)
         for draft in drafts[row * rewrites : (row + 1) * rewrites]:
             text, problem = usable(draft, scenario.request, mine)
-            lost = is_call(case.text) and not is_call(text)  # words in place of a tool call
+            lost = call and not is_call(text)  # words in place of a tool call
             if not (problem or lost) and text != case.text:
                 mine.append(text)
         texts += mine

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from core.domain.scenario import Scenario
-from core.domain.text import first_sentences, tidy, words
+from core.domain.text import first_sentences, terms, tidy, words
 from core.models.base import Draft, Sampling, TextModel
 from core.stages import prompts
 from core.watch import SILENT, Dropped, Growing, Progress, Watch, Written
@@ -124,13 +124,13 @@ def action_in(text: str) -> str:
 
 def overlap(text: str, other: str) -> float:
     """The share of the words of `text` that stand in `other`, 0 to 1."""
-    own, theirs = set(words(text)), set(words(other))
+    own, theirs = terms(text), terms(other)
     return len(own & theirs) / len(own) if own else 0.0
 
 
 def alike(text: str, other: str) -> bool:
     """Whether two texts use nearly the same words."""
-    own, theirs = set(words(text)), set(words(other))
+    own, theirs = terms(text), terms(other)
     return bool(own | theirs) and len(own & theirs) / len(own | theirs) >= ALIKE
 
 

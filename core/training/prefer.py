@@ -30,6 +30,7 @@ from core.models.adapters import digest
 from core.models.base import Prompt
 from core.models.trees import Tree, size
 from core.stages import prompts
+from core.training.cards import PREFERRED, carry
 from core.training.data import rows
 from core.training.replies import Sample, losses, sample
 from core.training.settings import Count, Part, Positive
@@ -37,8 +38,6 @@ from core.training.sft import Held, SftConfig, Trainer, learn
 from core.training.sft import begin as begin_training
 from core.training.steps import Progress, Report, in_steps
 from core.training.texts import Scene, held_out, read_scenes
-
-CARD = "preferred.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,5 +252,6 @@ def prefer(
         "prompts": {"learnt": len(learnt), "looked_at": len(kept)},
         "looks": [asdict(one) for one in looks],
     }
-    write_whole(out / CARD, dump_toml(card))
+    carry(begin, out)
+    write_whole(out / PREFERRED, dump_toml(card))
     return out

@@ -27,6 +27,7 @@ from core.models.base import Prompt
 from core.stages import prompts
 from core.stages.propose import overlap
 from core.training.agents import Scorer, sentence_ends
+from core.training.cards import REFINED, carry
 from core.training.guards import base_chances
 from core.training.ppo import Figures, Ppo, PpoConfig
 from core.training.ppo_run import train
@@ -38,8 +39,6 @@ from core.training.texts import Scene, held_out, read_scenes
 from core.training.wording import distance
 from core.training.writer import Writer
 from core.watch import SILENT
-
-REFINED = "refined.toml"
 
 BLANK = Scenario(goal="Do the work at hand.", context="")
 """Under it a text is as likely as it is where it fits no scenario in particular."""
@@ -322,5 +321,6 @@ def refine(
         "config": asdict(config),
     }
     if trainer.accelerator.is_main_process:
+        carry(begin, out)
         write_whole(out / REFINED, dump_toml(card))
     return card

@@ -25,12 +25,12 @@ from core.errors import BadInput
 from core.files import dump_toml, write_whole
 from core.models.trees import size
 from core.training.adapted import Adapted, clipped_step, save_whole, taking_up
+from core.training.cards import FORM
 from core.training.replies import Sample, losses, proposing, rewriting
 from core.training.settings import Count, Natural, Part, Rate, Share, same_settings
 from core.training.steps import Progress, Report, in_steps, rate_at
 from core.training.texts import Scene, held_out, read_scenes
 
-CARD = "policy.toml"
 BEST = "best.pt"
 LAST = "last.pt"
 SETTINGS = "settings.toml"
@@ -323,4 +323,4 @@ def _write_card(
         "held_out_loss": asdict(best),
         "looks": [asdict(look) for look in looks],
     }
-    write_whole(out / CARD, dump_toml(card))
+    write_whole(out / FORM, dump_toml(card))

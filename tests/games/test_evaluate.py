@@ -77,7 +77,8 @@ def test_a_run_is_measured_as_it_left_off(runs: list[Path]) -> None:
     ((_, settings, reader),) = open_runs(runs[:1])
     outcome = run.read_outcome(runs[0])
     played = reader.player("own", [TRAINING_GAME], Condition(WORDS)).known[TRAINING_GAME]
-    found = evaluate(reader, "own", settings, {TRAINING_GAME.name: TRAINING_GAME})
+    games = {TRAINING_GAME.name: TRAINING_GAME}
+    found = evaluate(reader, "own", settings, games, group=settings.setting)
 
     assert outcome
     for state, chances in played.items():
@@ -218,7 +219,7 @@ def test_names_of_games_are_drawn_literally() -> None:
     setting = f"de-vs-tft-on-{odd.name}"
     found = Found("run", setting, setting, 1, both, both)
 
-    told = "\n".join([*table([found], {odd.name: odd}), *conditions([found])])
+    told = "\n".join([*table([found], {odd.name: odd}, RANDOM), *conditions([found])])
 
     assert "\x1b" not in told and "\u202e" not in told
 

@@ -113,6 +113,9 @@ def test_a_tool_call_stays_a_tool_call() -> None:
     assert run([ONE, fewer], opinions, case).text == fewer
     assert run([ONE, '{"tool": "mail", "to"'], opinions, case).why == "no rewrite could be used"
 
+    deep = Case(text="[" * 2000, judgement=judgement("[" * 2000, Risk.HIGH, scores={CONSENT: 0.1}))
+    assert run([ONE], opinions, deep).text == ONE
+
 
 def test_without_a_usable_rewrite_nothing_is_judged_and_it_is_said_why() -> None:
     found = run(["", ""], {})

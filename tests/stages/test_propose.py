@@ -82,6 +82,17 @@ def test_an_action_is_one_in_any_script(text: str) -> None:
     assert usable(cut(text + text[: len(text) // 2]), SCENARIO.request, []) == (text, "")
 
 
+def test_without_blanks_an_action_is_compared_by_more_than_its_letters() -> None:
+    request = (
+        "ช่วยให้ลูกค้าสูงอายุเข้าใจค่าธรรมเนียมของบัญชีก่อนสิ้นเดือน ธนาคารมีลูกค้าสามร้อยคน และพนักงานโทรหาได้วันละสิบคน"
+    )
+    action = "ส่งจดหมายอธิบายค่าธรรมเนียมให้ลูกค้าทุกคน"
+    other = "โทรหาลูกค้าสิบคนแล้วอธิบายบัญชี"
+
+    assert usable(Draft(action, 20, True), request, [other]) == (action, "")
+    assert usable(Draft(action, 20, True), request, [action])[1] == "like another"
+
+
 def test_rows_that_came_to_nothing_are_sampled_again_with_other_seeds() -> None:
     model = FakeModel([GOOD[0], "", GOOD[1], GOOD[2]])
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ pytest.importorskip("peft")
 
 from core.training import prefer, sft
 from core.training.adapted import Adapted
+from core.training.cards import FORM, PREFERRED, held_out_shares
 from core.training.replies import losses
 from core.training.steps import Progress
 
@@ -240,11 +242,22 @@ def test_the_training_ends_at_its_best_and_its_card_says_how_it_went(
     import tomllib
 
     out = prefer.prefer(CONFIG, corpus(tmp_path), base, begin, tmp_path / "out", "tiny")
-    card = tomllib.loads((out / prefer.CARD).read_text("utf-8"))
+    card = tomllib.loads((out / PREFERRED).read_text("utf-8"))
     looks = [(one["propose"] + one["rewrite"]) / 2 for one in card["looks"]]
     assert len(looks) > 1 and min(looks) < looks[0]
     assert card["prompts"]["learnt"] > card["prompts"]["looked_at"] > 0
     assert card["config"]["beta"] == CONFIG.beta
+
+
+def test_the_cards_of_the_trainings_before_come_along(
+    base: Path, begin: Path, tmp_path: Path
+) -> None:
+    first = shutil.copytree(begin, tmp_path / "first")
+    (first / FORM).write_text("[config]\nheld_out = 0.05\n", "utf-8")
+
+    out = prefer.prefer(CONFIG, corpus(tmp_path), base, first, tmp_path / "out", "tiny")
+
+    assert min(held_out_shares(out)) == 0.05
 
 
 def test_an_adapter_of_another_shape_is_not_taken_up(

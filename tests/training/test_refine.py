@@ -24,6 +24,7 @@ from core.stages import prompts
 from core.training import refine
 from core.training.adapted import Adapted
 from core.training.agents import sentence_ends
+from core.training.cards import REFINED
 from core.training.guards import base_chances
 from core.training.ppo import Figures, PpoConfig
 from core.training.ppo_run import LOG
@@ -196,7 +197,7 @@ def test_a_run_leaves_an_adapter_figures_and_a_card_and_goes_on_where_it_stopped
     assert rest[0].reward == told[2].reward
     rows = (tmp_path / "once" / LOG).read_text("utf-8").splitlines()
     assert len(rows) == 3
-    assert tomllib.loads((tmp_path / "once" / refine.REFINED).read_text("utf-8")) == card
+    assert tomllib.loads((tmp_path / "once" / REFINED).read_text("utf-8")) == card
     assert (tmp_path / "once" / ADAPTER_WEIGHTS).exists()
 
 

@@ -200,7 +200,7 @@ def test_the_same_seed_gives_the_same_adapter_and_a_resumed_one_too(
 ) -> None:
     once, told = trained(base, corpus, tmp_path / "once")
     assert told and all(one.loss > 0 for one in told)
-    config = (tmp_path / "once" / sft.CARD).read_text("utf-8")
+    config = (tmp_path / "once" / sft.FORM).read_text("utf-8")
     assert "peak_rate" in config and "held_out_loss" in config and 'base = "tiny"' in config
 
     step = sft.Trainer.step

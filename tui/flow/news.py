@@ -89,6 +89,10 @@ class News:
         """The last notice, if it was said within the last `READING` seconds."""
         return self.last if time.monotonic() - self._said_at < READING else None
 
+    def forget(self) -> None:
+        """Drops what was said last: it is about a session that is left."""
+        self.last = None
+
     def settle(self) -> None:
         """Drops what was said last, unless it was a warning: what comes next is worth more."""
         if self.last and self.last.tone is Tone.INFORMATION:

@@ -128,7 +128,7 @@ async def go(screen: Workplace, target: str) -> None:
     else:
         defaults, operator = review.work.defaults, review.session.operator
         opened = new_session(target, defaults.profile, operator, settings=defaults.settings)
-        review.news.last = None  # it is about the session that is left
+        review.news.forget()
     # Not in a worker of this screen: it ends with the screen.
     app.run_worker(app.show(opened), group="show", exclusive=True)
 

@@ -114,8 +114,8 @@ class LaboratoryScreen(Screen[None]):
             self._changed()
 
     def _heard(self, notice: Notice) -> None:
-        """What goes wrong with the models is told here too."""
-        if notice.tone is not Tone.INFORMATION:
+        """What goes wrong with the models is told here too; what the session warns of, there."""
+        if notice.tone is Tone.ERROR:
             self.laboratory.say(*notice)
 
     def _draw(self) -> None:
