@@ -17,6 +17,7 @@ check: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy docs/*.py
 	$(BIN)/lint-imports
 
 bench: model

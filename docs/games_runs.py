@@ -20,6 +20,7 @@ from core.errors import Cancelled
 from core.games import pictures, run
 from core.games.evaluate import baselines, evaluate, open_runs
 from core.games.matrix import GAMES, TRAINING_GAME
+from core.games.players import RANDOM
 from core.games.rewards import Reward
 from core.games.tune import tune, usual
 from core.models import catalog
@@ -76,15 +77,17 @@ def main() -> int:
 def measure(folders: list[Path], out: Path) -> None:
     """Regrets and action types of all runs as text, JSON and pictures."""
     found = []
-    for path, settings, reader in open_runs(folders):
+    told = [(path, run.read_settings(path)) for path in folders]
+    groups = run.group_names([settings for _, settings in told])
+    for (path, settings, reader), group in zip(open_runs(folders), groups, strict=True):
         print(f"measuring {path.name}", flush=True)  # noqa: T201
-        found.append(evaluate(reader, path.name, settings))
+        found.append(evaluate(reader, path.name, settings, group=group))
     found += baselines(reader)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "regret.json").write_text(json.dumps({one.name: entry(one) for one in found}, indent=1))
-    text = "\n".join([*table(found, GAMES), "", *conditions(found)])
+    entries = {one.name: entry(one, RANDOM) for one in found}
+    (out / "regret.json").write_text(json.dumps(entries, indent=1))
+    text = "\n".join([*table(found, GAMES, RANDOM), "", *conditions(found)])
     (out / "regret.txt").write_text(text + "\n", "utf-8")
-    told = [(path, run.read_settings(path)) for path in folders]
     pictures.training_picture(out, told)
     pictures.curves_picture(out, told)
     pictures.regret_picture(out, found)

@@ -24,7 +24,7 @@ def list_models() -> None:
     for entry in catalog.entries():
         there = "here" if catalog.on_disk(entry.name) else "-"
         say(
-            f"{entry.name:<36} {entry.kind:<8} {entry.bytes / 1e6:>6,.0f} MB on disk  {there:<5}"
+            f"{entry.name:<36} {entry.kind:<8} {entry.bytes / 1e6:>6,.0f} MB of disk  {there:<5}"
             f"{entry.licence}"
         )
     for name in catalog.pulled():

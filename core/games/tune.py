@@ -67,7 +67,7 @@ def tune(
             or a legal move of the game may be worth no more than a reply that is none.
         Held: another process is at it.
     """
-    if not resume:
+    if not (resume and run.read_outcome(folder)):  # what is through is only told again
         _check(settings)
     with run.hold(folder):
         _begin(settings, folder, resume)

@@ -152,8 +152,7 @@ def load_judge(
     folder, digest = catalog.WEIGHTS / "judge", weights_digest(path)
     try:
         # another release may lay out the same weights otherwise in their file
-        same = record(path).get("gguf") == GGUF_SHA256
-        if read_card(folder)["base_digest"] != digest and not same:
+        if digest != read_card(folder)["base_digest"] and (record(path).get("gguf") != GGUF_SHA256):
             raise ModelProblem(
                 f"the judge was trained on other weights than those in {path}",
                 where=f"{folder / CARD}: base_digest",

@@ -69,10 +69,10 @@ def tokenizer_digest(folder: Path) -> str | None:
 
 def weights_digest(folder: Path, say: Say = unsaid) -> str:
     """SHA-256 over the weight files, in order of their names; as `record` has it, if it does."""
-    return str(record(folder).get("digest") or sha256(weight_files(folder), say))
+    return str(record(folder, say).get("digest") or sha256(weight_files(folder), say))
 
 
-def record(folder: Path) -> dict[str, Any]:
+def record(folder: Path, say: Say = unsaid) -> dict[str, Any]:
     """What `write` noted of a model that Placet brought, if its weights are those of then.
 
     They are read where their files look otherwise.
@@ -81,7 +81,7 @@ def record(folder: Path) -> dict[str, Any]:
         return {}
     told, files = _noted(folder), weight_files(folder)
     looks = _looks(files)
-    if told.get("files", looks) == looks or told.get("digest") == sha256(files, unsaid):
+    if told.get("files", looks) == looks or told.get("digest") == sha256(files, say):
         return told
     return {}
 

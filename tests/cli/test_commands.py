@@ -481,7 +481,7 @@ def test_models_are_listed_with_what_is_here(placet: Placet, tiny_gpt2: Path) ->
 
     assert catalog.DEFAULT in before
     assert "Apache-2.0" in before
-    assert "MB on disk" in before
+    assert "MB of disk" in before
     assert "echo" in before
     assert pulled.status == 0
     assert f"bringing someone/tiny from {tiny_gpt2}" in pulled.err
