@@ -167,8 +167,8 @@ class JudgeModel:
     def read(
         self,
         asked: Sequence[Asked],
-        row_length: int = 256,
-        tokens_at_once: int = 4096,
+        row_length: int = 128,
+        tokens_at_once: int = 2048,
         above: str = "",
         watch: Watch = SILENT,
     ) -> list[Reading]:
