@@ -65,20 +65,29 @@ def profile_for(scenario: Scenario, name: str = "", warn: Warn | None = None) ->
         raise
 
 
-def profiles(warn: Warn | None = None) -> list[Profile]:
-    """All profiles that can be read, the operator's own first; `warn` hears why others cannot."""
+def profiles(warn: Warn | None = None) -> dict[Path, Profile]:
+    """All profiles that can be read, by their files, the operator's own first.
+
+    A file of the operator's hides the shipped one that is called as it is. `warn` hears why others
+    cannot be read.
+    """
     return _all(profile_folders(), load_profile, warn)
 
 
-def scenarios(warn: Warn | None = None) -> list[Scenario]:
-    """All scenarios that can be read, the operator's own first; `warn` as for `profiles`."""
+def scenarios(warn: Warn | None = None) -> dict[Path, Scenario]:
+    """All scenarios that can be read, as `profiles` gives profiles."""
     return _all(scenario_folders(), load_scenario, warn)
 
 
 def shipped() -> list[tuple[Scenario, Profile]]:
     """The scenarios that ship, each with its profile, whatever the operator's own files are."""
-    scenes = _all([paths.SHIPPED / "scenarios"], load_scenario, None)
+    scenes = _all([paths.SHIPPED / "scenarios"], load_scenario, None).values()
     return [(scene, load_profile(str(paths.SHIPPED / f"{scene.profile}.toml"))) for scene in scenes]
+
+
+def called(path: Path, name: str) -> str:
+    """What a list calls a profile or a scenario: its name, and its file where that differs."""
+    return name if path.stem == name else f"{name} ({path.name})"
 
 
 def save_profile(profile: Profile, path: Path | None = None) -> Path:
@@ -133,29 +142,31 @@ def _find(name: str, folders: list[Path], what: str) -> Path:
     with suppress(RuntimeError):  # there is no such user
         if name.endswith(".toml") or os.sep in name or (os.altsep and os.altsep in name):
             return Path(name).expanduser()
-    files = [path for folder in folders for path in toml_files(folder)]
-    for path in files:
-        if path.stem == name:
-            return path
-    for path in files:
-        with suppress(BadInput):  # it is listed by the name in it, and so found by it
-            if read_toml(path).get("name") == name:
+    for folder in folders:
+        files = toml_files(folder)
+        for path in files:
+            if path.stem == name:
                 return path
+        for path in files:
+            with suppress(BadInput):  # it is listed by the name in it, and so found by it
+                if read_toml(path).get("name") == name:
+                    return path
     raise BadInput(
         f"there is no {what} named {name!r}",
         mend=f"`placet {what}s list` shows those there are; a file is named by its path.",
     )
 
 
-def _all(folders: list[Path], load: Callable[[str], T], warn: Warn | None) -> list[T]:
-    found: dict[str, T] = {}
+def _all(folders: list[Path], load: Callable[[str], T], warn: Warn | None) -> dict[Path, T]:
+    found: dict[Path, T] = {}
     for folder in folders:
         with _left_out(warn):
+            hidden = {path.stem for path in found}
             for path in toml_files(folder):
-                if path.stem not in found:
+                if path.stem not in hidden:
                     with _left_out(warn):
-                        found[path.stem] = load(str(path))
-    return list(found.values())
+                        found[path] = load(str(path))
+    return found
 
 
 @contextmanager

@@ -43,7 +43,7 @@ def work(turn: int) -> dict[str, Any]:
     values = profile.values[:5]
     actions = [
         candidate.text
-        for found in library.scenarios()
+        for found in library.scenarios().values()
         for candidate in found.candidates
         if not candidate.text.startswith("{")
     ]

@@ -39,7 +39,7 @@ def test_a_saved_profile_is_found_by_its_name() -> None:
     path = save_profile(PROFILE)
 
     assert load_profile("house") == load_profile(str(path)) == PROFILE
-    assert profiles()[0] == PROFILE
+    assert next(iter(profiles().values())) == PROFILE
 
 
 def test_a_saved_scenario_is_found_by_its_name_with_its_candidates() -> None:
@@ -47,7 +47,7 @@ def test_a_saved_scenario_is_found_by_its_name_with_its_candidates() -> None:
     save_scenario(scenario)
 
     assert load_scenario("mine") == scenario
-    assert scenarios()[0] == scenario
+    assert next(iter(scenarios().values())) == scenario
 
 
 def test_saving_a_profile_keeps_the_keys_that_are_not_known_here() -> None:
@@ -90,7 +90,7 @@ def test_the_profile_is_the_one_named_or_the_scenarios_or_the_default() -> None:
 
 
 def test_every_shipped_scenario_names_a_profile_that_is_there() -> None:
-    found = scenarios()
+    found = list(scenarios().values())
 
     assert len(found) >= 6
     for scenario in found:
@@ -166,11 +166,23 @@ def test_what_is_listed_is_found_by_its_name_and_what_is_not_is_told_of() -> Non
     (folder / "heavy.toml").write_text(text.replace("weight = 1.0", "weight = 1.5", 1), "utf-8")
     warned: list[str] = []
 
-    listed = [profile.name for profile in library.profiles(warned.append)]
+    listed = [profile.name for profile in library.profiles(warned.append).values()]
 
     assert "workshop-rules" in listed
     assert library.load_profile("workshop-rules").name == "workshop-rules"
     assert len(warned) == 1 and "heavy.toml" in warned[0]
+
+
+def test_a_copy_that_kept_its_name_goes_before_the_shipped_one() -> None:
+    path = paths.profiles() / "ours.toml"
+    save_profile(msgspec.structs.replace(PROFILE, name=library.DEFAULT_PROFILE), path)
+    scenario = msgspec.structs.replace(SCENARIO, name=library.DEMO)
+    save_scenario(scenario, paths.profiles() / "scenarios" / "ours.toml")
+
+    assert load_profile(library.DEFAULT_PROFILE).values == PROFILE.values
+    assert profile_for(SCENARIO).values == PROFILE.values
+    assert load_scenario(library.DEMO) == scenario
+    assert library.called(path, library.DEFAULT_PROFILE) == "finance-outreach (ours.toml)"
 
 
 def test_what_ships_is_what_ships_whatever_the_operator_wrote() -> None:

@@ -24,8 +24,9 @@ Names = Annotated[
 @profiles.command("list")
 def list_profiles() -> None:
     """The profiles there are."""
-    for profile in library.profiles(warn):
-        say(f"{plain(profile.name):<24} {len(profile.values)} values  {plain(profile.title)}")
+    for path, profile in library.profiles(warn).items():
+        name = plain(library.called(path, profile.name))
+        say(f"{name:<24} {len(profile.values)} values  {plain(profile.title)}")
 
 
 @profiles.command("show")
@@ -52,9 +53,10 @@ def check_profiles(names: Names = None) -> None:
 @scenarios.command("list")
 def list_scenarios() -> None:
     """The scenarios there are."""
-    for scenario in library.scenarios(warn):
+    for path, scenario in library.scenarios(warn).items():
+        name = plain(library.called(path, scenario.name))
         own = f"{len(scenario.candidates)} candidates" if scenario.candidates else "to propose"
-        say(f"{plain(scenario.name):<24} {own:<14} {plain(scenario.title)}")
+        say(f"{name:<24} {own:<14} {plain(scenario.title)}")
 
 
 @scenarios.command("show")

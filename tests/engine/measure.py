@@ -35,7 +35,7 @@ def tasks(seed: int) -> list[Task]:
     texts = [
         f"{candidate.text} ({seed}.{place})"
         for place, candidate in enumerate(
-            candidate for known in library.scenarios() for candidate in known.candidates
+            candidate for known in library.scenarios().values() for candidate in known.candidates
         )
     ]
     cases = tuple(Case(text=text) for text in texts[:4])

@@ -8,7 +8,7 @@ import pytest
 from textual import events
 from textual.widgets import Input, TextArea
 
-from core import library
+from core import library, paths
 from core.domain.candidate import Origin, Source, Standing
 from core.domain.scenario import HandedIn, Scenario
 from core.domain.verdict import Risk
@@ -206,6 +206,20 @@ async def test_profiles_are_loaded_saved_and_compared(home: Path) -> None:
         await on.until(lambda: "here" in on.text() and "there" in on.text())
         await on.press("escape")
         await on.closed()
+
+
+async def test_of_two_profiles_of_one_name_the_one_picked_is_loaded() -> None:
+    shipped = library.load_profile("finance-outreach")
+    own = shipped.with_weights({"consent": 0.3})
+    library.save_profile(own, paths.profiles() / "ours.toml")
+    async with desk(new(Scenario(goal="Wait."), "it-operations")) as on:
+        for keys, picked in ((("enter",), own), (("down", "enter"), shipped)):
+            await on.press("1", "L")
+            await on.answered()
+            await on.type("finance")
+            await on.press(*keys)
+            await on.closed()
+            await on.until(lambda picked=picked: on.review.profile == picked)  # type: ignore[misc]
 
 
 async def test_the_scenario_is_edited_in_place() -> None:

@@ -279,11 +279,11 @@ def _goal_and_context(text: str) -> tuple[str, str]:
 def _profiles() -> list[Choice]:
     return [
         Choice(
-            profile.name,
+            str(path),
             profile.title or profile.name,
-            f"{profile.name} · {len(profile.values)} values",
+            f"{library.called(path, profile.name)} · {len(profile.values)} values",
         )
-        for profile in library.profiles()
+        for path, profile in library.profiles().items()
     ]
 
 

@@ -93,14 +93,14 @@ async def library_(screen: Workplace) -> None:
 
 def _scenarios() -> list[Choice]:
     return [
-        Choice(scenario.name, scenario.title or scenario.name, _detail(scenario))
-        for scenario in library.scenarios()
+        Choice(str(path), scenario.title or scenario.name, _detail(path, scenario))
+        for path, scenario in library.scenarios().items()
     ]
 
 
-def _detail(scenario: Scenario) -> str:
+def _detail(path: Path, scenario: Scenario) -> str:
     many = len(scenario.candidates)
-    told = f"scenario {scenario.name}"
+    told = f"scenario {library.called(path, scenario.name)}"
     return f"{told} · {many} handed in" if many else told
 
 
