@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from core import library
 from core.config import load_config
 from core.errors import BadInput
 from tui.app import PlacetApp
@@ -46,6 +47,8 @@ def run_review(
         dtype=dtype,
         config=config,
     )
+    if path and path.stem == target and (hidden := library.scenarios_named(target)):
+        strange.insert(0, f"this is the session {path.stem}; the scenario is {hidden[0]}")
     app.work.news.warn(strange)
     app.run()
     if app.failed:

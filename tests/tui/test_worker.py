@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input
 
+from core import paths
 from core.cli.main import app as commands
 from core.config import Config, Defaults, change_config, load_config
 from core.domain.candidate import Origin, Source, Standing
@@ -472,6 +473,31 @@ def test_a_scenario_is_opened_whatever_it_speaks_of_and_whatever_folder_has_its_
         assert goal in new_session(name).session.state.scenario.goal
     with pytest.raises(BadInput, match="this is a folder"):
         new_session(str(tmp_path / "hidden-dog"))
+
+
+async def test_a_scenario_picked_is_begun_anew_though_a_session_is_called_as_it_is() -> None:
+    kept(paths.sessions() / "hidden-dog.toml")
+    async with desk() as on:
+        await on.press("2", "L")
+        await on.answered()
+        await on.type("hidden")
+        await on.press("enter")
+        await on.closed()
+        await on.until(lambda: on.review.scenario.name == "hidden-dog")
+        assert not on.session.candidates
+
+
+@pytest.mark.parametrize(("name", "told"), [("hidden-dog", True), ("mine", False)])
+def test_a_session_that_is_called_as_a_scenario_is_says_so(
+    monkeypatch: pytest.MonkeyPatch, name: str, told: bool
+) -> None:
+    kept(paths.sessions() / f"{name}.toml")
+    shown: list[PlacetApp] = []
+    monkeypatch.setattr(PlacetApp, "run", lambda app: shown.append(app))
+    assert run_review(name) == 0
+    said = [one.text for one in shown[0].work.news.said]
+    scenario = paths.SHIPPED / "scenarios" / f"{name}.toml"
+    assert said == ([f"this is the session {name}; the scenario is {scenario}."] if told else [])
 
 
 @pytest.mark.parametrize(("key", "pane"), [("ctrl+o", "3"), ("L", "2")])
