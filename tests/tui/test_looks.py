@@ -379,6 +379,22 @@ def test_compared_blind_only_what_both_decided_shows_its_risk() -> None:
     assert not any("hidden" in part.plain for part in compared(ours, theirs))
 
 
+@pytest.mark.parametrize(
+    ("here", "there", "lacking"), [(2, 2, (0, 0)), (3, 1, (0, 2)), (1, 3, (2, 0))]
+)
+def test_compared_equal_texts_stand_side_by_side_one_by_one(
+    here: int, there: int, lacking: tuple[int, int]
+) -> None:
+    ours, theirs = (Session.start(PROFILE, SCENARIO, operator="op") for _ in range(2))
+    for session, many in ((ours, here), (theirs, there)):
+        for _ in range(many):
+            session.propose("Ring the bell.", Origin(Source.OPERATOR, "op"))
+    _, *shown = [part.plain for part in compared(ours, theirs)]
+    assert len(shown) == max(here, there)
+    marks = [(line[:20].strip() == "—", line[20:40].strip() == "—") for line in shown]
+    assert tuple(map(sum, zip(*marks, strict=True))) == lacking
+
+
 def test_a_theme_that_is_not_known_is_not_fatal() -> None:
     from tui.opening import new_session
 

@@ -205,10 +205,16 @@ def compared(ours: Session, theirs: Session, *, blind: bool = False) -> list[Con
 
     `blind`: without the risk of what one of the two has not decided.
     """
-    by_text = {candidate.text: candidate for candidate in theirs.candidates.values()}
-    pairs = [(one, by_text.pop(one.text, None)) for one in ours.candidates.values()]
+    by_text: dict[str, list[Candidate]] = {}
+    for candidate in theirs.candidates.values():
+        by_text.setdefault(candidate.text, []).append(candidate)
+    pairs: list[tuple[Candidate | None, Candidate | None]] = []
+    for candidate in ours.candidates.values():
+        same = by_text.get(candidate.text)
+        pairs.append((candidate, same.pop(0) if same else None))
+    pairs += [(None, candidate) for same in by_text.values() for candidate in same]
     parts = [Content.styled(f"{'here':<20}{'there':<20}action", MUTED)]
-    for one, other in [*pairs, *((None, other) for other in by_text.values())]:
+    for one, other in pairs:
         found = [candidate for candidate in (one, other) if candidate]
         hidden = blind and not all(candidate.standing.decided for candidate in found)
         parts.append(
