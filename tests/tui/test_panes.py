@@ -636,6 +636,24 @@ def test_a_line_of_json_may_hold_other_separators_of_lines(tmp_path: Path) -> No
     assert [one.text for one in read_candidates(file)] == ["One\u2028two\u0085three.", "Four."]
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("X.TOML", '[[candidates]]\ntext = "One."\n'),
+        ("x.json", '["One."]'),
+        ("x.JSONL", '{"text": "One."}\n"Two."\n'),
+    ],
+)
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_candidates_are_read_with_a_byte_order_mark_and_an_ending_in_capitals(
+    tmp_path: Path, name: str, text: str, mark: str
+) -> None:
+    file = tmp_path / name
+    file.write_text(mark + text, "utf-8")
+
+    assert read_candidates(file)[0] == HandedIn(text="One.")
+
+
 async def test_the_same_text_twice_in_a_file_is_one_candidate() -> None:
     async with desk(auto=False) as on:
         twice = (HandedIn(text="Write."), HandedIn(text="Call."), HandedIn(text="Write."))

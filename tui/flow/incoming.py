@@ -20,11 +20,11 @@ def read_candidates(path: Path) -> tuple[HandedIn, ...]:
     TOML: `[[candidates]]` with `text` and, if known, `source`. JSON: a list, or an object with
     `candidates`. Each item is such an object, or just the text.
     """
-    text = read_text(path, largest=16_000_000)
-    where = str(path)
-    if path.suffix == ".toml":
+    text = read_text(path, largest=16_000_000).removeprefix("\ufeff")  # which some editors write
+    where, ending = str(path), path.suffix.lower()
+    if ending == ".toml":
         items = parse_toml(text, where).get("candidates", [])
-    elif path.suffix in (".jsonl", ".ndjson"):
+    elif ending in (".jsonl", ".ndjson"):
         items = [
             _json(line, f"{where}: line {number}")
             for number, line in enumerate(text.split("\n"), start=1)
