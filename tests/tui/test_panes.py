@@ -13,6 +13,7 @@ from core.domain.candidate import Origin, Source, Standing
 from core.domain.scenario import HandedIn, Scenario
 from core.domain.verdict import Risk
 from core.engine.protocol import Consult, Judge, Propose
+from core.errors import BadInput
 from core.session.events import ScenarioSet
 from core.session.session import Session
 from core.watch import Growing
@@ -652,6 +653,16 @@ def test_candidates_are_read_with_a_byte_order_mark_and_an_ending_in_capitals(
     file.write_text(mark + text, "utf-8")
 
     assert read_candidates(file)[0] == HandedIn(text="One.")
+
+
+@pytest.mark.parametrize(("source", "got"), [("null", "null"), ("7", "int"), ("[]", "array")])
+def test_a_source_that_is_no_text_is_refused(tmp_path: Path, source: str, got: str) -> None:
+    file = tmp_path / "x.json"
+    file.write_text(f'["One.", {{"text": "Two.", "source": {source}}}]')
+
+    with pytest.raises(BadInput, match=f"expected `str`, got `{got}`") as caught:
+        read_candidates(file)
+    assert caught.value.where == f"{file}: candidate 2: source"
 
 
 async def test_the_same_text_twice_in_a_file_is_one_candidate() -> None:
