@@ -1,5 +1,6 @@
 """Dialogs: what one types into is always in view, and what was typed is not lost."""
 
+import shlex
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -195,6 +196,44 @@ async def test_the_editor_goes_on_with_what_was_refused(
         await on.until(lambda: on.review.scenario.goal == "Have cake.")
         assert on.review.scenario.context == "A small bank."
         assert not any(on.screen.drafts.values())
+
+
+@pytest.mark.parametrize(
+    ("editor", "told"),
+    [
+        ('cp {} "$0"; exit 3', "ended with status 3"),
+        ('cp {} "$0"; printf \'\\351\' >> "$0"', "is not UTF-8 text"),
+        ('cp {} "$0"; head -c 1000001 /dev/zero >> "$0"', "are read"),
+    ],
+    ids=["status", "bytes", "size"],
+)
+async def test_what_the_editor_wrote_is_kept_whatever_came_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, editor: str, told: str
+) -> None:
+    monkeypatch.setattr(PlacetApp, "suspend", lambda app: nullcontext())
+    written, again = tmp_path / "written", tmp_path / "again"
+    written.write_text("Have cake.\n---\nA small bank.\n")
+    monkeypatch.setenv("VISUAL", shlex.join(["sh", "-c", editor.format(written)]))
+    async with desk(new(BAKERIES)) as on:
+        await on.press("2", "E")
+        await on.until(lambda: told in on.said)
+        assert "E goes on with what you wrote" in on.said
+        assert on.review.scenario == BAKERIES
+        monkeypatch.setenv("VISUAL", shlex.join(["sh", "-c", f'cp "$0" {again}; exit 1']))
+        await on.press("E")
+        await on.until(lambda: "ended with status 1" in on.said)
+        assert again.read_text("utf-8").startswith(written.read_text("utf-8"))
+
+
+async def test_an_editor_that_is_left_without_a_change_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(PlacetApp, "suspend", lambda app: nullcontext())
+    monkeypatch.setenv("VISUAL", "false")
+    async with desk(new(BAKERIES)) as on:
+        await on.press("2", "E")
+        await on.until(lambda: on.said == "The editor ended with status 1; nothing was changed.")
+        assert not on.screen.drafts
 
 
 async def test_saving_under_a_name_that_is_taken_asks_first() -> None:

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import unicodedata
 from collections.abc import Callable, Collection, Coroutine
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from core import library, paths
 from core.domain.scenario import LONGEST_TEXT
 from core.domain.text import plain
 from core.domain.values import LONGEST_ID, Profile, Value
-from core.errors import BadInput, Refused
+from core.errors import BadInput, PlacetError, Refused
 from core.files import read_text
 from tui.dialogs import Ask, Choice, Confirm, Edit, Pick, Show
 from tui.draw import MUTED, lines, weight
@@ -208,15 +209,19 @@ async def external_editor(screen: Workplace) -> None:
             raise Refused(
                 f"the editor {command!r} does not start ({ended})", mend="Set EDITOR to another."
             )
-        if ended:
-            raise Refused(f"the editor ended with status {ended}; nothing was changed")
-        written = read_text(path)
-    now = _goal_and_context(written)
-    if now != before:
-        screen.drafts[draft] = written
+        with suppress(OSError):  # before anything is refused: the folder goes
+            written = path.read_bytes().decode("utf-8", "replace")
+            if _goal_and_context(written) != before:
+                screen.drafts[draft] = written
         try:
-            screen.review.set_scenario(goal=now[0], context=now[1])
-        except Refused as error:
+            if ended:
+                raise Refused(f"the editor ended with status {ended}; nothing was changed")
+            now = _goal_and_context(read_text(path))
+            if now != before:
+                screen.review.set_scenario(goal=now[0], context=now[1])
+        except PlacetError as error:
+            if draft not in screen.drafts:
+                raise
             again = f"{screen.key_of('scenario-editor')} goes on with what you wrote."
             raise Refused(error.problem, mend=again) from None
     screen.drafts.pop(draft, None)
