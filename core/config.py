@@ -1,5 +1,7 @@
 """The configuration file: what the operator changed about keys, looks and defaults."""
 
+import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,6 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from core import paths
+from core.errors import BadInput
 from core.files import (
     SCHEMA,
     Warn,
@@ -14,6 +17,8 @@ from core.files import (
     convert,
     dump_toml,
     foreign,
+    parse_toml,
+    read_text,
     read_toml,
     write_whole,
 )
@@ -70,10 +75,14 @@ def load_config(path: Path | None = None, warn: Warn | None = None) -> Config:
 
 
 def change_config(path: Path | None = None, **fields: Any) -> Config:
-    """Writes some fields of the configuration and leaves all else in the file as it was."""
+    """Writes some fields of the configuration and leaves all else in the file as it was.
+
+    Comments go where what changes stands in other lines than `key = value`.
+    """
     path = path or paths.config()
     changed = msgspec.structs.replace(load_config(path), **fields)
-    table: dict[str, Any] = read_toml(path) if path.exists() else {"schema": SCHEMA}
+    before: dict[str, Any] = read_toml(path) if path.exists() else {"schema": SCHEMA}
+    table = dict(before)
     told = as_table(changed)
     for name in fields:
         value, old = getattr(changed, name), table.pop(name, None)
@@ -81,5 +90,59 @@ def change_config(path: Path | None = None, **fields: Any) -> Config:
             table[name] = told[name]
         if isinstance(value, Struct) and isinstance(old, dict) and (kept := foreign(old, value)):
             table[name] = table.get(name, {}) | kept
-    write_whole(path, dump_toml(table))
+    text = read_text(path) if path.exists() else ""
+    write_whole(path, _edited(text, before, table) or dump_toml(table))
     return changed
+
+
+_HEADER = re.compile(r"\s*\[\s*([\w-]+)\s*\]\s*(?:#.*)?")
+_LINE = re.compile(r"""(\s*([\w-]+)\s*=\s*)(?:"[^"\\]*"|'[^']*'|[\w.+-]+)(\s*(?:#.*)?)""")
+
+
+def _edited(text: str, before: dict[str, Any], after: dict[str, Any]) -> str:
+    """`text`, which says `before`, with the lines changed in which `after` differs.
+
+    Empty where it would not say `after` then: there is more in TOML than such lines.
+    """
+    old, new = _flat(before), _flat(after)
+    lines: list[str] = []
+    table, last = "", dict[str, int]()  # after which line what is new in a table comes
+    for line in text.removeprefix("\ufeff").split("\n"):
+        header, found = _HEADER.fullmatch(line), _LINE.fullmatch(line)
+        if header:
+            table = header[1]
+        if found:
+            place = (table, found[2])
+            if place in old and place not in new:
+                continue
+            if old.get(place) != new.get(place):
+                line = f"{found[1]}{_line(found[2], new[place]).partition(' = ')[2]}{found[3]}"
+        if header or found:
+            last[table] = len(lines)
+        lines.append(line)
+    for table, key in new:
+        if (table, key) not in old:
+            if table not in last:
+                last[table] = len(lines)
+                lines += [f"[{table}]", ""]
+            lines[last[table]] += f"\n{_line(key, new[table, key])}"
+    edited = "\n".join(lines)
+    with suppress(BadInput):
+        if _flat(parse_toml(edited, "")) == new:
+            return edited
+    return ""
+
+
+def _flat(table: dict[str, Any]) -> dict[tuple[str, str], Any]:
+    """What a file says, by table and key; what stands above all tables has none."""
+    found: dict[tuple[str, str], Any] = {}
+    for name, value in table.items():
+        if isinstance(value, dict):
+            found |= {(name, key): one for key, one in value.items()}
+        else:
+            found["", name] = value
+    return found
+
+
+def _line(key: str, value: Any) -> str:
+    return dump_toml({key: value}).rstrip("\n")
