@@ -16,6 +16,7 @@ from textual.widgets import Input
 from core.cli.main import app as commands
 from core.config import Config, Defaults, change_config, load_config
 from core.domain.candidate import Origin, Source, Standing
+from core.domain.scenario import HandedIn
 from core.engine.protocol import Align, Consult, Finished, Judge, Load, Propose, Ready, Trouble
 from core.errors import BadInput, PlacetError
 from core.session.events import Failed, ModelUsed
@@ -792,6 +793,19 @@ async def test_what_is_judged_under_other_values_is_not_waited_for() -> None:
         assert on.review.check() == 1
         await on.press("c")
         assert on.said == "1 being judged already."
+
+
+async def test_thousands_that_come_in_while_thousands_are_judged_do_not_hold_up_the_screen() -> (
+    None
+):
+    async with desk(auto=False) as on:
+        for batch in "ab":
+            texts = tuple(HandedIn(text=f"Action {batch}{number}.") for number in range(4000))
+            assert on.review.take_in(texts) == 4000
+            begun = time.process_time()
+            assert on.review.check() == 4000
+            assert time.process_time() - begun < 0.5
+        assert on.review.check() == 0
 
 
 async def test_each_attempt_draws_anew_though_nothing_came_of_the_last() -> None:

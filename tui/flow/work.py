@@ -227,10 +227,7 @@ class Work:
             job.about == about
             and (
                 (candidate in job.written.values() and text == found.revisions[0].digest)
-                or (
-                    job.kind is Kind.JUDGE
-                    and (candidate, text) in zip(job.candidates, job.texts, strict=True)
-                )
+                or (job.kind is Kind.JUDGE and (candidate, text) in job.asked)
             )
             for job in self.jobs.values()
         )
@@ -459,7 +456,8 @@ class Work:
 
 
 def _about(session: Session) -> tuple[str, str]:
-    return session.state.profile.digest, session.state.scenario.digest
+    _, profile, scenario = session.state.bond("")  # hashed once a change, not once a candidate
+    return profile, scenario
 
 
 def _latest(session: Session) -> tuple[str, ...]:
