@@ -124,6 +124,30 @@ async def test_what_was_judged_before_the_worker_died_has_not_failed() -> None:
         assert on.session.candidates["c1"].trouble == ""
 
 
+@pytest.mark.parametrize("how", ["judged", "proposed", "died"])
+async def test_a_failure_about_a_text_that_was_edited_since_is_none_of_the_new_one(
+    how: str,
+) -> None:
+    async with desk(auto=False) as on:
+        on.engine.answer(on.engine.asked[0])
+        if how == "proposed":
+            on.review.work.propose()
+            on.engine.said(on.engine.asked[-1], Written(row=0, text="Too long."))
+        else:
+            on.session.propose("Too long.", Origin(Source.HANDED_IN, "a"))
+            on.review.check()
+        old = on.engine.asked[-1]
+        digest = on.session.candidates["c1"].current.digest
+        on.session.edit("c1", "Short.")
+        if how == "died":
+            on.engine.hear(Trouble(job=old.job, problem="it does not fit"))
+        else:
+            on.engine.said(old, Measured(row=0, problem="it does not fit"))
+        [failed] = [one.event for one in on.session.records if isinstance(one.event, Failed)]
+        assert (failed.candidate, failed.text) == ("c1", digest)
+        assert on.session.candidates["c1"].trouble == ""
+
+
 @pytest.mark.parametrize("gone", [True, False])
 async def test_only_a_worker_that_is_gone_troubles_more_than_its_job(gone: bool) -> None:
     async with desk(auto=False) as on:
