@@ -14,7 +14,10 @@ def literal(text: str, style: str = "", *, one_line: bool = False) -> Content:
 
 def cut(text: str, width: int) -> str:
     """`text` on one line of exactly `width` cells, with an ellipsis where it had to be cut."""
-    safe = _flat(text)
+    few = 4 * max(0, width) + 100
+    safe = _flat(text[:few])  # nearly always enough, where the whole is slow to make plain
+    if len(text) > few and cell_len(safe) <= width + 2:  # what follows may join the last letter
+        safe = _flat(text)
     if cell_len(safe) > width:
         safe = set_cell_size(safe, max(0, width - 1)).rstrip() + "…" if width > 0 else ""
     return set_cell_size(safe, max(0, width))

@@ -88,7 +88,7 @@ class Failed(Event, frozen=True, kw_only=True, tag="failed"):
     problem: str
     candidate: str = ""
     text: str = ""
-    """The digest of the candidate's text at that time."""
+    """The digest of the candidate's text that it is about."""
 
 
 class Revised(Event, frozen=True, kw_only=True, tag="revised"):

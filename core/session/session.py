@@ -133,11 +133,11 @@ class Session:
         """Takes in what a judge measured. It counts only for the exact text it was about."""
         self._post(Judged(candidate=self._known(candidate).id, judgement=judgement))
 
-    def failed(self, stage: str, problem: str, candidate: str = "") -> None:
-        """Takes in that a stage gave nothing."""
-        text = self._known(candidate).current.digest if candidate else ""
+    def failed(self, stage: str, problem: str, candidate: str = "", *, of: str = "") -> None:
+        """Takes in that a stage gave nothing; for a candidate, of the text with the digest `of`."""
+        now = self._known(candidate).current.digest if candidate else ""
         problem = storable(problem)
-        self._post(Failed(stage=stage, problem=problem, candidate=candidate, text=text))
+        self._post(Failed(stage=stage, problem=problem, candidate=candidate, text=of or now))
 
     def realigned(
         self, candidate: str, text: str, model: str = "", guidance: str = "", *, of: str = ""

@@ -5,7 +5,7 @@ from textual.widgets import TextArea
 
 from core.domain.candidate import Origin, Source
 from core.domain.scenario import Scenario
-from core.domain.text import digest
+from core.domain.text import digest, plain
 from core.domain.values import Profile, Value
 from core.domain.verdict import Judgement, RiskRule
 from core.engine.protocol import Propose, Trouble
@@ -130,3 +130,17 @@ def test_a_cut_text_has_exactly_its_width(text: str, width: int) -> None:
 
     assert cell_len(cut(text, width)) == width
     assert cell_len(cut_start(text, width)) <= width
+
+
+@pytest.mark.parametrize("text", SPOKEN, ids=range(len(SPOKEN)))
+def test_a_line_of_a_long_text_costs_no_more_than_its_start(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    monkeypatch.setattr("tui.literal.plain", lambda text, **how: read.append(text) or plain(text))
+    long = f"Letter by letter. {text} " * 2 + "word " * 4_000
+
+    assert cut(long, 17) == "Letter by letter…"
+    assert cut(long, 40) == cut(long[:500], 40)
+    assert max(map(len, read)) <= 500
+    assert cut("\n" * 19_000 + "late", 10) == "late      "

@@ -17,6 +17,7 @@ from core import paths
 from core.cli.main import app as commands
 from core.config import Config, Defaults, change_config, load_config
 from core.domain.candidate import Origin, Source, Standing
+from core.domain.scenario import HandedIn
 from core.engine.protocol import Align, Consult, Finished, Judge, Load, Propose, Ready, Trouble
 from core.errors import BadInput, PlacetError
 from core.session.events import Failed, ModelUsed
@@ -121,6 +122,30 @@ async def test_what_was_judged_before_the_worker_died_has_not_failed() -> None:
             ("c3", died),
             ("c4", died),
         ]
+        assert on.session.candidates["c1"].trouble == ""
+
+
+@pytest.mark.parametrize("how", ["judged", "proposed", "died"])
+async def test_a_failure_about_a_text_that_was_edited_since_is_none_of_the_new_one(
+    how: str,
+) -> None:
+    async with desk(auto=False) as on:
+        on.engine.answer(on.engine.asked[0])
+        if how == "proposed":
+            on.review.work.propose()
+            on.engine.said(on.engine.asked[-1], Written(row=0, text="Too long."))
+        else:
+            on.session.propose("Too long.", Origin(Source.HANDED_IN, "a"))
+            on.review.check()
+        old = on.engine.asked[-1]
+        digest = on.session.candidates["c1"].current.digest
+        on.session.edit("c1", "Short.")
+        if how == "died":
+            on.engine.hear(Trouble(job=old.job, problem="it does not fit"))
+        else:
+            on.engine.said(old, Measured(row=0, problem="it does not fit"))
+        [failed] = [one.event for one in on.session.records if isinstance(one.event, Failed)]
+        assert (failed.candidate, failed.text) == ("c1", digest)
         assert on.session.candidates["c1"].trouble == ""
 
 
@@ -818,6 +843,19 @@ async def test_what_is_judged_under_other_values_is_not_waited_for() -> None:
         assert on.review.check() == 1
         await on.press("c")
         assert on.said == "1 being judged already."
+
+
+async def test_thousands_that_come_in_while_thousands_are_judged_do_not_hold_up_the_screen() -> (
+    None
+):
+    async with desk(auto=False) as on:
+        for batch in "ab":
+            texts = tuple(HandedIn(text=f"Action {batch}{number}.") for number in range(4000))
+            assert on.review.take_in(texts) == 4000
+            begun = time.process_time()
+            assert on.review.check() == 4000
+            assert time.process_time() - begun < 0.5
+        assert on.review.check() == 0
 
 
 async def test_each_attempt_draws_anew_though_nothing_came_of_the_last() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 
 from core.domain.candidate import Standing
 from core.watch import Progress
@@ -49,6 +50,11 @@ class Job:
     chosen: dict[str, str] = field(default_factory=dict)
     """By role, the models that become the defaults once a load has succeeded."""
     cancelling: bool = False
+
+    @cached_property
+    def asked(self) -> frozenset[tuple[str, str]]:
+        """Each row's candidate and the digest of its text: looked up for each of thousands."""
+        return frozenset(zip(self.candidates, self.texts, strict=True))
 
     def row(self, place: int) -> str:
         """The name that a row goes by in the list: a candidate's, or one of its own."""

@@ -227,10 +227,7 @@ class Work:
             job.about == about
             and (
                 (candidate in job.written.values() and text == found.revisions[0].digest)
-                or (
-                    job.kind is Kind.JUDGE
-                    and (candidate, text) in zip(job.candidates, job.texts, strict=True)
-                )
+                or (job.kind is Kind.JUDGE and (candidate, text) in job.asked)
             )
             for job in self.jobs.values()
         )
@@ -348,8 +345,11 @@ class Work:
             return
         if note.judgement:
             session.judged(candidate, note.judgement)
-        else:
-            session.failed("judge", note.problem or "the judge gave no verdict", candidate)
+            return
+        judging, first = job.kind is Kind.JUDGE, session.candidates[candidate].revisions[0]
+        text = job.texts[note.row] if judging else first.digest  # it may have been edited since
+        problem = note.problem or "the judge gave no verdict"
+        session.failed("judge", problem, candidate, of=text)
 
     def _rewritten(self, session: Session, job: Job, note: Rewritten) -> None:
         if note.row >= len(job.candidates):
@@ -401,11 +401,12 @@ class Work:
         if reply.gone or (load and not self.models):
             self.trouble, self.unasked = told, True
         if job and self.session and job.kind is not Kind.PULL:
-            for row, name in enumerate(job.candidates):
+            stage = job.kind.name.lower()
+            for row, (name, text) in enumerate(zip(job.candidates, job.texts, strict=True)):
                 if row not in job.answered and name in self.session.candidates:
-                    self.session.failed(job.kind.name.lower(), reply.problem, name)
+                    self.session.failed(stage, reply.problem, name, of=text)
             if job.kind in (Kind.PROPOSE, Kind.CONSULT):
-                self.session.failed(job.kind.name.lower(), reply.problem)
+                self.session.failed(stage, reply.problem)
         what = f"{job.kind.value.capitalize()} failed" if job else "The worker has a problem"
         self.news.say(f"{what}: {told}", Tone.ERROR)
         self.news.changed(Change.ALL)
@@ -459,7 +460,8 @@ class Work:
 
 
 def _about(session: Session) -> tuple[str, str]:
-    return session.state.profile.digest, session.state.scenario.digest
+    _, profile, scenario = session.state.bond("")  # hashed once a change, not once a candidate
+    return profile, scenario
 
 
 def _latest(session: Session) -> tuple[str, ...]:
