@@ -137,7 +137,12 @@ def test_a_line_of_a_long_text_costs_no_more_than_its_start(
     text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
-    monkeypatch.setattr("tui.literal.plain", lambda text, **how: read.append(text) or plain(text))
+
+    def told(text: str, **how: bool) -> str:
+        read.append(text)
+        return plain(text, **how)
+
+    monkeypatch.setattr("tui.literal.plain", told)
     long = f"Letter by letter. {text} " * 2 + "word " * 4_000
 
     assert cut(long, 17) == "Letter by letter…"
