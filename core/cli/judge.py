@@ -233,7 +233,7 @@ def _asked(given: dict[str, Any], setting: Scenario) -> tuple[Scenario, str]:
     if "text" not in given:
         raise ValueError('this is not a JSON object with a "text"')
     for key in ("text", "context", "goal"):
-        if not isinstance(given.get(key) or "", str):
+        if not isinstance(given.get(key), str | None):
             raise ValueError(f"{key}: this is not a text in quotes")
         _whole(given.get(key) or "", key)
     action = given["text"] or ""
