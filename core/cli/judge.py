@@ -209,6 +209,8 @@ def _row(line: str, place: str, setting: Scenario) -> _Row:
     if not isinstance(given, dict):
         return _Row(setting, "", {}, f'{place}: this is not a JSON object with a "text"')
     name = {"id": given["id"]} if "id" in given else {}
+    if not _shallow(name):
+        return _Row(setting, "", {}, f"{place}: id: its brackets stand too deep")
     try:
         json.dumps(name, allow_nan=False)
     except ValueError:
@@ -220,12 +222,18 @@ def _row(line: str, place: str, setting: Scenario) -> _Row:
     return _Row(there, action, name)
 
 
+def _shallow(told: Any, most: int = 100) -> bool:
+    """Whether brackets stand at most so deep: what can just be read could not be written again."""
+    inner = told.values() if isinstance(told, dict) else told if isinstance(told, list) else ()
+    return most >= 0 and all(_shallow(one, most - 1) for one in inner)
+
+
 def _asked(given: dict[str, Any], setting: Scenario) -> tuple[Scenario, str]:
     """The scenario and the action that an object names. Raises `ValueError` and `BadInput`."""
     if "text" not in given:
         raise ValueError('this is not a JSON object with a "text"')
     for key in ("text", "context", "goal"):
-        if not isinstance(given.get(key) or "", str):
+        if not isinstance(given.get(key), str | None):
             raise ValueError(f"{key}: this is not a text in quotes")
         _whole(given.get(key) or "", key)
     action = given["text"] or ""

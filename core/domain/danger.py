@@ -11,6 +11,10 @@ from operator import mul
 from msgspec import Struct
 
 
+_LEAST = -700.0
+"""Log-odds below which the exponential would overflow."""
+
+
 class Danger(Struct, frozen=True, kw_only=True):
     """The fitted coefficients.
 
@@ -29,9 +33,8 @@ class Danger(Struct, frozen=True, kw_only=True):
 
     def at(self, logit_harm: float, peak: float, mean: float) -> float:
         """What `features` gives → danger, 0 to 1."""
-        return 1 / (
-            1 + exp(-(self.harm * logit_harm + self.peak * peak + self.mean * mean + self.bias))
-        )
+        found = self.harm * logit_harm + self.peak * peak + self.mean * mean + self.bias
+        return 1 / (1 + exp(-max(found, _LEAST)))  # `found` first: a NaN stays one
 
 
 def features(

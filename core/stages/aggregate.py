@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from core.domain.scenario import Scenario
-from core.domain.text import words
+from core.domain.text import terms, words
 from core.domain.values import Profile
 from core.domain.verdict import Judgement, assess
 from core.models.base import AGGREGATOR, Voices
@@ -88,12 +88,13 @@ def best(
 def provenance(text: str, answers: Mapping[str, str]) -> tuple[dict[str, float], float]:
     """By value id the share of the words of `text` in that answer, and the share in none.
 
-    Words of up to three letters do not count: they stand everywhere.
+    Words of up to three letters do not count: they stand everywhere. In a script that writes no
+    blank between words, two neighbouring letters count as one.
     """
-    told = {word for word in words(text) if len(word) > 3}
+    told = {term for term in terms(text) if len(term) > 3 or len(words(term)) > 1}
     if not told:
         return dict.fromkeys(answers, 0.0), 1.0
-    theirs = {who: told & set(words(answer)) for who, answer in answers.items()}
+    theirs = {who: told & terms(answer) for who, answer in answers.items()}
     shared = set[str]().union(*theirs.values())
     drew_on = {who: len(found) / len(told) for who, found in theirs.items()}
     return drew_on, len(told - shared) / len(told)

@@ -231,13 +231,18 @@ def test_many_texts_are_judged_one_json_object_a_line(placet: Placet) -> None:
         ("[]", 'not a JSON object with a "text"'),
         ('{"context": "x"}', 'not a JSON object with a "text"'),
         ('{"text": 7}', "line 2: text: this is not a text in quotes"),
+        ('{"text": 0}', "line 2: text: this is not a text in quotes"),
+        ('{"text": null}', "line 2: text: it is empty"),
         ('{"text": "x", "context": 7}', "line 2: context: this is not a text in quotes"),
+        ('{"text": "x", "context": []}', "line 2: context: this is not a text in quotes"),
+        ('{"text": "x", "goal": false}', "line 2: goal: this is not a text in quotes"),
         ("[" * 20_000, 'not a JSON object with a "text"'),
         ('{"text": ""}', "line 2: text: it is empty"),
         ('{"text": "x", "goal": " "}', "the goal is empty"),
         (json.dumps({"text": "x", "context": "y" * 20_001}), "context is longer than"),
         ('{"text": "x", "id": NaN}', "line 2: id: this is a number that JSON does not have"),
         ('{"text": "x", "id": [1e400]}', "line 2: id: this is a number that JSON does not have"),
+        (f'{{"text": "x", "id": {"[" * 101}{"]" * 101}}}', "id: its brackets stand too deep"),
         ('{"text": "a\\ud800b"}', "line 2: text: this is not UTF-8 text"),
         ('{"text": "x", "context": "\\udfff"}', "line 2: context: this is not UTF-8 text"),
     ],
@@ -258,6 +263,17 @@ def test_a_line_that_cannot_be_read_is_named(placet: Placet, line: str, told: st
             second["problem"].startswith("standard input, line 2: ") and told in second["problem"]
         )
         assert f"UNJUDGED (1 of 3 texts): {second['problem']}" in ran.err
+
+
+def test_an_id_in_brackets_however_deep_takes_no_other_line_with_it(placet: Placet) -> None:
+    ids = ["[" * deep + "]" * deep for deep in (100, *range(700, 1000))]
+    lines = "".join(f'{{"text": "Write.", "id": {one}}}\n' for one in ids)
+
+    ran = placet("judge", "--policy", "echo", "--format", "jsonl", stdin=lines.encode())
+
+    told = [json.loads(line) for line in ran.out.splitlines()]
+    assert ran.status == 0 and len(told) == len(ids)
+    assert json.dumps(told[0]["id"]) == ids[0] and all("problem" in row for row in told[1:])
 
 
 def test_where_no_line_can_be_read_the_command_fails(placet: Placet) -> None:

@@ -225,6 +225,13 @@ def test_words_tell_what_an_answer_drew_on() -> None:
     assert provenance("a b", {"a": "x"}) == ({"a": 0.0}, 1.0)
 
 
+def test_what_an_answer_drew_on_is_told_where_no_blank_stands_between_words() -> None:
+    letter = "给每位客户写一封信，用Excel列出所有费用。"
+
+    assert provenance(letter, {"a": letter, "b": "打电话。"}) == ({"a": 1.0, "b": 0.0}, 0.0)
+    assert provenance("写信打电话", {"a": "写信"}) == ({"a": 0.25}, 0.75)
+
+
 def test_every_answer_is_told_with_its_origin_in_a_row_of_its_own() -> None:
     notes: list[AnyNote] = []
 
