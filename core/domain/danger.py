@@ -10,7 +10,6 @@ from operator import mul
 
 from msgspec import Struct
 
-
 _LEAST = -700.0
 """Log-odds below which the exponential would overflow."""
 
