@@ -112,8 +112,9 @@ class _Masks:
     ) -> Tensor | None:
         """A mask [rows, 1, queries, keys] or none → [rows, 1, heads · queries, keys] to be added.
 
-        The first `before` keys are left out of what it gives, which is float32 where text is read.
-        Without a mask each of several queries sees those before it, as everywhere in transformers.
+        The first `before` keys are left out of what it gives. Where text is read it is float32 and
+        once for all heads. Without a mask each of several queries sees those before it, as
+        everywhere in transformers.
         """
         if mask is None:
             if queries == 1:
@@ -122,10 +123,10 @@ class _Masks:
             mask = mask.tril(before)
         elif mask is self._asked:
             return self._given
-        own = mask[..., before:]
-        dtype = like.dtype if queries < READ_FROM else torch.float32
+        own, reading = mask[..., before:], queries >= READ_FROM
+        dtype = torch.float32 if reading else like.dtype
         given = added(own, dtype) if own.dtype == torch.bool else own.to(dtype)
-        if queries > 1:
+        if queries > 1 and not reading:
             given = given.repeat(1, 1, self._heads, 1)
         self._asked, self._given = mask, given
         return given
@@ -174,7 +175,7 @@ class FusedLayer(nn.Module):
             before = getattr(past_key_values.layers[self._index], "before", None)
         queries = turned[:, :, :heads].transpose(1, 2)
         queries = queries.reshape(rows, shared, heads // shared * length, width)
-        if before and length >= READ_FROM:  # few rows' worth beside what they read
+        if before and length >= READ_FROM:  # a copy for each row costs little beside the reading
             keys, values = (
                 torch.cat([above.expand(rows, -1, -1, -1), own], dim=2)
                 for above, own in zip(before, (keys, values), strict=True)
@@ -199,25 +200,29 @@ class FusedLayer(nn.Module):
 def _read(
     queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, scaling: float
 ) -> Tensor:
-    """Attention of many queries [rows, heads, n, width] to keys [rows, heads, m, width].
+    """Attention of queries [rows, heads, query heads · n, width] to keys [rows, heads, m, width].
 
     Two products with a softmax in float32 between them, a few rows or queries at a time: half the
-    time of the processor's kernel, which multiplies in small pieces.
+    time of the processor's kernel, which multiplies in small pieces. `mask` [rows, 1, n, m].
     """
     assert mask is not None
-    rows, heads, count, _ = queries.shape
-    together = max(1, SCORES // (heads * count * keys.shape[2]))
-    length = max(1, min(count, SCORES // (heads * keys.shape[2])))
-    mask = mask.expand(rows, -1, -1, -1)
+    rows, heads, many, width = queries.shape
+    count, seen = mask.shape[2:]
+    mask = mask.expand(rows, -1, -1, -1)[:, :, None]
+    by_head = queries.view(rows, heads, many // count, count, width)
+    found = torch.empty_like(by_head)
     keys = keys.transpose(2, 3)
-    found = torch.empty_like(queries)
+    together = max(1, SCORES // (heads * many * seen))
+    length = max(1, min(count, SCORES // (heads * many // count * seen)))
     for first in range(0, rows, together):
         some = slice(first, first + together)
         for start in range(0, count, length):
-            at = (some, slice(None), slice(start, start + length))
-            scores = torch.add(mask[at], queries[at] @ keys[some], alpha=scaling)
-            found[at] = scores.softmax(-1).to(values.dtype) @ values[some]
-    return found
+            at = (some, slice(None), slice(None), slice(start, start + length))
+            asked = by_head[at]
+            scores = (asked.flatten(2, 3) @ keys[some]).view(*asked.shape[:4], seen)
+            chances = torch.add(mask[at], scores, alpha=scaling).softmax(-1).to(values.dtype)
+            found[at] = (chances.flatten(2, 3) @ values[some]).view(asked.shape)
+    return found.view(queries.shape)
 
 
 def _attended(

@@ -7,6 +7,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, DynamicCache
 
+from core.models import fused
 from core.models.cache import layers_of, rows_upon
 from core.models.fused import FusedLayer, Packed, fuse, is_fused
 from core.models.trees import Node, pack
@@ -124,6 +125,36 @@ def test_rows_upon_one_shared_beginning_are_read_alike(pair: tuple[Any, Any]) ->
 
     assert is_fused(pair[1])
     assert not is_fused(pair[0])
+    assert (found[0] - found[1]).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("at_once", [fused.SCORES, 2_000, 1])
+@pytest.mark.parametrize("shared", [0, 3, 19])
+@torch.inference_mode()
+def test_long_rows_are_read_alike_however_many_scores_at_once(
+    pair: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch, at_once: int, shared: int
+) -> None:
+    """Padded rows, upon a beginning that all share and without one."""
+    monkeypatch.setattr(fused, "SCORES", at_once)
+    begin, ids = torch.arange(5, 5 + shared)[None], torch.arange(60).view(3, 20) + 7
+    mask = torch.ones((3, shared + 20), dtype=torch.long)
+    mask[1, shared : shared + 4] = 0
+    found = []
+    for model in pair:
+        begun = DynamicCache()
+        if shared:
+            model(input_ids=begin, past_key_values=begun, use_cache=True)
+        found.append(
+            model(
+                input_ids=ids,
+                attention_mask=mask,
+                position_ids=(mask.cumsum(1) - 1).clamp(min=0)[:, shared:],
+                past_key_values=rows_upon(layers_of(begun), 3, shared=is_fused(model)),
+                use_cache=True,
+            ).logits.softmax(-1)[mask[:, shared:].bool()]
+        )
+
+    assert len(ids[0]) >= fused.READ_FROM
     assert (found[0] - found[1]).abs().max() < 1e-5
 
 
