@@ -19,7 +19,7 @@ from core.config import Config, Defaults, change_config, load_config
 from core.domain.candidate import Origin, Source, Standing
 from core.domain.scenario import HandedIn
 from core.engine.protocol import Align, Consult, Finished, Judge, Load, Propose, Ready, Trouble
-from core.errors import BadInput, PlacetError
+from core.errors import BadInput, PlacetError, Refused
 from core.session.events import Failed, ModelUsed
 from core.session.hold import Held, Hold
 from core.session.store import Store, load
@@ -888,6 +888,21 @@ async def test_a_link_that_leads_nowhere_among_the_sessions_ends_nothing(home: P
         (on.review.saver.path.parent / "x.toml").symlink_to("/nowhere")
         await on.press("S")
         await on.until(lambda: "open here" in on.text())
+
+
+async def test_a_session_does_not_grow_by_files_until_it_cannot_be_opened_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with desk() as on:
+        assert on.review.take_in((HandedIn(text="First."),)) == 1
+        await on.until(lambda: not on.review.saver.dirty)
+        size = on.review.saver.path.stat().st_size
+        monkeypatch.setattr("tui.flow.review.LARGEST", 2 * size)
+        assert on.review.take_in((HandedIn(text="Second."),)) == 1
+        await on.until(lambda: not on.review.saver.dirty)
+        with pytest.raises(Refused, match="could not be opened again"):
+            on.review.take_in((HandedIn(text="Third."),))
+        assert list(on.session.candidates) == ["c1", "c2"]
 
 
 async def test_a_judgement_is_not_awaited_of_a_session_that_was_left() -> None:

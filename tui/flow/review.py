@@ -15,7 +15,7 @@ from core.domain.whatif import CONTENDERS, WhatIf, what_if
 from core.errors import Refused
 from core.session.events import Approved, Record, Rejected
 from core.session.session import Session
-from core.session.store import Store
+from core.session.store import LARGEST, Store
 from tui.flow.jobs import Kind
 from tui.flow.listing import Order, Rows, listing
 from tui.flow.looking import Looking
@@ -365,7 +365,16 @@ class Review:
         self._tell_stale()
 
     def take_in(self, texts: tuple[HandedIn, ...]) -> int:
-        """Adds candidates that somebody handed in; gives how many were new."""
+        """Adds candidates that somebody handed in; gives how many were new.
+
+        Refused where the file has half of what can be read: verdicts and decisions are to come.
+        """
+        if self.saver.size > LARGEST // 2:
+            raise Refused(
+                f"the session has {self.saver.size:,} bytes; with many more it could not be opened "
+                "again",
+                mend="Begin another one for them.",
+            )
         known = {candidate.text for candidate in self.session.candidates.values()}
         fresh: dict[str, HandedIn] = {}
         for text in texts:

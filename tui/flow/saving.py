@@ -46,6 +46,11 @@ class Saver:
         return self._store.path
 
     @property
+    def size(self) -> int:
+        """Bytes that the file has; 0 while there is none."""
+        return self.path.stat().st_size if self.path.is_file() else 0
+
+    @property
     def worth_keeping(self) -> bool:
         """Whether anything has happened that somebody could miss."""
         return any(
