@@ -123,7 +123,7 @@ def load_voices(policy: str = "", *, device: str = "auto", dtype: str = "auto") 
 
 
 def _import(models: set[str], share: Share) -> float:
-    """Brings torch and transformers, where a model is named that cannot do without.
+    """Brings torch, where a model is named that cannot do without.
 
     What is missing is said at once, not after seconds of imports. Gives what of `share` is done.
     """

@@ -7,15 +7,14 @@ from typing import Any
 
 import torch
 from jinja2 import TemplateError
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from core.errors import BadInput
 from core.models.base import Draft, Prompt, Sampling
-from core.models.cache import Prefixes
-from core.models.fused import is_fused
+from core.models.cache import AnyModel, Prefixes, is_own
 from core.models.generate import generate
 from core.models.interrupt import interruptible
 from core.models.score import choose
+from core.models.tokens import AnyTokenizer
 from core.models.trees import Node, pack
 from core.session.events import ModelUsed
 from core.watch import Watch
@@ -26,8 +25,8 @@ class CausalModel:
 
     def __init__(
         self,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
+        model: AnyModel,
+        tokenizer: AnyTokenizer,
         used: ModelUsed,
     ) -> None:
         self.model = model
@@ -71,7 +70,7 @@ class CausalModel:
                     [seeds[row] for row in group],
                     watch,
                     grown,
-                    guessing=not self._slides and (is_fused(self.model) or self.takes_trees),
+                    guessing=not self._slides and (is_own(self.model) or self.takes_trees),
                 )
                 drafts |= dict(zip(group, found, strict=True))
         return [drafts[row] for row in range(len(rows))]
@@ -137,7 +136,7 @@ class CausalModel:
         return tokens
 
 
-def as_text(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> str:
+def as_text(tokenizer: AnyTokenizer, prompt: Prompt) -> str:
     """The prompt as one text: in the model's chat format, if it has one."""
     system, user = inert(tokenizer, prompt.system), inert(tokenizer, prompt.user)
     both = f"{system}\n\n{user}"
@@ -155,7 +154,7 @@ def as_text(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> str:
         return _in_format(tokenizer, [{"role": "user", "content": both}]) + prompt.lead
 
 
-def inert(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
+def inert(tokenizer: AnyTokenizer, text: str) -> str:
     """`text` with a blank in each control token that is written out in it.
 
     Else whoever wrote the text could end the request and answer it in the model's stead.
@@ -165,7 +164,7 @@ def inert(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
 
 
 @lru_cache(maxsize=8)
-def _control(tokenizer: PreTrainedTokenizerBase, template: str) -> re.Pattern[str]:
+def _control(tokenizer: AnyTokenizer, template: str) -> re.Pattern[str]:
     """What is read as a control token. A chat format may use some that are not marked as such."""
     told = set(tokenizer.all_special_tokens)
     for token in tokenizer.added_tokens_decoder.values():
@@ -176,7 +175,7 @@ def _control(tokenizer: PreTrainedTokenizerBase, template: str) -> re.Pattern[st
     return re.compile("|".join(map(re.escape, names)) or "(?!)")
 
 
-def _in_format(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]]) -> str:
+def _in_format(tokenizer: AnyTokenizer, messages: list[dict[str, str]]) -> str:
     return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
 
 
@@ -189,7 +188,7 @@ def too_long(name: str, tokens: int, room: int) -> BadInput:
     )
 
 
-def _window(config: Any, tokenizer: PreTrainedTokenizerBase) -> int:
+def _window(config: Any, tokenizer: AnyTokenizer) -> int:
     told = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
     return int(min(told or 2048, tokenizer.model_max_length or 10**9))
 
@@ -204,14 +203,14 @@ def _slides(config: Any, window: int) -> bool:
     return any(isinstance(span, int) and span < window for span in spans)
 
 
-def _ends(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+def _ends(model: AnyModel, tokenizer: AnyTokenizer) -> frozenset[int]:
     told: Any = getattr(model.generation_config, "eos_token_id", None)
     ends = set(told if isinstance(told, list) else [told]) | {tokenizer.eos_token_id}
     return frozenset(end for end in ends if isinstance(end, int))
 
 
 @torch.inference_mode()
-def _takes_trees(model: PreTrainedModel) -> bool:
+def _takes_trees(model: AnyModel) -> bool:
     """Whether the model honours positions and masks of our own: a small tree against plain rows.
 
     Models with relative, sliding or recurrent attention do not, and are read row by row.

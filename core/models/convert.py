@@ -53,7 +53,7 @@ def convert(
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     import core.models.quiet  # noqa: F401
-    from core.models.merged import complete
+    from core.models.foreign import complete
 
     half = target.with_name(f".{target.name}.half")
     shutil.rmtree(half, ignore_errors=True)

@@ -1,23 +1,26 @@
-"""Layers of Llama-shaped models in fewer and larger operations, for the processor.
+"""A Llama's layer in fewer and larger operations, for the processor.
 
 A decoding step reads every weight once and does little with it, so what counts is how the weights
 lie in memory and how many operations there are. Here matrices are laid out once as oneDNN's product
 wants them, query, key and value are one product, the activation and the sums happen within the
 products, and query heads that share a key head go through attention together instead of copying
-keys and values for each. Everything else stays as transformers has it: embedding, masks, positions,
-caches and the head's place in the model. In float32 the texts are the same.
+keys and values for each. In float32 the texts are those of transformers.
 """
 
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import Cache
-from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
-from core.models.share import Share, unheard
 from core.models.trees import added
+
+if TYPE_CHECKING:
+    from core.models.cache import Cache
+    from core.models.llama import Shape
 
 ROWS = 8
 """The number of rows that the layout of the weights is chosen for; it holds for any other."""
@@ -29,53 +32,16 @@ SCORES = 2**19
 """Attention scores computed at once: in float32 they stay in a core's own cache."""
 
 
-def fuse(model: Any, share: Share = unheard) -> None:
-    """Replaces the layers of a `PreTrainedModel`, if they are Llama's and stand on the processor.
-
-    Weights cannot be changed, moved or saved afterwards: merge adapters before. `share` hears how
-    many of the layers are done.
-    """
-    trunk: Any = getattr(model, "model", model)
-    layers: Any = getattr(trunk, "layers", ())
-    if not (packs(model) and len(layers) and all(_fits(layer) for layer in layers)):
-        return
-    masks = _Masks(layers[0].self_attn.num_key_value_groups)
-    for index, layer in enumerate(layers):
-        layers[index] = FusedLayer(layer, masks)  # the old weights go as the new ones come
-        del layer
-        share((index + 1) / len(layers))
-    if _plain(getattr(model, "lm_head", None)):
-        model.lm_head = Packed(model.lm_head.weight)
-
-
-def is_fused(model: Any) -> bool:
-    """Whether `fuse` replaced the layers of this model."""
-    trunk: Any = getattr(model, "model", model)
-    return isinstance(next(iter(getattr(trunk, "layers", ())), None), FusedLayer)
-
-
-def packs(model: Any) -> bool:
+def packs(dtype: torch.dtype) -> bool:
     """Whether the products can be had with weights laid out beforehand."""
     mkldnn: Any = torch.backends.mkldnn
-    if not mkldnn.is_available() or model.device.type != "cpu":
+    if not mkldnn.is_available():
         return False
-    return model.dtype == torch.float32 or (model.dtype == torch.bfloat16 and _bf16())
+    return dtype == torch.float32 or (dtype == torch.bfloat16 and _bf16())
 
 
 def _bf16() -> bool:
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
-def _fits(layer: Any) -> bool:
-    if type(layer) is not LlamaDecoderLayer:
-        return False
-    linear = [part for part in layer.modules() if isinstance(part, nn.Linear)]
-    return all(map(_plain, linear)) and layer.self_attn.config.hidden_act == "silu"
-
-
-def _plain(part: Any) -> bool:
-    """Whether this is a product and nothing else, without an adapter around it or a bias."""
-    return type(part) is nn.Linear and part.bias is None
 
 
 class Packed(nn.Module):
@@ -99,80 +65,49 @@ class Packed(nn.Module):
         return found
 
 
-class _Masks:
-    """The attention mask of a forward pass, once for each query head that shares a key head."""
-
-    def __init__(self, heads: int) -> None:
-        self._heads = heads
-        self._asked: Tensor | None = None
-        self._given: Tensor | None = None
-
-    def __call__(
-        self, mask: Tensor | None, queries: int, like: Tensor, before: int
-    ) -> Tensor | None:
-        """A mask [rows, 1, queries, keys] or none → [rows, 1, heads · queries, keys] to be added.
-
-        The first `before` keys are left out of what it gives. Where text is read it is float32 and
-        once for all heads. Without a mask each of several queries sees those before it, as
-        everywhere in transformers.
-        """
-        if mask is None:
-            if queries == 1:
-                return None
-            mask = torch.ones((1, 1, queries, before + queries), dtype=torch.bool)
-            mask = mask.tril(before)
-        elif mask is self._asked:
-            return self._given
-        own, reading = mask[..., before:], queries >= READ_FROM
-        dtype = torch.float32 if reading else like.dtype
-        given = added(own, dtype) if own.dtype == torch.bool else own.to(dtype)
-        if queries > 1 and not reading:
-            given = given.repeat(1, 1, self._heads, 1)
-        self._asked, self._given = mask, given
-        return given
-
-
 class FusedLayer(nn.Module):
-    """Computes what a `LlamaDecoderLayer` does."""
+    """One layer: attention, then the gated product, each added to what goes in."""
 
-    def __init__(self, layer: Any, masks: _Masks) -> None:
+    def __init__(self, shape: Shape, index: int, weights: Mapping[str, Tensor]) -> None:
+        """`weights` by their names below `model.layers.{index}.`."""
         super().__init__()
-        attention, mlp = layer.self_attn, layer.mlp
-        self._index = int(attention.layer_idx)
-        self._width = int(attention.head_dim)
-        self._scaling = float(attention.scaling)
-        self._heads = int(attention.config.num_attention_heads)
-        self._shared = int(attention.config.num_key_value_heads)
-        self._masks = masks
-        self._before = layer.input_layernorm
-        self._between = layer.post_attention_layernorm
-        self._in = Packed(attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight)
-        self._out = Packed(attention.o_proj.weight)
-        self._gate = Packed(mlp.gate_proj.weight)
-        self._up = Packed(mlp.up_proj.weight)
-        self._down = Packed(mlp.down_proj.weight)
+        self._index = index
+        self._epsilon = shape.rms_norm_eps
+        self._width = shape.head_dim
+        self._scaling = shape.head_dim**-0.5
+        self._heads = shape.num_attention_heads
+        self._shared = shape.num_key_value_heads
+        self._before = weights["input_layernorm.weight"]
+        self._between = weights["post_attention_layernorm.weight"]
+        self._in = Packed(*(weights[f"self_attn.{part}_proj.weight"] for part in "qkv"))
+        self._out = Packed(weights["self_attn.o_proj.weight"])
+        self._gate = Packed(weights["mlp.gate_proj.weight"])
+        self._up = Packed(weights["mlp.up_proj.weight"])
+        self._down = Packed(weights["mlp.down_proj.weight"])
 
     def forward(
         self,
-        hidden_states: Tensor,
-        attention_mask: Tensor | None = None,
-        past_key_values: Cache | None = None,
-        position_embeddings: tuple[Tensor, Tensor] | None = None,
-        **kwargs: Any,
+        states: Tensor,
+        turns: tuple[Tensor, Tensor],
+        mask: Tensor | None,
+        cache: Cache | None,
     ) -> Tensor:
-        """As `LlamaDecoderLayer.forward`."""
-        assert position_embeddings is not None
-        rows, length = hidden_states.shape[:2]
+        """States [rows, tokens, hidden] → the same.
+
+        `turns` are cosine and sine of the positions [rows, tokens, width], `mask` is of
+        `mask_for`; the cache takes in keys and values.
+        """
+        rows, length = states.shape[:2]
         heads, shared, width = self._heads, self._shared, self._width
-        both = self._in(_normed(hidden_states, self._before))
+        both = self._in(normed(states, self._before, self._epsilon))
         both = both.view(rows, length, heads + 2 * shared, width)
-        turned = _rotated(both[:, :, : heads + shared], *position_embeddings)
+        turned = _rotated(both[:, :, : heads + shared], *turns)
         keys = turned[:, :, heads:].transpose(1, 2)
         values = both[:, :, heads + shared :].transpose(1, 2)
         before = None
-        if past_key_values is not None:
-            keys, values = past_key_values.update(keys, values, self._index)
-            before = getattr(past_key_values.layers[self._index], "before", None)
+        if cache is not None:
+            keys, values = cache.update(keys, values, self._index)
+            before = cache.layers[self._index].before
         queries = turned[:, :, :heads].transpose(1, 2)
         queries = queries.reshape(rows, shared, heads // shared * length, width)
         if before and length >= READ_FROM:  # a copy for each row costs little beside the reading
@@ -181,7 +116,6 @@ class FusedLayer(nn.Module):
                 for above, own in zip(before, (keys, values), strict=True)
             )
             before = None
-        mask = self._masks(attention_mask, length, keys, before[0].shape[2] if before else 0)
         if before:
             seen = _attended(queries, keys, values, mask, before, self._scaling)
         elif length < READ_FROM:
@@ -191,10 +125,24 @@ class FusedLayer(nn.Module):
         else:
             seen = _read(queries, keys, values, mask, self._scaling)
         seen = seen.reshape(rows, heads, length, width).transpose(1, 2)
-        states = self._out.onto(hidden_states, seen.reshape(rows, length, heads * width), "add")
-        normed = _normed(states, self._between)
-        inner = self._up.onto(self._gate(normed, "swish"), normed, "mul")
+        states = self._out.onto(states, seen.reshape(rows, length, heads * width), "add")
+        middle = normed(states, self._between, self._epsilon)
+        inner = self._up.onto(self._gate(middle, "swish"), middle, "mul")
         return self._down.onto(states, inner, "add")
+
+
+def mask_for(seen: Tensor | None, heads: int, before: int, dtype: torch.dtype) -> Tensor | None:
+    """What each token may see [rows, 1, tokens, keys], or what is added → as the layers take it.
+
+    Where few tokens are read, that is once for each of the `heads` that share a key head and
+    without the first `before` keys, which all rows have in common; else in float32.
+    """
+    if seen is None:
+        return None
+    reading = seen.shape[2] >= READ_FROM
+    own, dtype = (seen, torch.float32) if reading else (seen[..., before:], dtype)
+    given = added(own, dtype) if own.dtype == torch.bool else own.to(dtype)
+    return given if reading or seen.shape[2] == 1 else given.repeat(1, 1, heads, 1)
 
 
 def _read(
@@ -251,15 +199,15 @@ def _attended(
     return found
 
 
-def _normed(states: Tensor, norm: Any) -> Tensor:
+def normed(states: Tensor, weight: Tensor, epsilon: float) -> Tensor:
     """As `functional.rms_norm`, in less than half the time.
 
     The processor has no kernel for that; the sum of squares as one operation keeps no squares.
     """
     exact = states.float()
     size = torch.linalg.vector_norm(exact, dim=-1, keepdim=True)
-    scale = torch.rsqrt(size.square_().div_(exact.shape[-1]).add_(norm.variance_epsilon))
-    return (exact * scale).mul_(norm.weight).to(states.dtype)
+    scale = torch.rsqrt(size.square_().div_(exact.shape[-1]).add_(epsilon))
+    return (exact * scale).mul_(weight).to(states.dtype)
 
 
 def _rotated(states: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:

@@ -12,16 +12,15 @@ draw to decide instead of a ratio of chances. So the text is the one of plain de
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from msgspec.structs import replace
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedModel
 
 from core.domain.text import first_sentences
 from core.models.base import Draft, Sampling
-from core.models.cache import Prefixes, RoomyLayer, common_prefix, layers_of, rows_upon
-from core.models.fused import is_fused
+from core.models.cache import AnyModel, Prefixes, common_prefix, rows_upon
 from core.models.lookup import Lookup
 from core.watch import AnyNote, Progress, Watch
 
@@ -53,7 +52,7 @@ class _Row:
 
 @torch.inference_mode()
 def generate(
-    model: PreTrainedModel,
+    model: AnyModel,
     prefixes: Prefixes,
     prompts: Sequence[Sequence[int]],
     decode: Decode,
@@ -111,7 +110,7 @@ def _over_all(watch: Watch, before: int, rest: int, most: int, written: int) -> 
 
 
 def _write(
-    model: PreTrainedModel,
+    model: AnyModel,
     prefixes: Prefixes,
     prompts: Sequence[Sequence[int]],
     rows: list[_Row],
@@ -227,8 +226,8 @@ def _over(row: _Row, sampling: Sampling) -> bool:
 
 
 def read(
-    model: PreTrainedModel, prefixes: Prefixes, prompts: Sequence[Sequence[int]]
-) -> tuple[Tensor, DynamicCache, Tensor, Tensor]:
+    model: AnyModel, prefixes: Prefixes, prompts: Sequence[Sequence[int]]
+) -> tuple[Tensor, Any, Tensor, Tensor]:
     """Reads the prompts over their common prefix, each that stands there twice once.
 
     Gives the next token's logits [rows, vocabulary], the cache, the mask [rows, cached tokens] and
@@ -245,8 +244,8 @@ def read(
 
 
 def _read_unique(
-    model: PreTrainedModel, prefixes: Prefixes, prompts: Sequence[Sequence[int]]
-) -> tuple[Tensor, DynamicCache, Tensor, Tensor]:
+    model: AnyModel, prefixes: Prefixes, prompts: Sequence[Sequence[int]]
+) -> tuple[Tensor, Any, Tensor, Tensor]:
     """As `read`, row by row. Shorter prompts are padded between prefix and rest."""
     shared = min(common_prefix(prompts), min(len(prompt) for prompt in prompts) - 1)
     rest = [list(prompt[shared:]) for prompt in prompts]
@@ -258,7 +257,7 @@ def _read_unique(
         ids[index, width - len(row) :] = torch.tensor(row, device=device)
         seen[index, width - len(row) :] = 1
     layers = prefixes.layers(tuple(prompts[0][:shared])) if shared else ()
-    cache = rows_upon(layers, len(rest), shared=is_fused(model))
+    cache = rows_upon(layers, len(rest), model)
     mask = torch.cat([seen.new_ones((len(rest), shared)), seen], dim=1)
     positions = (mask.cumsum(1) - 1).clamp(min=0)[:, shared:]
     logits = model(
@@ -269,8 +268,6 @@ def _read_unique(
         use_cache=True,
         logits_to_keep=1,
     ).logits[:, -1]
-    if not shared:
-        cache.layers = [RoomyLayer(keys, values) for keys, values in layers_of(cache)]
     return logits, cache, mask, positions[:, -1] + 1
 
 

@@ -16,15 +16,12 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
-import core.models.quiet  # noqa: F401
-from core.errors import BadInput
-from core.models.cache import Layers, Prefixes, rows_upon
-from core.models.fused import fuse, is_fused
-from core.models.merged import load_merged
+from core.models.cache import Layers, Prefixes, is_own, rows_upon
+from core.models.llama import load_llama
 from core.models.readout import LAYOUT_VERSION, Asked, Calibration, Heads, Tokenize
-from core.models.share import MERGED, Share, part, unheard
+from core.models.share import Share, unheard
+from core.models.tokens import own_tokenizer
 from core.models.trees import Packed, added, pack, size
 from core.watch import SILENT, Progress, Watch
 
@@ -46,31 +43,13 @@ def read_card(weights: Path) -> dict[str, Any]:
     return card
 
 
-def load_trunk(base: Path, depth: int, dtype: torch.dtype, attention: str = "sdpa") -> Any:
-    """The causal model in `base`, cut after `depth` layers and without its last norm.
-
-    Raises:
-        BadInput: it has not so many.
-    """
-    model: Any = AutoModelForCausalLM.from_pretrained(
-        base, dtype=dtype, attn_implementation=attention
-    )
-    if depth > len(model.model.layers):
-        raise BadInput(
-            f"the model has no {depth} layers to read the state after",
-            where="depth",
-            mend=f"Set it to {len(model.model.layers)} or less.",
-        )
-    model.model.layers = model.model.layers[:depth]
-    model.model.norm = nn.Identity()
-    model.config.num_hidden_layers = depth
-    model.config.use_cache = False
-    return model.eval()
-
-
 def load_tokenize(base: Path) -> Tokenize:
     """Text → token ids, nothing added; a control token that is written out is text."""
-    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer: Any = own_tokenizer(base)
+    if tokenizer is None:
+        from core.models.foreign import read_tokenizer
+
+        tokenizer = read_tokenizer(base)
 
     def tokenize(text: str) -> list[int]:
         return list(
@@ -83,20 +62,26 @@ def load_tokenize(base: Path) -> Tokenize:
 def states(trunk: Any, packed: Packed, before: Layers = ()) -> Tensor:
     """Hidden state at the end of every node of all trees, in order [nodes, width].
 
-    `trunk` is a causal model of `load_trunk`, or that model with an adapter around it. All trees
-    stand below the text whose keys and values are `before`.
+    `trunk` is a model of `load_llama` or of `load_trunk`, cut after some layers, or the latter with
+    an adapter around it. All trees stand below the text whose keys and values are `before`.
     """
-    inner = getattr(trunk, "base_model", trunk)
-    inner = inner.model if hasattr(inner, "model") else inner
-    inner = inner.model if hasattr(inner, "lm_head") else inner
     rows = len(packed.input_ids)
     shared = before[0][0].shape[2] if before else 0
     seen = packed.mask.new_ones((*packed.mask.shape[:3], shared))
+    cache = rows_upon(before, rows, trunk) if before else None
+    ids = packed.input_ids.to(trunk.device)
+    positions = (packed.position_ids + shared).to(trunk.device)
+    mask = added(torch.cat([seen, packed.mask], dim=-1).to(trunk.device), trunk.dtype)
+    if is_own(trunk):
+        return packed.states(trunk.states(ids, positions, mask, cache))
+    inner = getattr(trunk, "base_model", trunk)
+    inner = inner.model if hasattr(inner, "model") else inner
+    inner = inner.model if hasattr(inner, "lm_head") else inner
     hidden = inner(
-        input_ids=packed.input_ids.to(trunk.device),
-        position_ids=(packed.position_ids + shared).to(trunk.device),
-        attention_mask=added(torch.cat([seen, packed.mask], dim=-1).to(trunk.device), inner.dtype),
-        past_key_values=rows_upon(before, rows, shared=is_fused(inner)) if before else None,
+        input_ids=ids,
+        position_ids=positions,
+        attention_mask=mask,
+        past_key_values=cache,
         use_cache=bool(before),
     ).last_hidden_state
     return packed.states(hidden.cpu())
@@ -140,16 +125,17 @@ class JudgeModel:
             ValueError: the weights were trained for another prompt layout.
         """
         card = read_card(weights)
-        trunk: Any = load_merged(
-            base, weights, dtype, card["config"]["depth"], part(share, 0.0, MERGED)
-        )
-        trunk.model.norm = nn.Identity()
+        depth = int(card["config"]["depth"])
+        trunk: Any = load_llama(base, weights, dtype, depth, share) if device == "cpu" else None
+        if trunk is None:
+            from core.models.foreign import load_merged
+
+            trunk = load_merged(base, weights, dtype, depth, share).to(device)  # type: ignore[arg-type]
+            trunk.model.norm = nn.Identity()
         heads = Heads(trunk.config.hidden_size)
         heads.load_state_dict(
             {name: weight.float() for name, weight in load_file(weights / HEADS).items()}
         )
-        trunk = trunk.to(device)
-        fuse(trunk.model, part(share, MERGED, 1.0))
         fitted = dict(card.get("calibration", {}))
         if "respect_bias" in fitted:
             fitted["respect_bias"] = tuple(fitted["respect_bias"])

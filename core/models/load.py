@@ -1,8 +1,10 @@
 """A folder or a name → a ready model: causal, chat or seq2seq. Safetensors only, no remote code."""
 
+from __future__ import annotations
+
 import os
-import warnings
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -12,35 +14,33 @@ os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # waiting threads soon leave th
 
 import torch
 from safetensors import SafetensorError, safe_open
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoModelForSeq2SeqLM,
-    AutoTokenizer,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
 
-import core.models.kept
-import core.models.quiet  # noqa: F401
+import core.models.kept  # noqa: F401
 from core.domain.text import storable
 from core.errors import ModelProblem, reason
 from core.models import catalog
 from core.models.adapters import digest as adapter_digest
 from core.models.base import TextModel
-from core.models.cache import Prefixes
 from core.models.catalog import Kind
 from core.models.causal import CausalModel
 from core.models.default_model import GGUF_SHA256
 from core.models.formats import pick_device, pick_format
-from core.models.fused import fuse, is_fused
-from core.models.generate import read
 from core.models.judge_model import CARD, JudgeModel, read_card
+from core.models.llama import load_llama, shape_of
 from core.models.manifest import record, weight_files, weights_digest
-from core.models.merged import complete, load_merged
 from core.models.plain import PlainModel
 from core.models.seq2seq import Seq2seqModel
-from core.models.share import CONVERTED, HASHED, MERGED, Share, part, unheard
+from core.models.share import (
+    CONVERTED,
+    FOREIGN,
+    FOREIGN_MODULES,
+    HASHED,
+    Share,
+    importing,
+    part,
+    unheard,
+)
+from core.models.tokens import AnyTokenizer, own_tokenizer
 from core.models.trained import TrainedJudge
 from core.session.events import ModelUsed
 
@@ -68,9 +68,13 @@ def load_text_model(
         path = converted(path, part(share, 0.0, CONVERTED))
         share = part(share, CONVERTED, 1.0)
     check_files(path)
-    config = _config(path)
-    tokenizer = _tokenizer(path)
     where = pick_device(device)
+    config: Any = shape_of(path)
+    tokenizer: Any = config and own_tokenizer(path)
+    if not (tokenizer and where == "cpu" and dtype != "int8"):
+        share = _bring_transformers(share)
+    config = config or foreign().read_config(path)
+    tokenizer = tokenizer or foreign().read_tokenizer(path)
     if config.is_encoder_decoder and dtype in ("auto", "int8"):
         dtype = "float32"
     dtype = pick_format(where, dtype)
@@ -86,36 +90,21 @@ def load_text_model(
         dtype=dtype,
         adapter=adapter_digest(adapter) if adapter else "",
     )
-    model: Any
     if config.is_encoder_decoder:
-        model = _weights(AutoModelForSeq2SeqLM, path, config, where, dtype)
+        model = foreign().load_seq2seq(path, config, where, dtype)
         return Seq2seqModel(model, tokenizer, used)
-    stored = "float32" if dtype == "int8" else dtype
-    if adapter:
-        read = part(share, HASHED, MERGED)
-        model = load_merged(path, adapter, getattr(torch, stored), share=read)
-        model.to(where)
-    else:
-        model = _weights(AutoModelForCausalLM, path, config, where, stored)
-        share(MERGED)
-    if dtype == "int8":
-        model = quantized(model)
-    else:
-        fuse(model, part(share, MERGED, 1.0))
-    if not is_fused(model):
-        _check_cache(model, path)
+    read = part(share, HASHED, 1.0)
+    own = None
+    if where == "cpu" and dtype != "int8":
+        own = load_llama(path, adapter, getattr(torch, dtype), share=read)
+    model = own or foreign().load_causal(path, adapter, where, dtype, read)
     return CausalModel(model, tokenizer, used)
 
 
 def load_plain(name: str, like: CausalModel) -> PlainModel:
     """The weights of the model `like`, loaded by `name`, as transformers runs them: in float32."""
-    path = catalog.locate(name)
-    model: PreTrainedModel
-    if adapter := catalog.adapter_of(name):
-        model = load_merged(path, adapter, torch.float32)
-    else:
-        model = _weights(AutoModelForCausalLM, path, _config(path), "cpu", "float32")
-    return PlainModel(model, like)
+    path, adapter = catalog.locate(name), catalog.adapter_of(name)
+    return PlainModel(foreign().load_causal(path, adapter, "cpu", "float32"), like)
 
 
 def load_voices(*, device: str = "auto", dtype: str = "auto") -> CausalModel:
@@ -125,17 +114,17 @@ def load_voices(*, device: str = "auto", dtype: str = "auto") -> CausalModel:
     """
     path = catalog.locate(catalog.DEFAULT)
     check_files(path)
-    config, tokenizer, where = _config(path), _tokenizer(path), pick_device(device)
+    where = pick_device(device)
     dtype = pick_format(where, "auto" if dtype == "int8" else dtype)
+    tokenizer = foreign().read_tokenizer(path)
     used = ModelUsed(
         name=catalog.DEFAULT,
         digest=weights_digest(path),
-        kind=_kind(config, tokenizer),
+        kind=_kind(foreign().read_config(path), tokenizer),
         device=where,
         dtype=dtype,
     )
-    model = _weights(AutoModelForCausalLM, path, config, where, dtype)
-    return CausalModel(model, tokenizer, used)
+    return CausalModel(foreign().load_causal(path, None, where, dtype), tokenizer, used)
 
 
 def load_judge(
@@ -174,18 +163,6 @@ def load_judge(
         adapter=adapter_digest(folder),
     )
     return judge, used
-
-
-def quantized(model: PreTrainedModel) -> PreTrainedModel:
-    """The model with its linear layers in int8, activations quantised as they come."""
-    from torch.ao.quantization import quantize_dynamic
-
-    warnings.filterwarnings("ignore", message="torch.quantize_per_tensor", category=UserWarning)
-    warnings.filterwarnings("ignore", message="torch.ao.quantization is deprecated")
-    quantize_dynamic(  # type: ignore[no-untyped-call]
-        model, {torch.nn.Linear}, dtype=torch.qint8, inplace=True
-    )
-    return model
 
 
 def _check_path(path: Path) -> None:
@@ -232,80 +209,24 @@ def check_files(folder: Path) -> None:
             ) from None
 
 
-def _config(folder: Path) -> Any:
-    try:
-        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (ValueError, OSError, KeyError, TypeError, AttributeError) as error:
-        raise ModelProblem(
-            f"this kind of model cannot be run ({reason(error)})", where=f"{folder}/config.json"
-        ) from None
+def foreign() -> ModuleType:
+    """`core.models.foreign`, which takes seconds to import and is not needed for every model."""
+    from core.models import foreign
+
+    return foreign
 
 
-def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    names = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt")
-    if not any((folder / name).is_file() for name in names):
-        raise ModelProblem(
-            "there is no tokenizer",
-            where=str(folder),
-            mend=f"Copy the model's tokenizer there ({names[0]} or {names[1]}).",
-        )
-    try:
-        made: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
-    except Exception as error:  # tokenizers raises bare Exception where a file is damaged
-        raise ModelProblem(
-            f"the tokenizer cannot be read ({reason(error)})",
-            where=str(folder),
-            mend="Bring the model again.",
-        ) from None
-    if made.pad_token is None:
-        made.pad_token = made.eos_token
-    return made
+def _bring_transformers(share: Share) -> Share:
+    """Imports it, telling how far that is; gives the rest of `share`."""
+    with importing(part(share, 0.0, FOREIGN), FOREIGN_MODULES):
+        foreign()
+    return part(share, FOREIGN, 1.0)
 
 
-def _kind(config: Any, tokenizer: PreTrainedTokenizerBase) -> Kind:
+def _kind(config: Any, tokenizer: AnyTokenizer) -> Kind:
     if config.is_encoder_decoder:
         return Kind.SEQ2SEQ
     return Kind.CHAT if tokenizer.chat_template else Kind.CAUSAL
-
-
-def _weights(auto: Any, folder: Path, config: Any, device: str, dtype: str) -> PreTrainedModel:
-    """The weights on their device; larger than one device, they are spread by accelerate."""
-    try:
-        model, told = auto.from_pretrained(
-            folder,
-            config=config,
-            dtype=getattr(torch, dtype),
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-            attn_implementation="sdpa",
-            output_loading_info=True,
-            **({} if device == "cpu" else {"device_map": "auto" if device == "cuda" else device}),
-        )
-    except (ValueError, OSError, KeyError, RuntimeError, SafetensorError) as error:
-        if "scaled_dot_product" in str(error) or "sdpa" in str(error):
-            raise ModelProblem(
-                "this architecture has no attention that we can run", where=str(folder)
-            ) from None
-        raise ModelProblem(
-            f"this kind of model cannot be run ({reason(error)})", where=str(folder)
-        ) from None
-    return complete(model, told["missing_keys"], folder)
-
-
-@torch.inference_mode()
-def _check_cache(model: PreTrainedModel, folder: Path) -> None:
-    """Refuses a model that keeps other than a layer's keys and values of what it read."""
-    try:
-        read(model, Prefixes(model), [(0, 1), (0, 2)])
-    except Exception as error:  # every kind fails in a way of its own
-        raise ModelProblem(
-            f"this kind of model cannot be run ({reason(error)})",
-            where=str(folder),
-            mend="Choose one whose layers are all attention, such as Llama, Qwen 2.5 or Gemma.",
-        ) from None
 
 
 def _check_adapter(adapter: Path, base: Path, config: Any, digest: str) -> None:

@@ -1,4 +1,4 @@
-"""A model with a LoRA adapter, brought into memory weight by weight.
+"""A model's weights, with a LoRA adapter added where there is one, brought in one by one.
 
 Base and adapter are added in float32 and rounded once to the format that is wanted, as merging into
 a model in float32 and converting it would; but that model never stands in memory, nor do the layers
@@ -6,15 +6,13 @@ that are not run.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import safe_open
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from core.errors import ModelProblem
 from core.models.adapters import changes
@@ -25,26 +23,25 @@ AT_ONCE = 8
 """Weights read before the file is closed: what is mapped of it counts as memory until then."""
 
 
-def load_merged(
+def read_weights(
     base: Path,
-    adapter: Path,
+    adapter: Path | None,
     dtype: torch.dtype,
-    depth: int | None = None,
+    depth: int,
     share: Share = unheard,
-) -> PreTrainedModel:
-    """The causal model in `base` with the adapter in `adapter`, cut after `depth` layers.
+) -> tuple[dict[str, Tensor], set[str]]:
+    """The weights in `base` up to `depth` layers, with the adapter in `adapter`, by name.
 
-    `share` hears how much of the weights is there.
+    Besides, the names of the layers that the adapter changes and the base does not have. `share`
+    hears how much is there.
 
     Raises:
-        ModelProblem: the adapter is missing, damaged or does not fit, or the base lacks weights.
+        ModelProblem: the adapter is missing, damaged or does not fit, or a weight is there twice.
     """
-    config = AutoConfig.from_pretrained(base, local_files_only=True, trust_remote_code=False)
-    config.num_hidden_layers = depth or config.num_hidden_layers
-    waiting = changes(adapter)
+    waiting = changes(adapter) if adapter else {}
     weights: dict[str, Tensor] = {}
     files = weight_files(base)
-    wanted = {path: _wanted(path, config.num_hidden_layers) for path in files}
+    wanted = {path: _wanted(path, depth) for path in files}
     total, done = sum(sum(sizes.values()) for sizes in wanted.values()), 0
     for name, stored in (one for path in files for one in _tensors(path, [*wanted[path]])):
         if name in weights:
@@ -61,28 +58,7 @@ def load_merged(
             change.add(stored)
         weights[name] = stored.to(dtype)
         share(done / total)
-    kind: Any = AutoModelForCausalLM._model_mapping[type(config)]
-    model, told = kind.from_pretrained(
-        None,
-        config=config,
-        state_dict=weights,
-        dtype=dtype,
-        attn_implementation="sdpa",
-        output_loading_info=True,
-    )
-    return complete(model, {*waiting, *told["missing_keys"]}, base)
-
-
-def complete(model: Any, missing: Iterable[str], folder: Path) -> PreTrainedModel:
-    """The model that was read from `folder`, ready to run; `ModelProblem` where weights lack."""
-    if lacking := sorted(missing):
-        raise ModelProblem(
-            f"the weights lack {len(lacking)} tensors, {lacking[0]} among them",
-            where=str(folder),
-            mend="Bring the model again.",
-        )
-    ready: PreTrainedModel = model.eval()
-    return ready
+    return weights, {*waiting}
 
 
 def _wanted(path: Path, depth: int) -> dict[str, int]:

@@ -4,9 +4,8 @@ import time
 from collections.abc import Iterator, Sequence
 
 import torch
-from transformers import PreTrainedModel
 
-from core.models.cache import Prefixes, cache_of, common_prefix
+from core.models.cache import AnyModel, Prefixes, cache_of, common_prefix
 from core.models.trees import Node, pack
 from core.watch import Progress, Watch
 
@@ -18,7 +17,7 @@ Tokens = Sequence[int]
 
 @torch.inference_mode()
 def choose(
-    model: PreTrainedModel,
+    model: AnyModel,
     prefixes: Prefixes,
     prompts: Sequence[Tokens],
     answers: Sequence[Tokens],
@@ -52,7 +51,7 @@ def choose(
                 attention_mask=(
                     torch.cat([seen, laid.mask], dim=-1).to(model.device) if packed else None
                 ),
-                past_key_values=cache_of(layers) if shared else None,
+                past_key_values=cache_of(layers, model) if shared else None,
                 logits_to_keep=columns.to(model.device),
                 use_cache=bool(shared),
             ).logits[0]

@@ -19,7 +19,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from core.errors import ModelProblem
-from core.models.judge_model import batches, load_tokenize, load_trunk, states
+from core.models.foreign import load_trunk
+from core.models.judge_model import batches, load_tokenize, states
 from core.models.readout import Heads, Tokenize, ask
 from core.models.trees import pack, size
 

@@ -1,11 +1,13 @@
 """A sequence-to-sequence model: prompts go into the encoder, drafts come from the decoder."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from core.domain.text import first_sentences
 from core.models.base import Draft, Prompt, Sampling
@@ -14,6 +16,9 @@ from core.models.generate import ROWS_AT_ONCE, draw
 from core.models.interrupt import interruptible
 from core.session.events import ModelUsed
 from core.watch import Progress, Watch
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 class Seq2seqModel:

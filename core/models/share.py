@@ -11,8 +11,11 @@ from core.watch import Progress, Watch
 Share = Callable[[float], None]
 """Hears how much of something is done, 0 to 1."""
 
-MODULES = 2400
-"""About so many are imported before the first model can be read: torch and transformers."""
+MODULES, FOREIGN_MODULES = 1200, 1200
+"""About so many are imported before the first model can be read, and with transformers besides."""
+
+FOREIGN = 0.5
+"""What of the time that a model takes goes into importing transformers, where it is needed."""
 
 HASHED, MERGED = 0.2, 0.8
 """When of the time that a model takes its digest is known, and its weights are read, about; the
@@ -50,9 +53,9 @@ def loading(watch: Watch) -> Share:
 
 
 @contextmanager
-def importing(share: Share) -> Iterator[None]:
+def importing(share: Share, modules: int = MODULES) -> Iterator[None]:
     """Tells how far the imports within have come, by the number of modules that are there."""
     before = len(sys.modules)
-    with every(_LOOK, lambda: share((len(sys.modules) - before) / MODULES)):
+    with every(_LOOK, lambda: share((len(sys.modules) - before) / modules)):
         yield
     share(1.0)

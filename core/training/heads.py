@@ -28,7 +28,8 @@ from torch import Tensor, nn
 from core.errors import BadInput, reason
 from core.files import dump_toml, write_whole, writing
 from core.models.catalog import ADAPTER_CONFIG
-from core.models.judge_model import HEADS, load_tokenize, load_trunk, states
+from core.models.foreign import load_trunk
+from core.models.judge_model import HEADS, load_tokenize, states
 from core.models.readout import Asked, Heads, Tokenize, ask
 from core.models.trees import Tree, pack, size
 from core.training import data as sets

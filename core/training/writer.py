@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
-from transformers import AutoModelForCausalLM
+from torch import Tensor
 
-from core.models.fused import fuse
+from core.models.foreign import load_causal
+from core.models.fused import packs
+from core.models.llama import Llama, shape_of
 from core.training.adapted import Adapted
 from core.training.rollouts import Policy
 
@@ -22,37 +23,32 @@ class Writer:
     """The model in `base`, with the adapter as it was when `renew` was last called."""
 
     def __init__(self, base: Path, adapted: Adapted) -> None:
-        self.model: Any = AutoModelForCausalLM.from_pretrained(
-            base,
-            dtype=torch.bfloat16,
-            attn_implementation="sdpa",
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-        )
-        self.model = self.model.to(adapted.causal.device).eval()
-        self._layers = list(self.model.model.layers)
-        self._head = self.model.lm_head
-        self._plain: dict[str, nn.Parameter] = {
-            name: self.model.get_submodule(name).weight for name, _ in _pairs(adapted)
-        }
         self._adapted = adapted
+        self._shape = shape_of(base) if packs(torch.bfloat16) else None
+        self.model: Any = None if self._shape else load_causal(base, None, "cpu", "bfloat16")
 
     @torch.no_grad()
     def renew(self, policy: Policy) -> None:
         """Takes over what the adapter has become, and from now on samples for the policy."""
-        for name, part in _pairs(self._adapted):
-            low, high = part.lora_A["default"].weight, part.lora_B["default"].weight
-            change = part.scaling["default"] * (high.float() @ low.float())
-            self._plain[name].copy_(part.base_layer.weight.float() + change)
-        self.model.model.layers = nn.ModuleList(self._layers)  # `fuse` puts others in their places
-        self.model.lm_head = self._head
-        fuse(self.model)
+        merged = self._merged()
+        if self._shape is None:
+            self.model.load_state_dict(merged)
+        else:
+            self.model = Llama(self._shape, merged)
         policy.writer = self.model
 
-
-def _pairs(adapted: Adapted) -> list[tuple[str, Any]]:
-    """The adapted layers by their names in the plain model."""
-    return [
-        (name, part) for name, part in adapted.causal.named_modules() if hasattr(part, "lora_A")
-    ]
+    def _merged(self) -> dict[str, Tensor]:
+        """The weights with the adapter in them, by their names in the plain model."""
+        causal = self._adapted.causal
+        weights = {
+            name.replace(".base_layer.", "."): weight.detach()
+            for name, weight in causal.state_dict().items()
+            if ".lora_" not in name
+        }
+        for name, part in causal.named_modules():
+            if hasattr(part, "lora_A"):
+                low, high = part.lora_A["default"].weight, part.lora_B["default"].weight
+                change = part.scaling["default"] * (high.float() @ low.float())
+                plain = part.base_layer.weight
+                weights[f"{name}.weight"] = (plain.float() + change).to(plain.dtype)
+        return weights

@@ -15,9 +15,9 @@ from core.models import catalog
 from core.models.adapters import digest
 from core.models.base import Prompt
 from core.models.causal import CausalModel
+from core.models.foreign import load_merged
 from core.models.load import load_text_model
 from core.models.manifest import weights_digest
-from core.models.merged import load_merged
 from core.watch import SILENT
 
 LAYER = "base_model.model.model.layers.0.self_attn.q_proj"

@@ -1,25 +1,36 @@
-"""Fused layers compute what transformers' own do, and no other model is touched."""
+"""Our own Llama computes what that of transformers does, and no other model is taken for one."""
 
+import json
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, DynamicCache
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
+from core.errors import ModelProblem
 from core.models import fused
-from core.models.cache import layers_of, rows_upon
-from core.models.fused import FusedLayer, Packed, fuse, is_fused
+from core.models.cache import cache_of, is_own, layers_of, rows_upon
+from core.models.llama import load_llama, shape_of
+from core.models.load import load_text_model
 from core.models.trees import Node, pack
+from tests.tiny import gpt2, llama, t5
 
 
 @pytest.fixture
 def pair(tiny_llama: Path) -> tuple[Any, Any]:
-    """The same model twice: as transformers has it, and fused."""
-    plain: Any = AutoModelForCausalLM.from_pretrained(tiny_llama)
-    fused: Any = AutoModelForCausalLM.from_pretrained(tiny_llama)
-    fuse(fused)
-    return plain, fused
+    """The same model twice: as transformers runs it, and as we do."""
+    return both(tiny_llama)
+
+
+def both(folder: Path) -> tuple[Any, Any]:
+    own = load_llama(folder, None, torch.float32)
+    assert own is not None
+    return AutoModelForCausalLM.from_pretrained(folder), own
 
 
 IDS = torch.tensor([[5, 9, 31, 7, 12, 40, 3], [8, 8, 21, 6, 90, 4, 17]])
@@ -30,13 +41,6 @@ def differ(pair: tuple[Any, Any], **inputs: Any) -> float:
     """The largest difference between the chances that the two give."""
     plain, fused = (model(**inputs, use_cache=False).logits.softmax(-1) for model in pair)
     return float((plain - fused).abs().max())
-
-
-def test_all_layers_and_the_head_of_a_llama_are_fused(pair: tuple[Any, Any]) -> None:
-    _, fused = pair
-
-    assert all(isinstance(layer, FusedLayer) for layer in fused.model.layers)
-    assert isinstance(fused.get_output_embeddings(), Packed)
 
 
 def test_a_row_without_a_mask_is_read_from_left_to_right(pair: tuple[Any, Any]) -> None:
@@ -87,7 +91,7 @@ def test_two_masks_in_turn_are_not_mistaken_for_each_other(pair: tuple[Any, Any]
 def test_several_tokens_upon_a_cache_are_read_alike(pair: tuple[Any, Any]) -> None:
     found = []
     for model in pair:
-        cache = DynamicCache()
+        cache = cache_of((), model)
         model(input_ids=IDS[:, :3], past_key_values=cache, use_cache=True)
         model(input_ids=IDS[:, 3:6], past_key_values=cache, use_cache=True)
         found.append(model(input_ids=IDS[:, 6:], past_key_values=cache).logits.softmax(-1))
@@ -104,9 +108,9 @@ def test_rows_upon_one_shared_beginning_are_read_alike(pair: tuple[Any, Any]) ->
     mask[1, 3] = 0
     found = []
     for model in pair:
-        begun = DynamicCache()
+        begun = cache_of((), model)
         model(input_ids=IDS[:1, :3], past_key_values=begun, use_cache=True)
-        cache = rows_upon(layers_of(begun), 2, shared=is_fused(model))
+        cache = rows_upon(layers_of(begun), 2, model)
         positions = (mask.cumsum(1) - 1)[:, 3:]
         first = model(
             input_ids=IDS[:, 3:],
@@ -123,8 +127,8 @@ def test_rows_upon_one_shared_beginning_are_read_alike(pair: tuple[Any, Any]) ->
         ).logits
         found.append(torch.cat([first[0], first[1, 1:], then[0]]).softmax(-1))
 
-    assert is_fused(pair[1])
-    assert not is_fused(pair[0])
+    assert is_own(pair[1])
+    assert not is_own(pair[0])
     assert (found[0] - found[1]).abs().max() < 1e-5
 
 
@@ -141,7 +145,7 @@ def test_long_rows_are_read_alike_however_many_scores_at_once(
     mask[1, shared : shared + 4] = 0
     found = []
     for model in pair:
-        begun = DynamicCache()
+        begun = cache_of((), model)
         if shared:
             model(input_ids=begin, past_key_values=begun, use_cache=True)
         found.append(
@@ -149,7 +153,7 @@ def test_long_rows_are_read_alike_however_many_scores_at_once(
                 input_ids=ids,
                 attention_mask=mask,
                 position_ids=(mask.cumsum(1) - 1).clamp(min=0)[:, shared:],
-                past_key_values=rows_upon(layers_of(begun), 3, shared=is_fused(model)),
+                past_key_values=rows_upon(layers_of(begun), 3, model),
                 use_cache=True,
             ).logits.softmax(-1)[mask[:, shared:].bool()]
         )
@@ -158,24 +162,128 @@ def test_long_rows_are_read_alike_however_many_scores_at_once(
     assert (found[0] - found[1]).abs().max() < 1e-5
 
 
-@pytest.mark.parametrize("name", ["tiny_gpt2", "tiny_t5"])
-def test_a_model_of_another_kind_stays_as_it_is(request: pytest.FixtureRequest, name: str) -> None:
-    from transformers import AutoModelForSeq2SeqLM
+CHANGES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "another-base": {"rope_parameters": {"rope_theta": 500.0}},
+    "untied": {"tie_word_embeddings": False},
+    "tied": {"tie_word_embeddings": True},
+    "wider-heads": {"head_dim": 16},
+    "no-groups": {"num_key_value_heads": 4},
+    "stretched": {
+        "rope_parameters": {
+            "rope_type": "llama3",
+            "rope_theta": 500.0,
+            "factor": 4.0,
+            "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 64,
+        }
+    },
+}
 
-    auto: Any = AutoModelForSeq2SeqLM if name == "tiny_t5" else AutoModelForCausalLM
-    model = auto.from_pretrained(request.getfixturevalue(name))
-    before = [type(part) for part in model.modules()]
 
-    fuse(model)
+@pytest.mark.parametrize("changed", CHANGES.values(), ids=CHANGES)
+def test_a_llama_of_another_shape_is_read_alike(tmp_path: Path, changed: dict[str, Any]) -> None:
+    folder = made(tmp_path, **changed)
 
-    assert [type(part) for part in model.modules()] == before
+    assert differ(both(folder), input_ids=torch.arange(90)[None] + 3) < 1e-5
 
 
-def test_a_llama_with_biases_stays_as_it_is(tiny_llama: Path) -> None:
-    model = AutoModelForCausalLM.from_pretrained(tiny_llama)
-    layer: Any = model.model.layers[0].mlp
-    layer.down_proj.bias = torch.nn.Parameter(torch.ones(32))
+def made(folder: Path, **changed: Any) -> Path:
+    """A Llama with random weights whose config has these changes."""
+    config = LlamaConfig(
+        **{
+            "vocab_size": 128,
+            "hidden_size": 32,
+            "intermediate_size": 48,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "initializer_range": 0.35,
+            **changed,
+        }
+    )
+    torch.manual_seed(5)
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
 
-    fuse(model)
 
-    assert not any(isinstance(part, FusedLayer) for part in model.modules())
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"rope_scaling": {"type": "llama3", "rope_theta": 500.0}},
+        {"rope_parameters": {"rope_type": "yarn", "rope_theta": 500.0, "factor": 2.0}},
+        {"rope_parameters": {"rope_theta": 500.0, "partial_rotary_factor": 0.5}},
+        {"hidden_act": "gelu"},
+        {"attention_bias": True},
+        {"mlp_bias": True},
+        {"quantization_config": {"quant_method": "bitsandbytes"}},
+        {"model_type": "mistral"},
+        {"num_attention_heads": 3},
+        {"hidden_size": "many"},
+        {"vocab_size": None},
+    ],
+    ids=str,
+)
+def test_what_is_not_done_here_is_left_to_transformers(
+    tiny_llama: Path, tmp_path: Path, told: dict[str, Any]
+) -> None:
+    config = json.loads((tiny_llama / "config.json").read_text("utf-8"))
+    assert shape_of(tiny_llama) is not None
+
+    (tmp_path / "config.json").write_text(json.dumps({**config, **told}), "utf-8")
+
+    assert shape_of(tmp_path) is None
+
+
+@pytest.mark.parametrize("damaged", ["", "[]", '"llama"', "{}", "{", "\ufeff{}"])
+def test_a_damaged_config_is_left_to_transformers(tmp_path: Path, damaged: str) -> None:
+    assert shape_of(tmp_path) is None
+    (tmp_path / "config.json").write_text(damaged, "utf-8")
+    assert shape_of(tmp_path) is None
+
+
+@pytest.mark.parametrize("make", [gpt2, t5])
+def test_a_model_of_another_kind_is_run_by_transformers(
+    tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
+    loaded: Any = load_text_model(str(make(tmp_path)))
+
+    assert load_llama(tmp_path, None, torch.float32) is None
+    assert isinstance(loaded.model, PreTrainedModel)
+
+
+def test_a_llama_with_weights_too_few_is_not_run(tmp_path: Path) -> None:
+    folder = llama(tmp_path)
+    weights = load_file(folder / "model.safetensors")
+    del weights["model.layers.1.mlp.up_proj.weight"]
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+
+    assert load_llama(folder, None, torch.float32) is None
+    with pytest.raises(ModelProblem, match=r"lack 1 tensors, .*up_proj"):
+        load_text_model(str(folder))
+
+
+def test_a_llama_is_loaded_and_run_without_transformers(tmp_path: Path) -> None:
+    """Its import takes longer than all the rest."""
+    made(tmp_path, vocab_size=400)
+    for path in gpt2(tmp_path / "words").glob("tokenizer*"):
+        path.rename(tmp_path / path.name)
+    script = (
+        "import sys\n"
+        "from core.models.base import Prompt, Sampling\n"
+        "from core.models.load import load_text_model\n"
+        "from core.watch import SILENT\n"
+        "model = load_text_model(sys.argv[1])\n"
+        "prompt = Prompt('You plan.', 'Write to the bakers.', 'Action:')\n"
+        "print(*model.generate([prompt], Sampling(max_tokens=5), [1], SILENT))\n"
+        "print(*model.choose([prompt], ['LOW', 'HIGH'], SILENT))\n"
+        "assert 'transformers' not in sys.modules\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=120
+    )
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.startswith("Draft(")

@@ -57,10 +57,11 @@ class Heard:
 
     def __init__(self, model: Any) -> None:
         self.shapes: list[tuple[int, int]] = []
-        self._handle = model.register_forward_pre_hook(self._hear, with_kwargs=True)
+        layers = next(part for part in model.modules() if isinstance(part, torch.nn.ModuleList))
+        self._handle = layers[0].register_forward_pre_hook(self._hear)
 
-    def _hear(self, module: Any, args: Any, kwargs: dict[str, Any]) -> None:
-        self.shapes.append(tuple(kwargs["input_ids"].shape))
+    def _hear(self, module: Any, args: Any) -> None:
+        self.shapes.append(tuple(args[0].shape[:2]))
 
     @property
     def tokens(self) -> int:

@@ -6,7 +6,6 @@ import types
 
 import pytest
 
-from core.models import share
 from core.models.share import importing, loading, part
 from core.watch import AnyNote, Progress, Watch
 
@@ -39,10 +38,9 @@ def test_the_time_left_follows_from_the_speed_so_far(monkeypatch: pytest.MonkeyP
 
 
 def test_imports_are_counted_while_they_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(share, "MODULES", 10)
     told: list[float] = []
 
-    with importing(told.append):
+    with importing(told.append, 10):
         for number in range(5):
             monkeypatch.setitem(sys.modules, f"placet_test_{number}", types.ModuleType("made"))
         deadline = time.monotonic() + 5

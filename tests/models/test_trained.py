@@ -14,7 +14,8 @@ from core.models import catalog
 from core.models.cache import Prefixes
 from core.models.default_model import GGUF_SHA256
 from core.models.fetch import pull
-from core.models.judge_model import JudgeModel, load_tokenize, load_trunk
+from core.models.foreign import load_trunk
+from core.models.judge_model import JudgeModel, load_tokenize
 from core.models.load import load_judge
 from core.models.manifest import MANIFEST
 from core.models.readout import Calibration, Heads

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import BadInput
-from core.models.judge_model import load_trunk, states
+from core.models.foreign import load_trunk
+from core.models.judge_model import states
 from core.models.readout import Order, ask
 from core.models.trees import Node, Tree, pack, size
 from tests import tiny

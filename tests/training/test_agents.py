@@ -292,11 +292,18 @@ def test_the_second_judge_reads_each_row_by_itself(tmp_path: Path, base: Path) -
         SecondJudge.load(base, tmp_path)
 
 
-def test_the_copy_that_samples_has_the_policy_s_adapter_and_follows_it(base: Path) -> None:
+@pytest.mark.parametrize("ours", [True, False])
+def test_the_copy_that_samples_has_the_policy_s_adapter_and_follows_it(
+    base: Path, ours: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.models.cache import is_own
+    from core.training import writer as module
     from core.training.adapted import Adapted
     from core.training.rollouts import Policy
     from core.training.writer import Writer
 
+    if not ours:
+        monkeypatch.setattr(module, "packs", lambda dtype: False)
     adapted = Adapted(base, 4, 8, 1, "cpu")
     writer, policy = Writer(base, adapted), Policy(adapted, 64)
     ids = torch.tensor([[5, 9, 31, 7]])
@@ -308,6 +315,7 @@ def test_the_copy_that_samples_has_the_policy_s_adapter_and_follows_it(base: Pat
         adapted.renew()
         writer.renew(policy)
         assert policy.writer is writer.model
+        assert is_own(writer.model) == ours
         with torch.no_grad():
             wanted = adapted.causal(input_ids=ids).logits.float().softmax(-1)
             found = writer.model(input_ids=ids).logits.float().softmax(-1)

@@ -125,26 +125,28 @@ def chat(base: Path) -> CausalModel:
 
 def test_training_reads_a_prompt_as_inference_does(base: Path) -> None:
     model = chat(base)
+    tokenizer: Any = model.tokenizer
     prompt = Prompt("You plan.", "Goal: bread", "Action:")
-    assert prompt_tokens(model.tokenizer, prompt) == model.tokens(prompt, 8)
+    assert prompt_tokens(tokenizer, prompt) == model.tokens(prompt, 8)
 
 
 def test_only_the_reply_is_learnt_and_the_tree_changes_nothing(base: Path) -> None:
     model = chat(base)
+    tokenizer: Any = model.tokenizer
     pairs = [
         (Prompt("You plan.", "Goal: bread", "Action:"), "Bake."),
         (Prompt("You plan.", "Goal: fish", "Action:"), "Go to sea."),
     ]
     expected = []
     for prompt, reply in pairs:
-        start = prompt_tokens(model.tokenizer, prompt)
-        end = model.tokenizer(f" {reply}<|im_end|>")["input_ids"]
+        start = prompt_tokens(tokenizer, prompt)
+        end = tokenizer(f" {reply}<|im_end|>")["input_ids"]
         logits = model.model(input_ids=torch.tensor([start + end])).logits[0, len(start) - 1 : -1]
         expected.append(
             torch.nn.functional.cross_entropy(logits, torch.tensor(end), reduction="none")
         )
-    tree = sample(model.tokenizer, pairs)
-    reply = model.tokenizer(" Bake.<|im_end|>")["input_ids"]
+    tree = sample(tokenizer, pairs)
+    reply = tokenizer(" Bake.<|im_end|>")["input_ids"]
     assert list(tree.tree[1].tokens[-tree.replies[0] :]) == reply
     assert torch.allclose(losses(model.model, [tree]), torch.cat(expected), atol=1e-4)
 
