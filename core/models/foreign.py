@@ -26,7 +26,7 @@ import core.models.quiet  # noqa: F401
 from core.errors import BadInput, ModelProblem, reason
 from core.models.cache import Prefixes
 from core.models.generate import read
-from core.models.merged import read_weights
+from core.models.merged import check_whole, read_weights
 from core.models.share import MERGED, Share, part, unheard
 
 
@@ -108,18 +108,21 @@ def load_merged(
     Raises:
         ModelProblem: the adapter is missing, damaged or does not fit, or the base lacks weights.
     """
-    config = AutoConfig.from_pretrained(base, local_files_only=True, trust_remote_code=False)
+    config = read_config(base)
     config.num_hidden_layers = depth or config.num_hidden_layers
     weights, unused = read_weights(base, adapter, dtype, config.num_hidden_layers, share)
-    kind: Any = AutoModelForCausalLM._model_mapping[type(config)]
-    model, told = kind.from_pretrained(
-        None,
-        config=config,
-        state_dict=weights,
-        dtype=dtype,
-        attn_implementation="sdpa",
-        output_loading_info=True,
-    )
+    try:
+        kind: Any = AutoModelForCausalLM._model_mapping[type(config)]
+        model, told = kind.from_pretrained(
+            None,
+            config=config,
+            state_dict=weights,
+            dtype=dtype,
+            attn_implementation="sdpa",
+            output_loading_info=True,
+        )
+    except (ValueError, OSError, KeyError, RuntimeError) as error:
+        raise _unfit(base, error) from None
     return complete(model, {*unused, *told["missing_keys"]}, base)
 
 
@@ -147,12 +150,7 @@ def load_trunk(base: Path, depth: int, dtype: torch.dtype, attention: str = "sdp
 
 def complete(model: Any, missing: Iterable[str], folder: Path) -> PreTrainedModel:
     """The model that was read from `folder`, ready to run; `ModelProblem` where weights lack."""
-    if lacking := sorted(missing):
-        raise ModelProblem(
-            f"the weights lack {len(lacking)} tensors, {lacking[0]} among them",
-            where=str(folder),
-            mend="Bring the model again.",
-        )
+    check_whole(missing, folder)
     ready: PreTrainedModel = model.eval()
     return ready
 
@@ -184,14 +182,14 @@ def _weights(auto: Any, folder: Path, config: Any, device: str, dtype: str) -> P
             **({} if device == "cpu" else {"device_map": "auto" if device == "cuda" else device}),
         )
     except (ValueError, OSError, KeyError, RuntimeError, SafetensorError) as error:
-        if "scaled_dot_product" in str(error) or "sdpa" in str(error):
-            raise ModelProblem(
-                "this architecture has no attention that we can run", where=str(folder)
-            ) from None
-        raise ModelProblem(
-            f"this kind of model cannot be run ({reason(error)})", where=str(folder)
-        ) from None
+        raise _unfit(folder, error) from None
     return complete(model, told["missing_keys"], folder)
+
+
+def _unfit(folder: Path, error: Exception) -> ModelProblem:
+    if "scaled_dot_product" in str(error) or "sdpa" in str(error):
+        return ModelProblem("this architecture has no attention that we can run", where=str(folder))
+    return ModelProblem(f"this kind of model cannot be run ({reason(error)})", where=str(folder))
 
 
 @torch.inference_mode()

@@ -18,9 +18,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from core.models.cache import Layers, Prefixes, is_own, rows_upon
-from core.models.llama import load_llama
+from core.models.llama import load_llama, runs_here
 from core.models.readout import LAYOUT_VERSION, Asked, Calibration, Heads, Tokenize
-from core.models.share import Share, unheard
+from core.models.share import Share, unheard, with_transformers
 from core.models.tokens import own_tokenizer
 from core.models.trees import Packed, added, pack, size
 from core.watch import SILENT, Progress, Watch
@@ -126,8 +126,11 @@ class JudgeModel:
         """
         card = read_card(weights)
         depth = int(card["config"]["depth"])
-        trunk: Any = load_llama(base, weights, dtype, depth, share) if device == "cpu" else None
-        if trunk is None:
+        trunk: Any
+        if runs_here(base, device, dtype, depth):
+            trunk = load_llama(base, weights, dtype, depth, share)
+        else:
+            share = with_transformers(share)
             from core.models.foreign import load_merged
 
             trunk = load_merged(base, weights, dtype, depth, share).to(device)  # type: ignore[arg-type]

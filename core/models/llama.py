@@ -16,12 +16,14 @@ from typing import Any, ClassVar
 
 import torch
 from msgspec import Struct, convert
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional
 
+from core.errors import ModelProblem, reason
 from core.models.cache import Cache
 from core.models.fused import FusedLayer, Packed, mask_for, normed, packs
-from core.models.merged import read_weights
+from core.models.merged import check_whole, headers, read_weights
 from core.models.share import MERGED, Share, part, unheard
 
 Weights = dict[str, Tensor]
@@ -84,7 +86,7 @@ def shape_of(folder: Path) -> Shape | None:
             told.get(name, has) != has for name, has in _PLAIN.items()
         ):
             return None
-        rope = {**(told.get("rope_scaling") or {}), **(told.get("rope_parameters") or {})}
+        rope = dict(told.get("rope_scaling") or told.get("rope_parameters") or {})
         theta = rope.pop("rope_theta", told.get("rope_theta", 10_000.0))
         kind = rope.pop("rope_type", None) or rope.pop("type", "default")
         if kind not in ("default", "llama3") or (kind == "default" and rope):
@@ -108,7 +110,7 @@ def shape_of(folder: Path) -> Shape | None:
             tie_word_embeddings=bool(told.get("tie_word_embeddings", False)),
             eos_token_id=_ends(folder, told),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
         return None
 
 
@@ -120,32 +122,62 @@ def _ends(folder: Path, told: Mapping[str, Any]) -> int | list[int] | None:
     return ends
 
 
+def runs_here(folder: Path, device: str, dtype: torch.dtype, depth: int | None = None) -> bool:
+    """Whether the model in `folder` is one that `load_llama` loads, by its config and headers.
+
+    Every other one is for transformers, to run or to say what is wrong with it.
+    """
+    shape = shape_of(folder)
+    if shape is None or device != "cpu" or not packs(dtype):
+        return False
+    names = ("model.safetensors", "model.safetensors.index.json")
+    if (depth or 0) > shape.num_hidden_layers or not any((folder / x).is_file() for x in names):
+        return False
+    try:
+        found = headers(folder)
+    except (SafetensorError, OSError, ModelProblem):
+        return False
+    wanted = _wanted(shape, depth or shape.num_hidden_layers, head=depth is None)
+    if _HEAD in found:
+        wanted.setdefault(_HEAD, wanted[_EMBEDDING])
+    return all(found.get(x, ((), ""))[0] == size for x, size in wanted.items()) and all(
+        kind in _FLOATS for _, kind in found.values()
+    )
+
+
+_FLOATS = ("F64", "F32", "F16", "BF16")
+
+
 def load_llama(
     base: Path,
     adapter: Path | None,
     dtype: torch.dtype,
     depth: int | None = None,
     share: Share = unheard,
-) -> Llama | None:
-    """The Llama in `base` with the adapter in `adapter`, if that can be run here.
+) -> Llama:
+    """The Llama in `base`, which `runs_here`, with the adapter in `adapter`.
 
-    With a `depth` it is cut after so many layers, and without a head. None where it is no plain
-    Llama or its weights are not those of one, so that transformers has to run it or to tell why.
+    With a `depth` it is cut after so many layers, and without a head. `share` hears how far it is.
+
+    Raises:
+        ModelProblem: a file cannot be read, or the adapter is missing, damaged or does not fit.
     """
     shape = shape_of(base)
-    if shape is None or not packs(dtype) or (depth or 0) > shape.num_hidden_layers:
-        return None
+    assert shape is not None
     layers = depth or shape.num_hidden_layers
-    weights, unused = read_weights(base, adapter, dtype, layers, part(share, 0.0, MERGED))
-    wanted = _wanted(shape, layers, head=depth is None)
-    if unused or any(
-        name not in weights or weights[name].shape != size for name, size in wanted.items()
-    ):
-        return None
+    try:
+        weights, unused = read_weights(base, adapter, dtype, layers, part(share, 0.0, MERGED))
+    except (SafetensorError, OSError, RuntimeError) as error:
+        raise ModelProblem(
+            f"the weights cannot be read ({reason(error)})",
+            where=str(base),
+            mend="Bring the model again.",
+        ) from None
+    check_whole(unused, base)
     return Llama(shape, weights, depth, part(share, MERGED, 1.0))
 
 
-def _wanted(shape: Shape, layers: int, *, head: bool) -> dict[str, torch.Size]:
+def _wanted(shape: Shape, layers: int, *, head: bool) -> dict[str, tuple[int, ...]]:
     """The weights of a Llama and their shapes."""
     size, inner = shape.hidden_size, shape.intermediate_size
     queries = shape.num_attention_heads * shape.head_dim
@@ -171,7 +203,7 @@ def _wanted(shape: Shape, layers: int, *, head: bool) -> dict[str, torch.Size]:
         found[_NORM] = (size,)
         if not shape.tie_word_embeddings:
             found[_HEAD] = (shape.vocab_size, size)
-    return {name: torch.Size(shape) for name, shape in found.items()}
+    return found
 
 
 _LAYER = "model.layers.{}."
@@ -226,8 +258,9 @@ class Llama(nn.Module):
             share((index + 1) / count)
         if depth is None:
             self._norm = weights[_NORM]
-            tied = shape.tie_word_embeddings
-            self._head = Packed(self._embedding if tied else weights.pop(_HEAD))
+            head = weights.pop(_HEAD, self._embedding)
+            tied = shape.tie_word_embeddings and torch.equal(head, self._embedding)
+            self._head = Packed(self._embedding if tied else head)
 
     def states(
         self,

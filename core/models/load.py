@@ -26,20 +26,11 @@ from core.models.causal import CausalModel
 from core.models.default_model import GGUF_SHA256
 from core.models.formats import pick_device, pick_format
 from core.models.judge_model import CARD, JudgeModel, read_card
-from core.models.llama import load_llama, shape_of
+from core.models.llama import load_llama, runs_here, shape_of
 from core.models.manifest import record, weight_files, weights_digest
 from core.models.plain import PlainModel
 from core.models.seq2seq import Seq2seqModel
-from core.models.share import (
-    CONVERTED,
-    FOREIGN,
-    FOREIGN_MODULES,
-    HASHED,
-    Share,
-    importing,
-    part,
-    unheard,
-)
+from core.models.share import CONVERTED, HASHED, Share, part, unheard, with_transformers
 from core.models.tokens import AnyTokenizer, own_tokenizer
 from core.models.trained import TrainedJudge
 from core.session.events import ModelUsed
@@ -69,10 +60,11 @@ def load_text_model(
         share = part(share, CONVERTED, 1.0)
     check_files(path)
     where = pick_device(device)
-    config: Any = shape_of(path)
-    tokenizer: Any = config and own_tokenizer(path)
-    if not (tokenizer and where == "cpu" and dtype != "int8"):
-        share = _bring_transformers(share)
+    ours = runs_here(path, where, getattr(torch, pick_format(where, dtype)))
+    config: Any = shape_of(path) if ours else None
+    tokenizer: Any = own_tokenizer(path) if ours else None
+    if not tokenizer:
+        share = with_transformers(share)
     config = config or foreign().read_config(path)
     tokenizer = tokenizer or foreign().read_tokenizer(path)
     if config.is_encoder_decoder and dtype in ("auto", "int8"):
@@ -91,13 +83,13 @@ def load_text_model(
         adapter=adapter_digest(adapter) if adapter else "",
     )
     if config.is_encoder_decoder:
-        model = foreign().load_seq2seq(path, config, where, dtype)
-        return Seq2seqModel(model, tokenizer, used)
+        return Seq2seqModel(foreign().load_seq2seq(path, config, where, dtype), tokenizer, used)
     read = part(share, HASHED, 1.0)
-    own = None
-    if where == "cpu" and dtype != "int8":
-        own = load_llama(path, adapter, getattr(torch, dtype), share=read)
-    model = own or foreign().load_causal(path, adapter, where, dtype, read)
+    model: Any
+    if ours:
+        model = load_llama(path, adapter, getattr(torch, dtype), share=read)
+    else:
+        model = foreign().load_causal(path, adapter, where, dtype, read)
     return CausalModel(model, tokenizer, used)
 
 
@@ -214,13 +206,6 @@ def foreign() -> ModuleType:
     from core.models import foreign
 
     return foreign
-
-
-def _bring_transformers(share: Share) -> Share:
-    """Imports it, telling how far that is; gives the rest of `share`."""
-    with importing(part(share, 0.0, FOREIGN), FOREIGN_MODULES):
-        foreign()
-    return part(share, FOREIGN, 1.0)
 
 
 def _kind(config: Any, tokenizer: AnyTokenizer) -> Kind:

@@ -6,7 +6,7 @@ that are not run.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import prod
 from pathlib import Path
 
@@ -59,6 +59,27 @@ def read_weights(
         weights[name] = stored.to(dtype)
         share(done / total)
     return weights, {*waiting}
+
+
+def check_whole(missing: Iterable[str], folder: Path) -> None:
+    """Raises `ModelProblem` where weights lack that are called so."""
+    if lacking := sorted(missing):
+        raise ModelProblem(
+            f"the weights lack {len(lacking)} tensors, {lacking[0]} among them",
+            where=str(folder),
+            mend="Bring the model again.",
+        )
+
+
+def headers(base: Path) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Shape and format of every weight in `base`, by name; nothing of the weights is read."""
+    found = {}
+    for path in weight_files(base):
+        with safe_open(str(path), framework="pt") as file:
+            for name in list(file.keys()):
+                part = file.get_slice(name)
+                found[name] = (tuple(part.get_shape()), str(part.get_dtype()))
+    return found
 
 
 def _wanted(path: Path, depth: int) -> dict[str, int]:

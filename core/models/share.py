@@ -52,6 +52,15 @@ def loading(watch: Watch) -> Share:
     return say
 
 
+def with_transformers(share: Share) -> Share:
+    """Imports what runs models by transformers, and tells how far that is; the rest of `share`."""
+    if "core.models.foreign" in sys.modules:
+        return share
+    with importing(part(share, 0.0, FOREIGN), FOREIGN_MODULES):
+        import core.models.foreign  # noqa: F401
+    return part(share, FOREIGN, 1.0)
+
+
 @contextmanager
 def importing(share: Share, modules: int = MODULES) -> Iterator[None]:
     """Tells how far the imports within have come, by the number of modules that are there."""

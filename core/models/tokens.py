@@ -7,6 +7,7 @@ tokenizers, which stand in for the others (`core.models.foreign`).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -24,9 +25,6 @@ AnyTokenizer: TypeAlias = "Tokens | PreTrainedTokenizerBase"
 _WHOLE = ("TokenizersBackend", "PreTrainedTokenizerFast")
 """Classes that take tokenizer.json as it is; others build something of their own upon it."""
 
-_CHANGES = ("add_bos_token", "add_eos_token", "split_special_tokens", "fix_mistral_regex")
-"""What changes a tokenizer after its file was read."""
-
 _NAMED = (
     "bos_token",
     "eos_token",
@@ -36,6 +34,31 @@ _NAMED = (
     "cls_token",
     "mask_token",
 )
+
+_KNOWN = {
+    *_NAMED,
+    "additional_special_tokens",
+    "backend",
+    "chat_template",
+    "extra_special_tokens",
+    "is_local",
+    "local_files_only",
+    "model_max_length",
+    "padding_side",
+    "processor_class",
+    "tokenizer_class",
+    "truncation_side",
+}
+"""What tokenizer_config.json may say; anything else could change what the other file says."""
+
+_OTHERS = ("added_tokens.json", "special_tokens_map.json", "additional_chat_templates")
+"""Files in older forms, which change it too."""
+
+_FOREIGN = re.compile("strftime_now|tojson|dict|namespace")
+"""What transformers has of its own in the world of chat templates."""
+
+_LARGEST = 100_000
+"""Tokens in a vocabulary. Among the larger ones are some that transformers mends."""
 
 _UNBOUNDED = 10**30
 """What stands for no bound of a text's length."""
@@ -61,13 +84,14 @@ class Tokens:
         backend: Any = self._backend
         if (
             told.get("tokenizer_class") not in _WHOLE
-            or any(name in told for name in _CHANGES)
+            or not _KNOWN.issuperset(told)
+            or not isinstance(more, list)
             or not special.issuperset(self.all_special_tokens)
             or backend.truncation
             or backend.padding
-            or self._backend.get_vocab_size() > 100_000  # among those are some that need mending
-            or (told.get("clean_up_tokenization_spaces") and type(backend.model).__name__ != "BPE")
-            or (folder / "additional_chat_templates").exists()
+            or self._backend.get_vocab_size() > _LARGEST
+            or any((folder / name).exists() for name in _OTHERS)
+            or _FOREIGN.search(self.chat_template or "")
         ):
             raise ValueError("this tokenizer needs transformers")
 
@@ -142,7 +166,7 @@ def _name(told: str | dict[str, Any]) -> str:
 
 
 def _template(text: str | None) -> Template | None:
-    """A chat template as transformers sets it up: model files are data, so in a sandbox."""
+    """A chat template as transformers reads it: model files are data, so in a sandbox."""
     if text is None:
         return None
     world = ImmutableSandboxedEnvironment(

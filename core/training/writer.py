@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from core.models.foreign import load_causal
-from core.models.fused import packs
-from core.models.llama import Llama, shape_of
+from core.models.llama import Llama, runs_here, shape_of
 from core.training.adapted import Adapted
 from core.training.rollouts import Policy
 
@@ -24,8 +23,9 @@ class Writer:
 
     def __init__(self, base: Path, adapted: Adapted) -> None:
         self._adapted = adapted
-        self._shape = shape_of(base) if packs(torch.bfloat16) else None
-        self.model: Any = None if self._shape else load_causal(base, None, "cpu", "bfloat16")
+        device = adapted.causal.device.type
+        self._shape = shape_of(base) if runs_here(base, device, torch.bfloat16) else None
+        self.model: Any = None if self._shape else load_causal(base, None, device, "bfloat16")
 
     @torch.no_grad()
     def renew(self, policy: Policy) -> None:

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, Pr
 from core.errors import ModelProblem
 from core.models import fused
 from core.models.cache import cache_of, is_own, layers_of, rows_upon
-from core.models.llama import load_llama, shape_of
+from core.models.foreign import load_merged
+from core.models.llama import load_llama, runs_here, shape_of
 from core.models.load import load_text_model
 from core.models.trees import Node, pack
-from tests.tiny import gpt2, llama, t5
+from tests.tiny import gpt2, t5
 
 
 @pytest.fixture
@@ -28,8 +30,8 @@ def pair(tiny_llama: Path) -> tuple[Any, Any]:
 
 
 def both(folder: Path) -> tuple[Any, Any]:
+    assert runs_here(folder, "cpu", torch.float32)
     own = load_llama(folder, None, torch.float32)
-    assert own is not None
     return AutoModelForCausalLM.from_pretrained(folder), own
 
 
@@ -165,7 +167,6 @@ def test_long_rows_are_read_alike_however_many_scores_at_once(
 CHANGES: dict[str, dict[str, Any]] = {
     "plain": {},
     "another-base": {"rope_parameters": {"rope_theta": 500.0}},
-    "untied": {"tie_word_embeddings": False},
     "tied": {"tie_word_embeddings": True},
     "wider-heads": {"head_dim": 16},
     "no-groups": {"num_key_value_heads": 4},
@@ -211,7 +212,7 @@ def made(folder: Path, **changed: Any) -> Path:
 @pytest.mark.parametrize(
     "told",
     [
-        {"rope_scaling": {"type": "llama3", "rope_theta": 500.0}},
+        {"rope_scaling": {"rope_type": "llama3", "factor": 4.0}},
         {"rope_parameters": {"rope_type": "yarn", "rope_theta": 500.0, "factor": 2.0}},
         {"rope_parameters": {"rope_theta": 500.0, "partial_rotary_factor": 0.5}},
         {"hidden_act": "gelu"},
@@ -221,6 +222,7 @@ def made(folder: Path, **changed: Any) -> Path:
         {"model_type": "mistral"},
         {"num_attention_heads": 3},
         {"hidden_size": "many"},
+        {"hidden_size": float("inf")},
         {"vocab_size": None},
     ],
     ids=str,
@@ -231,6 +233,7 @@ def test_what_is_not_done_here_is_left_to_transformers(
     config = json.loads((tiny_llama / "config.json").read_text("utf-8"))
     assert shape_of(tiny_llama) is not None
 
+    del config["rope_parameters"]
     (tmp_path / "config.json").write_text(json.dumps({**config, **told}), "utf-8")
 
     assert shape_of(tmp_path) is None
@@ -249,26 +252,118 @@ def test_a_model_of_another_kind_is_run_by_transformers(
 ) -> None:
     loaded: Any = load_text_model(str(make(tmp_path)))
 
-    assert load_llama(tmp_path, None, torch.float32) is None
+    assert not runs_here(tmp_path, "cpu", torch.float32)
     assert isinstance(loaded.model, PreTrainedModel)
 
 
-def test_a_llama_with_weights_too_few_is_not_run(tmp_path: Path) -> None:
-    folder = llama(tmp_path)
+def changed(folder: Path, **tensors: torch.Tensor | None) -> None:
+    """Puts other tensors into its weights, or takes them out; `__` in a name stands for a dot."""
     weights = load_file(folder / "model.safetensors")
-    del weights["model.layers.1.mlp.up_proj.weight"]
+    for name, tensor in tensors.items():
+        weights.pop(name.replace("__", "."), None)
+        if tensor is not None:
+            weights[name.replace("__", ".")] = tensor
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
 
-    assert load_llama(folder, None, torch.float32) is None
-    with pytest.raises(ModelProblem, match=r"lack 1 tensors, .*up_proj"):
+
+@pytest.mark.parametrize(
+    ("tensor", "told"),
+    [
+        (None, "lack 1 tensors, .*up_proj"),
+        (torch.zeros(3, 4), "cannot be run"),
+        (torch.zeros(48, 32, dtype=torch.int8), ""),
+    ],
+    ids=["missing", "another-shape", "int8"],
+)
+def test_a_llama_with_other_weights_is_left_to_transformers(
+    tmp_path: Path, tensor: torch.Tensor | None, told: str
+) -> None:
+    folder = with_words(made(tmp_path))
+    assert runs_here(folder, "cpu", torch.float32)
+    changed(folder, model__layers__1__mlp__up_proj__weight=tensor)
+
+    assert not runs_here(folder, "cpu", torch.float32)
+    with pytest.raises(ModelProblem, match=told) if told else nullcontext():
         load_text_model(str(folder))
+
+
+def test_where_our_layers_cannot_run_transformers_does(tmp_path: Path) -> None:
+    folder = made(tmp_path)
+
+    assert not runs_here(folder, "cuda", torch.float32)
+    assert not runs_here(folder, "cpu", torch.int8)
+    assert runs_here(folder, "cpu", torch.float32, depth=2)
+    assert not runs_here(folder, "cpu", torch.float32, depth=3)
+    (folder / "model.safetensors").rename(folder / "weights.safetensors")
+    assert not runs_here(folder, "cpu", torch.float32)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_head_beside_an_embedding_that_it_is_tied_to_counts_if_it_is_another(
+    tmp_path: Path, same: bool
+) -> None:
+    """Fine-tunes untie it at times, and leave their config as it was."""
+    folder = made(tmp_path, tie_word_embeddings=True)
+    embedding = load_file(folder / "model.safetensors")["model.embed_tokens.weight"]
+    changed(folder, lm_head__weight=embedding.clone() if same else embedding.flip(0))
+
+    plain, own = both(folder)
+
+    assert differ((plain, own), input_ids=IDS) < 1e-5
+    tied = made(tmp_path / "tied", tie_word_embeddings=True)
+    assert (differ((plain, both(tied)[1]), input_ids=IDS) < 1e-5) == same
+
+
+def test_an_adapter_on_a_head_that_is_no_longer_tied_counts(tmp_path: Path) -> None:
+    folder = made(tmp_path / "base", tie_word_embeddings=True)
+    changed(folder, lm_head__weight=torch.randn(128, 32))
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    told = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "base_model_name_or_path": str(folder)}
+    (adapter / "adapter_config.json").write_text(json.dumps(told), "utf-8")
+    pair = {"A": torch.ones(2, 32), "B": torch.randn(128, 2)}
+    parts = {f"base_model.model.lm_head.lora_{x}.weight": part for x, part in pair.items()}
+    save_file(parts, adapter / "adapter_model.safetensors")
+
+    own = load_llama(folder, adapter, torch.float32)
+
+    merged = load_merged(folder, adapter, torch.float32)
+    assert differ((merged, own), input_ids=IDS) < 1e-5
+    assert differ((merged, both(folder)[1]), input_ids=IDS) > 1e-3
+
+
+def test_weights_in_several_files_are_read_alike(tmp_path: Path) -> None:
+    folder = made(tmp_path)
+    model: Any = AutoModelForCausalLM.from_pretrained(folder)
+    model.save_pretrained(tmp_path / "parts", max_shard_size="20KB")
+
+    assert len([*(tmp_path / "parts").glob("model-*.safetensors")]) > 2
+    assert differ((model, both(tmp_path / "parts")[1]), input_ids=IDS) < 1e-5
+
+
+@pytest.mark.parametrize("name", ["plain", "another-base", "stretched"])
+def test_positions_as_they_were_told_before_are_read_alike(tmp_path: Path, name: str) -> None:
+    """The base above, what stretches it under another name: so most published models have it."""
+    folder = made(tmp_path, **CHANGES[name])
+    told = json.loads((folder / "config.json").read_text("utf-8"))
+    rope = told.pop("rope_parameters")
+    told["rope_theta"] = rope.pop("rope_theta")
+    told["rope_scaling"] = rope if name == "stretched" else None
+    (folder / "config.json").write_text(json.dumps(told), "utf-8")
+
+    assert differ(both(folder), input_ids=torch.arange(90)[None] + 3) < 1e-5
+
+
+def with_words(folder: Path) -> Path:
+    """The model with a tokenizer."""
+    for path in gpt2(folder / "words").glob("tokenizer*"):
+        path.rename(folder / path.name)
+    return folder
 
 
 def test_a_llama_is_loaded_and_run_without_transformers(tmp_path: Path) -> None:
     """Its import takes longer than all the rest."""
-    made(tmp_path, vocab_size=400)
-    for path in gpt2(tmp_path / "words").glob("tokenizer*"):
-        path.rename(tmp_path / path.name)
+    with_words(made(tmp_path, vocab_size=400))
     script = (
         "import sys\n"
         "from core.models.base import Prompt, Sampling\n"

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import TemplateError
+from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from core.models import tokens
 from core.models.tokens import Tokens, own_tokenizer
 from tests.tiny import CHAT_TEMPLATE, gpt2, llama, t5
 
@@ -111,6 +113,15 @@ def test_a_chat_format_can_refuse_but_reach_nothing(folder: Path, template: str)
         {"eos_token": "</nowhere>"},
         {"chat_template": {"default": "x"}},
         {"chat_template": "{% if %}"},
+        {"chat_template": [{"name": "default", "template": "x"}]},
+        {"chat_template": "{{ strftime_now('%Y') }}"},
+        {"chat_template": "{{ messages | tojson }}"},
+        {"chat_template": "{% set all = namespace(_x=1) %}"},
+        {"user_token": "<|user|>"},
+        {"extra_special_tokens": {"user_token": "<|user|>"}},
+        {"added_tokens_decoder": {"400": {"content": "<|new|>", "special": True}}},
+        {"max_len": 77},
+        {"clean_up_tokenization_spaces": True},
     ],
     ids=str,
 )
@@ -119,6 +130,49 @@ def test_what_is_not_done_here_is_left_to_transformers(
 ) -> None:
     assert with_files(folder, tmp_path / "same", {}) is not None
     assert with_files(folder, tmp_path / "changed", told) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["added_tokens.json", "special_tokens_map.json", "additional_chat_templates"]
+)
+def test_files_of_older_forms_are_left_to_transformers(
+    folder: Path, tmp_path: Path, name: str
+) -> None:
+    assert with_files(folder, tmp_path, {}) is not None
+    (tmp_path / name).mkdir()
+
+    assert own_tokenizer(tmp_path) is None
+
+
+def test_a_large_vocabulary_is_left_to_transformers(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "_LARGEST", 300)
+
+    assert own_tokenizer(folder) is None
+
+
+@pytest.mark.parametrize("how", ["truncation", "padding"])
+def test_a_tokenizer_that_cuts_or_fills_is_left_to_transformers(
+    folder: Path, tmp_path: Path, how: str
+) -> None:
+    assert with_files(folder, tmp_path, {}) is not None
+    backend = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    backend.enable_truncation(5) if how == "truncation" else backend.enable_padding()
+    backend.save(str(tmp_path / "tokenizer.json"))
+
+    assert own_tokenizer(tmp_path) is None
+
+
+def test_the_chat_format_in_a_file_of_its_own_counts(folder: Path, tmp_path: Path) -> None:
+    with_files(folder, tmp_path, {})
+    (tmp_path / "chat_template.jinja").write_text("{{ messages[0].content }}!", "utf-8")
+    own, theirs = own_tokenizer(tmp_path), AutoTokenizer.from_pretrained(tmp_path)
+    said = [{"role": "user", "content": "x"}]
+
+    assert own is not None
+    assert own.apply_chat_template(said) == "x!"
+    assert theirs.apply_chat_template(said, tokenize=False) == "x!"
 
 
 @pytest.mark.parametrize("make", [llama, t5])
