@@ -22,10 +22,14 @@ from core.domain.text import first_sentences
 from core.models.base import Draft, Sampling
 from core.models.cache import AnyModel, Prefixes, common_prefix, rows_upon
 from core.models.lookup import Lookup
+from core.models.machine import free_bytes
 from core.watch import AnyNote, Progress, Watch
 
 ROWS_AT_ONCE = 32
-"""Rows in one batch: more gain little on a processor and cost memory."""
+"""Rows in one batch at most: more gain little on a processor."""
+
+MEMORY = 0.5
+"""Share of the memory that is free that keys and values may take."""
 
 PLACES = 24
 """Tokens read in a step, all rows together: up to about so many cost little more than one each."""
@@ -73,11 +77,12 @@ def generate(
     """
     drafts: list[Draft | None] = [None] * len(prompts)
     order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
+    at_once = rows_at_once(model, max(map(len, prompts), default=0) + sampling.max_tokens)
     written = 0
-    for start in range(0, len(order), ROWS_AT_ONCE):
+    for start in range(0, len(order), at_once):
         rows = [
             _Row(index, torch.Generator().manual_seed(seeds[index]))
-            for index in order[start : start + ROWS_AT_ONCE]
+            for index in order[start : start + at_once]
         ]
         rest = len(order) - start - len(rows)
         whole = _over_all(watch, start, rest, sampling.max_tokens, written)
@@ -87,6 +92,16 @@ def generate(
             drafts[row.index] = Draft(row.text, len(row.tokens), row.finished)
             written += len(row.tokens)
     return [draft for draft in drafts if draft is not None]
+
+
+def rows_at_once(model: AnyModel, tokens: int) -> int:
+    """How many rows of so many tokens the memory has room for, at least 1."""
+    told: Any = model.config.get_text_config()
+    heads = getattr(told, "num_key_value_heads", None) or told.num_attention_heads
+    width = getattr(told, "head_dim", None) or told.hidden_size // told.num_attention_heads
+    row: int = 2 * told.num_hidden_layers * heads * width * tokens * model.dtype.itemsize
+    room = int(MEMORY * free_bytes(model.device)) // max(row, 1)
+    return max(1, min(ROWS_AT_ONCE, room))
 
 
 def _over_all(watch: Watch, before: int, rest: int, most: int, written: int) -> Watch:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+import psutil
 import torch
 from msgspec import Struct
 
@@ -26,6 +27,13 @@ def measure() -> Machine:
         read_bytes_per_s=block.nbytes / seconds,
         operations_per_s=2 * 2048**3 / _median(lambda: left @ right),
     )
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that is free on a device."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().available)
 
 
 def _median(act: Callable[[], object]) -> float:

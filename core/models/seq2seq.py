@@ -12,7 +12,7 @@ from torch import Tensor
 from core.domain.text import first_sentences
 from core.models.base import Draft, Prompt, Sampling
 from core.models.causal import inert, too_long
-from core.models.generate import ROWS_AT_ONCE, draw
+from core.models.generate import draw, rows_at_once
 from core.models.interrupt import interruptible
 from core.session.events import ModelUsed
 from core.watch import Progress, Watch
@@ -47,8 +47,9 @@ class Seq2seqModel:
     ) -> list[Draft]:
         """See `TextModel.generate`."""
         drafts: list[Draft] = []
-        for start in range(0, len(prompts), ROWS_AT_ONCE):
-            stop = start + ROWS_AT_ONCE
+        at_once = rows_at_once(self.model, self.window + sampling.max_tokens)
+        for start in range(0, len(prompts), at_once):
+            stop = start + at_once
 
             def grown(row: int, text: str, start: int = start) -> None:
                 on_text(start + row, text)

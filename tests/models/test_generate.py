@@ -217,6 +217,37 @@ def test_more_rows_than_fit_into_a_batch_come_back_in_order(
     assert progress[-1].tokens_done == sum(draft.tokens for draft in whole)
 
 
+@pytest.mark.parametrize(
+    ("name", "layer"), [("tiny_gpt2", 2 * 32), ("tiny_llama", 2 * 2 * 8), ("tiny_t5", 2 * 32)]
+)
+def test_as_many_rows_are_read_together_as_half_of_the_free_memory_holds(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, name: str, layer: int
+) -> None:
+    """Two layers of keys and values in float32 for 100 tokens a row."""
+    model: Any = load_text_model(str(request.getfixturevalue(name)), dtype="float32")
+    row = 2 * layer * 4 * 100
+    found = []
+    for free in (0, 2 * row - 1, 2 * row, 7 * row, 10**12):
+        monkeypatch.setattr(decoding, "free_bytes", lambda device, free=free: free)
+        found.append(decoding.rows_at_once(model.model, 100))
+
+    assert found == [1, 1, 1, 3, decoding.ROWS_AT_ONCE]
+
+
+@pytest.mark.parametrize("name", ["tiny_llama", "tiny_t5"])
+def test_where_memory_is_short_the_texts_are_the_same(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    model: Any = load_text_model(str(request.getfixturevalue(name)), dtype="float32")
+    whole = model.generate(PROMPTS, FREE, [3, 4, 5, 6, 7], SILENT)
+
+    monkeypatch.setattr(decoding, "free_bytes", lambda device: 0)
+
+    heard = Heard(model.model)
+    assert model.generate(PROMPTS, FREE, [3, 4, 5, 6, 7], SILENT) == whole
+    assert {rows for rows, _ in heard.shapes} == {1}
+
+
 def test_rows_that_are_finished_leave_the_batch_and_the_others_go_on(tiny_gpt2: Path) -> None:
     model = causal(tiny_gpt2)
     model._ends = frozenset(range(0, 400, 9))
