@@ -31,7 +31,7 @@ ROWS_AT_ONCE = 32
 MEMORY = 0.5
 """Share of the memory that is free that keys and values may take."""
 
-PLACES = 24
+PLACES = 16
 """Tokens read in a step, all rows together: up to about so many cost little more than one each."""
 
 GUESSES = 5
