@@ -43,7 +43,9 @@ class RoomyLayer:
         self._length = length
         self.keys, self.values = (store[:, :, :length] for store in self._stores)
 
-    def update(self, key_states: Tensor, value_states: Tensor) -> tuple[Tensor, Tensor]:
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
         """Takes in what is new [rows, heads, new, width] and gives all there is."""
         start, new = self._length, key_states.shape[2]
         if start + new > self._stores[0].shape[2]:
@@ -173,12 +175,13 @@ def rows_upon(layers: Layers, rows: int, model: AnyModel) -> Any:
     """
     if is_own(model):
         return Cache([SharedLayer(keys, values, rows) for keys, values in layers])
-    return cache_of(
+    from core.models.foreign import growing
+
+    return growing(
         [
             (keys.expand(rows, -1, -1, -1), values.expand(rows, -1, -1, -1))
             for keys, values in layers
-        ],
-        model,
+        ]
     )
 
 

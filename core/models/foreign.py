@@ -12,19 +12,21 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from torch import nn
+from torch import Tensor, nn
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
     AutoTokenizer,
+    DynamicCache,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.cache_utils import DynamicLayer
 
 import core.models.quiet  # noqa: F401
 from core.errors import BadInput, ModelProblem, reason
-from core.models.cache import Prefixes
+from core.models.cache import Layers, Prefixes, RoomyLayer
 from core.models.generate import read
 from core.models.merged import check_whole, read_weights
 from core.models.share import MERGED, Share, part, unheard
@@ -190,6 +192,22 @@ def _unfit(folder: Path, error: Exception) -> ModelProblem:
     if "scaled_dot_product" in str(error) or "sdpa" in str(error):
         return ModelProblem("this architecture has no attention that we can run", where=str(folder))
     return ModelProblem(f"this kind of model cannot be run ({reason(error)})", where=str(folder))
+
+
+class GrowingLayer(RoomyLayer, DynamicLayer):  # type: ignore[misc, no-untyped-call]
+    """A layer of a cache of transformers' that has room for tokens to come."""
+
+    def __init__(self, keys: Tensor, values: Tensor) -> None:
+        DynamicLayer.__init__(self)  # type: ignore[no-untyped-call]
+        self.lazy_initialization(keys, values)
+        RoomyLayer.__init__(self, keys, values)
+
+
+def growing(layers: Layers) -> DynamicCache:
+    """A cache with room that begins with these keys and values, for a model of transformers."""
+    cache = DynamicCache()
+    cache.layers = [GrowingLayer(keys, values) for keys, values in layers]
+    return cache
 
 
 @torch.inference_mode()

@@ -91,11 +91,12 @@ class FusedLayer(nn.Module):
         turns: tuple[Tensor, Tensor],
         mask: Tensor | None,
         cache: Cache | None,
+        columns: Tensor | None = None,
     ) -> Tensor:
-        """States [rows, tokens, hidden] → the same.
+        """States [rows, tokens, hidden] → the same, or of the `columns` [rows, some] only.
 
         `turns` are cosine and sine of the positions [rows, tokens, width], `mask` is of
-        `mask_for`; the cache takes in keys and values.
+        `mask_for`; the cache takes in keys and values. There are columns only where text is read.
         """
         rows, length = states.shape[:2]
         heads, shared, width = self._heads, self._shared, self._width
@@ -108,9 +109,14 @@ class FusedLayer(nn.Module):
         if cache is not None:
             keys, values = cache.update(keys, values, self._index)
             before = cache.layers[self._index].before
-        queries = turned[:, :, :heads].transpose(1, 2)
-        queries = queries.reshape(rows, shared, heads // shared * length, width)
-        if before and length >= READ_FROM:  # a copy for each row costs little beside the reading
+        reading, asking = length >= READ_FROM, turned[:, :, :heads]
+        if columns is not None and mask is not None:
+            length = columns.shape[1]
+            states = states.take_along_dim(columns[..., None], 1)
+            asking = asking.take_along_dim(columns[..., None, None], 1)
+            mask = mask.expand(rows, -1, -1, -1).take_along_dim(columns[:, None, :, None], 2)
+        queries = asking.transpose(1, 2).reshape(rows, shared, heads // shared * length, width)
+        if before and reading:  # a copy for each row costs little beside the reading
             keys, values = (
                 torch.cat([above.expand(rows, -1, -1, -1), own], dim=2)
                 for above, own in zip(before, (keys, values), strict=True)
@@ -118,7 +124,7 @@ class FusedLayer(nn.Module):
             before = None
         if before:
             seen = _attended(queries, keys, values, mask, before, self._scaling)
-        elif length < READ_FROM:
+        elif not reading:
             seen = functional.scaled_dot_product_attention(
                 queries, keys, values, attn_mask=mask, scale=self._scaling
             )

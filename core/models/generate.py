@@ -20,7 +20,7 @@ from torch import Tensor
 
 from core.domain.text import first_sentences
 from core.models.base import Draft, Sampling
-from core.models.cache import AnyModel, Prefixes, common_prefix, rows_upon
+from core.models.cache import AnyModel, Prefixes, common_prefix, is_own, layers_of, rows_upon
 from core.models.lookup import Lookup
 from core.models.machine import free_bytes
 from core.watch import AnyNote, Progress, Watch
@@ -77,7 +77,9 @@ def generate(
     """
     drafts: list[Draft | None] = [None] * len(prompts)
     order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
-    at_once = rows_at_once(model, max(map(len, prompts), default=0) + sampling.max_tokens)
+    if not order:
+        return []
+    at_once = rows_at_once(_row_bytes(model, prefixes, prompts, sampling.max_tokens), model.device)
     written = 0
     for start in range(0, len(order), at_once):
         rows = [
@@ -85,7 +87,7 @@ def generate(
             for index in order[start : start + at_once]
         ]
         rest = len(order) - start - len(rows)
-        whole = _over_all(watch, start, rest, sampling.max_tokens, written)
+        whole = over_all(watch, start, rest, sampling.max_tokens, written)
         told = (decode, ends, sampling, whole, on_text)
         _write(model, prefixes, prompts, list(rows), *told, GUESSES if guessing else 0)
         for row in rows:
@@ -94,17 +96,28 @@ def generate(
     return [draft for draft in drafts if draft is not None]
 
 
-def rows_at_once(model: AnyModel, tokens: int) -> int:
-    """How many rows of so many tokens the memory has room for, at least 1."""
-    told: Any = model.config.get_text_config()
-    heads = getattr(told, "num_key_value_heads", None) or told.num_attention_heads
-    width = getattr(told, "head_dim", None) or told.hidden_size // told.num_attention_heads
-    row: int = 2 * told.num_hidden_layers * heads * width * tokens * model.dtype.itemsize
-    room = int(MEMORY * free_bytes(model.device)) // max(row, 1)
+def rows_at_once(row_bytes: int, device: torch.device) -> int:
+    """How many rows whose keys and values take so much the memory has room for, at least 1."""
+    room = int(MEMORY * free_bytes(device)) // max(row_bytes, 1)
     return max(1, min(ROWS_AT_ONCE, room))
 
 
-def _over_all(watch: Watch, before: int, rest: int, most: int, written: int) -> Watch:
+def _row_bytes(
+    model: AnyModel, prefixes: Prefixes, prompts: Sequence[Sequence[int]], more: int
+) -> int:
+    """What keys and values of the longest prompt and `more` tokens take in a row of their own.
+
+    By those of the common prefix, or of one token: no config tells it of every kind of model.
+    """
+    shared = common_prefix(prompts)
+    read = max(1, min(shared, min(map(len, prompts)) - 1))
+    layers = prefixes.layers(tuple(prompts[0][:read]))
+    held = sum(keys.nbytes + values.nbytes for keys, values in layers)
+    tokens = max(map(len, prompts)) + more - (read if is_own(model) else 0)
+    return held * tokens // read
+
+
+def over_all(watch: Watch, before: int, rest: int, most: int, written: int) -> Watch:
     """A watch for some rows, whose progress is told as that of all.
 
     `before` rows of at most `most` tokens are finished, with `written` tokens; `rest` not begun.
@@ -283,6 +296,8 @@ def _read_unique(
         use_cache=True,
         logits_to_keep=1,
     ).logits[:, -1]
+    if not shared and not is_own(model):
+        cache = rows_upon(layers_of(cache), len(rest), model)
     return logits, cache, mask, positions[:, -1] + 1
 
 

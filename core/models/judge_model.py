@@ -73,7 +73,8 @@ def states(trunk: Any, packed: Packed, before: Layers = ()) -> Tensor:
     positions = (packed.position_ids + shared).to(trunk.device)
     mask = added(torch.cat([seen, packed.mask], dim=-1).to(trunk.device), trunk.dtype)
     if is_own(trunk):
-        return packed.states(trunk.states(ids, positions, mask, cache))
+        columns, places = packed.ends  # of the last layer the rest would be computed for nothing
+        return trunk.states(ids, positions, mask, cache, columns)[places]
     inner = getattr(trunk, "base_model", trunk)
     inner = inner.model if hasattr(inner, "model") else inner
     inner = inner.model if hasattr(inner, "lm_head") else inner

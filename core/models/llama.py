@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from core.errors import ModelProblem, reason
 from core.models.cache import Cache
-from core.models.fused import FusedLayer, Packed, mask_for, normed, packs
+from core.models.fused import READ_FROM, FusedLayer, Packed, mask_for, normed, packs
 from core.models.merged import check_whole, headers, read_weights
 from core.models.share import MERGED, Share, part, unheard
 
@@ -30,7 +30,7 @@ Weights = dict[str, Tensor]
 """Tensors by the names that checkpoints of Llama have."""
 
 
-class Scaling(Struct, frozen=True):
+class Scaling(Struct, frozen=True, forbid_unknown_fields=True):
     """How positions are stretched for a window beyond that of training: the way of Llama 3.1."""
 
     factor: float
@@ -268,8 +268,9 @@ class Llama(nn.Module):
         position_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         past_key_values: Cache | None = None,
+        columns: Tensor | None = None,
     ) -> Tensor:
-        """Hidden states after the last layer [rows, tokens, hidden].
+        """Hidden states after the last layer [rows, tokens, hidden], or of `columns` [rows, some].
 
         `input_ids` [rows, tokens]; `position_ids` the same, or one after the other behind what the
         cache holds; `attention_mask` [rows, all tokens] with 0 for what pads, or [rows, 1, tokens,
@@ -291,9 +292,14 @@ class Llama(nn.Module):
             self.dtype,
         )
         states = functional.embedding(input_ids, self._embedding)
-        for layer in self.layers:
+        early = columns is not None and length >= READ_FROM
+        for layer in self.layers[:-1]:
             states = layer(states, turns, mask, past_key_values)
-        return states
+        last = self.layers[-1]
+        found: Tensor = last(states, turns, mask, past_key_values, columns if early else None)
+        if columns is not None and not early:
+            found = found.take_along_dim(columns[..., None], 1)
+        return found
 
     def forward(
         self,

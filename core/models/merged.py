@@ -45,11 +45,7 @@ def read_weights(
     total, done = sum(sum(sizes.values()) for sizes in wanted.values()), 0
     for name, stored in (one for path in files for one in _tensors(path, [*wanted[path]])):
         if name in weights:
-            raise ModelProblem(
-                f"two of its files hold {name}",
-                where=str(base),
-                mend="Leave one set of weights there, as model.safetensors or with its index.",
-            )
+            raise _twice(name, base)
         done += stored.numel()
         change = waiting.pop(name.removesuffix(".weight"), None)
         if change:
@@ -72,14 +68,28 @@ def check_whole(missing: Iterable[str], folder: Path) -> None:
 
 
 def headers(base: Path) -> dict[str, tuple[tuple[int, ...], str]]:
-    """Shape and format of every weight in `base`, by name; nothing of the weights is read."""
+    """Shape and format of every weight in `base`, by name; nothing of the weights is read.
+
+    Raises:
+        ModelProblem: a weight is there twice.
+    """
     found = {}
     for path in weight_files(base):
         with safe_open(str(path), framework="pt") as file:
             for name in list(file.keys()):
+                if name in found:
+                    raise _twice(name, base)
                 part = file.get_slice(name)
                 found[name] = (tuple(part.get_shape()), str(part.get_dtype()))
     return found
+
+
+def _twice(name: str, base: Path) -> ModelProblem:
+    return ModelProblem(
+        f"two of its files hold {name}",
+        where=str(base),
+        mend="Leave one set of weights there, as model.safetensors or with its index.",
+    )
 
 
 def _wanted(path: Path, depth: int) -> dict[str, int]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from core.domain.text import first_sentences
 from core.models.base import Draft, Prompt, Sampling
 from core.models.causal import inert, too_long
-from core.models.generate import draw, rows_at_once
+from core.models.generate import draw, over_all, rows_at_once
 from core.models.interrupt import interruptible
 from core.session.events import ModelUsed
 from core.watch import Progress, Watch
@@ -47,17 +47,21 @@ class Seq2seqModel:
     ) -> list[Draft]:
         """See `TextModel.generate`."""
         drafts: list[Draft] = []
-        at_once = rows_at_once(self.model, self.window + sampling.max_tokens)
+        told = self.model.config
+        layer = 2 * told.num_attention_heads * told.d_kv * self.model.dtype.itemsize
+        row = layer * told.num_hidden_layers * (self.window + sampling.max_tokens)
+        at_once = rows_at_once(row, self.model.device)
         for start in range(0, len(prompts), at_once):
             stop = start + at_once
 
             def grown(row: int, text: str, start: int = start) -> None:
                 on_text(start + row, text)
 
+            some = prompts[start:stop]
+            rest = len(prompts) - start - len(some)
+            whole = over_all(watch, start, rest, sampling.max_tokens, 0)
             with interruptible(self.model, watch):
-                drafts += self._write(
-                    prompts[start:stop], sampling, seeds[start:stop], watch, grown
-                )
+                drafts += self._write(some, sampling, seeds[start:stop], whole, grown)
         return drafts
 
     def _write(

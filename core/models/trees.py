@@ -41,6 +41,21 @@ class Packed:
     read_at: tuple[Tensor, ...]
     """For each tree, the (row, column) of every node's last token, int64 [nodes, 2]."""
 
+    @property
+    def ends(self) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """The columns that are read, [rows, most of a row], and (row, place there) of every node.
+
+        Places that a row has to spare name its first column.
+        """
+        row, column = torch.cat(self.read_at).unbind(1)
+        counts = torch.bincount(row, minlength=len(self.input_ids))
+        order = row.argsort(stable=True)
+        place = torch.empty_like(row)
+        place[order] = torch.arange(len(row)) - (counts.cumsum(0) - counts)[row[order]]
+        columns = row.new_zeros((len(counts), int(counts.max())))
+        columns[row, place] = column
+        return columns, (row, place)
+
     def states(self, hidden: Tensor) -> Tensor:
         """Hidden states [rows, length, width] → [nodes of all trees in order, width]."""
         at = torch.cat(self.read_at)

@@ -1,6 +1,7 @@
 """Our own Llama computes what that of transformers does, and no other model is taken for one."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -81,7 +82,7 @@ def test_a_tree_is_read_alike(pair: tuple[Any, Any]) -> None:
     ) < 1e-5  # fmt: skip
 
 
-def test_two_masks_in_turn_are_not_mistaken_for_each_other(pair: tuple[Any, Any]) -> None:
+def test_what_a_mask_hides_counts_for_nothing(pair: tuple[Any, Any]) -> None:
     for hidden in (2, 3, 2):
         mask = torch.ones((1, 1, 7, 7), dtype=torch.bool).tril()
         mask[..., hidden] = False
@@ -164,22 +165,22 @@ def test_long_rows_are_read_alike_however_many_scores_at_once(
     assert (found[0] - found[1]).abs().max() < 1e-5
 
 
+STRETCHED = {
+    "rope_type": "llama3",
+    "rope_theta": 500.0,
+    "factor": 4.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
+
 CHANGES: dict[str, dict[str, Any]] = {
     "plain": {},
     "another-base": {"rope_parameters": {"rope_theta": 500.0}},
     "tied": {"tie_word_embeddings": True},
     "wider-heads": {"head_dim": 16},
     "no-groups": {"num_key_value_heads": 4},
-    "stretched": {
-        "rope_parameters": {
-            "rope_type": "llama3",
-            "rope_theta": 500.0,
-            "factor": 4.0,
-            "low_freq_factor": 1.0,
-            "high_freq_factor": 4.0,
-            "original_max_position_embeddings": 64,
-        }
-    },
+    "stretched": {"rope_parameters": STRETCHED},
 }
 
 
@@ -213,6 +214,7 @@ def made(folder: Path, **changed: Any) -> Path:
     "told",
     [
         {"rope_scaling": {"rope_type": "llama3", "factor": 4.0}},
+        {"rope_parameters": {**STRETCHED, "partial_rotary_factor": 0.5}},
         {"rope_parameters": {"rope_type": "yarn", "rope_theta": 500.0, "factor": 2.0}},
         {"rope_parameters": {"rope_theta": 500.0, "partial_rotary_factor": 0.5}},
         {"hidden_act": "gelu"},
@@ -339,6 +341,21 @@ def test_weights_in_several_files_are_read_alike(tmp_path: Path) -> None:
 
     assert len([*(tmp_path / "parts").glob("model-*.safetensors")]) > 2
     assert differ((model, both(tmp_path / "parts")[1]), input_ids=IDS) < 1e-5
+
+
+def test_a_weight_that_lies_in_two_files_is_left_to_transformers(tmp_path: Path) -> None:
+    folder = with_words(made(tmp_path))
+    whole = folder / "model.safetensors"
+    whole.rename(folder / "a.safetensors")
+    shutil.copy(folder / "a.safetensors", folder / "b.safetensors")
+    names = load_file(folder / "a.safetensors")
+    index = {"metadata": {}, "weight_map": {**dict.fromkeys(names, "a.safetensors")}}
+    index["weight_map"]["model.norm.weight"] = "b.safetensors"
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index), "utf-8")
+
+    assert not runs_here(folder, "cpu", torch.float32)
+    loaded: Any = load_text_model(str(folder), dtype="float32")
+    assert isinstance(loaded.model, PreTrainedModel)
 
 
 @pytest.mark.parametrize("name", ["plain", "another-base", "stretched"])

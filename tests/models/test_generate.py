@@ -218,20 +218,64 @@ def test_more_rows_than_fit_into_a_batch_come_back_in_order(
 
 
 @pytest.mark.parametrize(
-    ("name", "layer"), [("tiny_gpt2", 2 * 32), ("tiny_llama", 2 * 2 * 8), ("tiny_t5", 2 * 32)]
+    ("name", "layer"), [("tiny_gpt2", 2 * 32), ("tiny_llama", 2 * 2 * 8)], ids=["gpt2", "llama"]
 )
-def test_as_many_rows_are_read_together_as_half_of_the_free_memory_holds(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, name: str, layer: int
+@pytest.mark.parametrize("shared", [0, 3])
+def test_as_many_rows_are_written_together_as_half_of_the_free_memory_holds(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    layer: int,
+    shared: int,
 ) -> None:
-    """Two layers of keys and values in float32 for 100 tokens a row."""
-    model: Any = load_text_model(str(request.getfixturevalue(name)), dtype="float32")
-    row = 2 * layer * 4 * 100
-    found = []
-    for free in (0, 2 * row - 1, 2 * row, 7 * row, 10**12):
-        monkeypatch.setattr(decoding, "free_bytes", lambda device, free=free: free)
-        found.append(decoding.rows_at_once(model.model, 100))
+    """Two layers of keys and values in float32; what rows share stands once if it can."""
+    model = causal(request.getfixturevalue(name))
+    prompts = [[5 + row] * (6 - shared) for row in range(4)]
+    prompts = [[4] * shared + prompt for prompt in prompts]
+    once = 0 if name == "tiny_gpt2" else max(shared, 1)
+    row = 2 * layer * 4 * (6 + 10 - once)
+    sampling = Sampling(temperature=0.8, max_tokens=10, one_line=False)
 
-    assert found == [1, 1, 1, 3, decoding.ROWS_AT_ONCE]
+    def written_together(free: int) -> int:
+        monkeypatch.setattr(decoding, "free_bytes", lambda device: free)
+        heard = Heard(model.model)
+        model.forget()
+        told = (lambda ids: "x", frozenset[int](), sampling, [1, 2, 3, 4], SILENT)
+        generate(model.model, Prefixes(model.model), prompts, *told, lambda row, text: None)
+        return max(rows for rows, _ in heard.shapes)
+
+    assert [written_together(free) for free in (0, 4 * row - 1, 4 * row, 6 * row, 10**12)] == [
+        1,
+        1,
+        2,
+        3,
+        4,
+    ]
+
+
+@pytest.mark.parametrize("name", ["tiny_gpt2", "tiny_llama"])
+@pytest.mark.parametrize("shared", [0, 3])
+@torch.inference_mode()
+def test_a_step_copies_only_what_is_new(
+    request: pytest.FixtureRequest, name: str, shared: int
+) -> None:
+    model = causal(request.getfixturevalue(name)).model
+    prompts = [[4] * shared + [5, 6, 7], [4] * shared + [8, 9]]
+    _, cache, mask, position = decoding.read(model, Prefixes(model), prompts)
+    places = []
+    for _ in range(3):
+        mask = torch.cat([mask, mask.new_ones(2, 1)], dim=1)
+        model(
+            input_ids=torch.tensor([[5], [6]]),
+            attention_mask=mask,
+            position_ids=position[:, None],
+            past_key_values=cache,
+            use_cache=True,
+        )
+        position = position + 1
+        places.append([layer.keys.data_ptr() for layer in cache.layers])
+
+    assert places[0] == places[1] == places[2]
 
 
 @pytest.mark.parametrize("name", ["tiny_llama", "tiny_t5"])
@@ -244,8 +288,13 @@ def test_where_memory_is_short_the_texts_are_the_same(
     monkeypatch.setattr(decoding, "free_bytes", lambda device: 0)
 
     heard = Heard(model.model)
-    assert model.generate(PROMPTS, FREE, [3, 4, 5, 6, 7], SILENT) == whole
+    notes: list[AnyNote] = []
+    assert model.generate(PROMPTS, FREE, [3, 4, 5, 6, 7], Watch(notes.append)) == whole
     assert {rows for rows, _ in heard.shapes} == {1}
+    progress = [note for note in notes if isinstance(note, Progress) and note.stage == "write"]
+    done = [note.done for note in progress]
+    assert done == sorted(done)
+    assert {note.total for note in progress} == {5 * FREE.max_tokens}
 
 
 def test_rows_that_are_finished_leave_the_batch_and_the_others_go_on(tiny_gpt2: Path) -> None:

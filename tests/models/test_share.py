@@ -6,7 +6,7 @@ import types
 
 import pytest
 
-from core.models.share import importing, loading, part
+from core.models.share import FOREIGN, importing, loading, part, with_transformers
 from core.watch import AnyNote, Progress, Watch
 
 
@@ -49,3 +49,17 @@ def test_imports_are_counted_while_they_run(monkeypatch: pytest.MonkeyPatch) -> 
 
     assert 0.5 in told
     assert told[-1] == 1.0
+
+
+def test_the_import_of_transformers_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[float] = []
+    monkeypatch.delitem(sys.modules, "core.models.foreign", raising=False)
+
+    rest = with_transformers(told.append)
+    rest(0.5)
+    assert told == sorted(told)
+    assert told[-2:] == [FOREIGN, FOREIGN + 0.5 * (1 - FOREIGN)]
+
+    told.clear()
+    with_transformers(told.append)(0.5)
+    assert told == [0.5]

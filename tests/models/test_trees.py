@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import BadInput
+from core.models.cache import Prefixes
 from core.models.foreign import load_trunk
+from core.models.fused import READ_FROM
 from core.models.judge_model import states
+from core.models.llama import load_llama
 from core.models.readout import Order, ask
 from core.models.trees import Node, Tree, pack, size
 from tests import tiny
@@ -67,6 +70,42 @@ def test_a_tree_that_is_none_is_refused(tree: Tree) -> None:
 def test_nothing_to_pack_is_refused() -> None:
     with pytest.raises(ValueError, match="no tree"):
         pack([])
+
+
+@pytest.mark.parametrize("row_length", [8, 64], ids=["written", "read"])
+@pytest.mark.parametrize("shared", [0, 5])
+@torch.inference_mode()
+def test_our_own_layers_give_every_end_as_transformers_do(
+    tmp_path: Path, row_length: int, shared: int
+) -> None:
+    """The last layer is computed for ends only, and these stand as many in a row as they like."""
+    folder = tiny.llama(tmp_path)
+    own, theirs = load_llama(folder, None, torch.float32, 2), load_trunk(folder, 2, torch.float32)
+    trees: list[Tree] = [
+        (Node((3, 5, 7)), Node((4, 6), 0), Node((8, 2, 5), 0)),
+        (Node((9, 11)),),
+        (Node((3,)), Node((5, 6, 7), 0)),
+        (Node((12, 8, 9, 4, 4)),),
+    ]
+    packed = pack(trees, row_length)
+    found = []
+    for model in (own, theirs):
+        before = Prefixes(model).layers(tuple(range(20, 20 + shared))) if shared else ()
+        found.append(states(model, packed, before))
+
+    assert (packed.input_ids.shape[1] >= READ_FROM) == (row_length == 64)
+    assert found[0].shape == (7, 32)
+    assert torch.allclose(found[0], found[1], atol=1e-4)
+
+
+@given(st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=5), min_size=1, max_size=8))
+def test_the_ends_of_all_rows_are_found(texts: list[list[int]]) -> None:
+    packed = pack([(Node(tuple(text)), Node((9,), 0)) for text in texts], row_length=16)
+    columns, (row, place) = packed.ends
+
+    at = torch.stack([row, columns[row, place]], dim=1)
+    assert torch.equal(at, torch.cat(packed.read_at))
+    assert columns.shape == (len(packed.input_ids), int(torch.bincount(row).max()))
 
 
 @given(st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=5), min_size=1, max_size=8))
