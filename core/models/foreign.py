@@ -84,8 +84,8 @@ def load_causal(
     """
     stored = "float32" if dtype == "int8" else dtype
     if adapter:
-        read = part(share, 0.0, MERGED)
-        model = load_merged(folder, adapter, getattr(torch, stored), share=read)
+        merged = part(share, 0.0, MERGED)
+        model = load_merged(folder, adapter, getattr(torch, stored), share=merged)
         model.to(device)  # type: ignore[arg-type]
     else:
         model = _weights(AutoModelForCausalLM, folder, read_config(folder), device, stored)
