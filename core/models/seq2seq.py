@@ -34,7 +34,10 @@ class Seq2seqModel:
         told = model.config
         places = getattr(told, "n_positions", None) or getattr(told, "max_position_embeddings", 0)
         self.window = int(places or 512)
-        self._start = int(model.config.decoder_start_token_id or 0)
+        self._start = int(told.decoder_start_token_id or 0)
+        heads = told.num_attention_heads
+        width = getattr(told, "d_kv", None) or told.hidden_size // heads
+        self._token_bytes = 2 * told.num_hidden_layers * heads * width * model.dtype.itemsize
 
     @torch.inference_mode()
     def generate(
@@ -47,9 +50,7 @@ class Seq2seqModel:
     ) -> list[Draft]:
         """See `TextModel.generate`."""
         drafts: list[Draft] = []
-        told = self.model.config
-        layer = 2 * told.num_attention_heads * told.d_kv * self.model.dtype.itemsize
-        row = layer * told.num_hidden_layers * (self.window + sampling.max_tokens)
+        row = self._token_bytes * (self.window + sampling.max_tokens)
         at_once = rows_at_once(row, self.model.device)
         for start in range(0, len(prompts), at_once):
             stop = start + at_once

@@ -1,12 +1,13 @@
 """The real decoding code on tiny models: the same text as transformers writes, only in batches."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, BartConfig, BartForConditionalGeneration
 
 from core.errors import BadInput, Cancelled
 from core.models import generate as decoding
@@ -295,6 +296,37 @@ def test_where_memory_is_short_the_texts_are_the_same(
     done = [note.done for note in progress]
     assert done == sorted(done)
     assert {note.total for note in progress} == {5 * FREE.max_tokens}
+
+
+def test_an_encoder_of_another_family_than_t5_writes_too(tiny_t5: Path, tmp_path: Path) -> None:
+    """Its config has other names for the same."""
+    for path in tiny_t5.iterdir():
+        if path.name not in ("config.json", "generation_config.json", "model.safetensors"):
+            shutil.copy(path, tmp_path / path.name)
+    torch.manual_seed(4)
+    config = BartConfig(
+        vocab_size=512,
+        d_model=32,
+        encoder_layers=2,
+        decoder_layers=2,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=64,
+        decoder_ffn_dim=64,
+        init_std=0.35,
+        pad_token_id=0,
+        bos_token_id=0,
+        eos_token_id=1,
+        decoder_start_token_id=0,
+        forced_eos_token_id=None,
+    )
+    BartForConditionalGeneration(config).save_pretrained(tmp_path)
+    model: Any = load_text_model(str(tmp_path))
+
+    drafts = model.generate(PROMPTS, FREE, [3, 4, 5, 6, 7], SILENT)
+
+    assert isinstance(model, Seq2seqModel)
+    assert all(draft.tokens for draft in drafts)
 
 
 def test_rows_that_are_finished_leave_the_batch_and_the_others_go_on(tiny_gpt2: Path) -> None:
