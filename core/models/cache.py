@@ -28,6 +28,8 @@ class RoomyLayer:
 
     step = 64
     before: tuple[Tensor, Tensor] | None = None
+    common = 0
+    """Tokens of `before`, which stand there once for all rows."""
 
     def __init__(self, keys: Tensor, values: Tensor) -> None:
         self._make_room(keys, values, self.step)
@@ -58,7 +60,7 @@ class RoomyLayer:
 
     def get_seq_length(self) -> int:
         """Tokens of a row so far."""
-        return self._length
+        return self.common + self._length
 
     def batch_select_indices(self, indices: Tensor) -> None:
         """Keeps these rows only, in this order."""
@@ -83,12 +85,8 @@ class SharedLayer(RoomyLayer):
     def __init__(self, keys: Tensor, values: Tensor, rows: int) -> None:
         """`keys` and `values` are those of one row [1, heads, tokens, width]."""
         self.before = (keys, values)
-        self._common = int(keys.shape[2])
+        self.common = keys.shape[2]
         super().__init__(*(part[:, :, :0].expand(rows, -1, -1, -1) for part in (keys, values)))
-
-    def get_seq_length(self) -> int:
-        """Tokens of a row so far."""
-        return self._common + self._length
 
 
 class Cache:
@@ -111,8 +109,7 @@ class Cache:
     @property
     def common(self) -> int:
         """Tokens that stand there once for all rows."""
-        before = self.layers[0].before if self.layers else None
-        return before[0].shape[2] if before else 0
+        return self.layers[0].common if self.layers else 0
 
     def batch_select_indices(self, indices: Tensor) -> None:
         """Keeps these rows only, in this order."""

@@ -110,7 +110,8 @@ class FusedLayer(nn.Module):
             keys, values = cache.update(keys, values, self._index)
             before = cache.layers[self._index].before
         reading, asking = length >= READ_FROM, turned[:, :, :heads]
-        if columns is not None and mask is not None:
+        if columns is not None:
+            assert mask is not None
             length = columns.shape[1]
             states = states.take_along_dim(columns[..., None], 1)
             asking = asking.take_along_dim(columns[..., None, None], 1)

@@ -128,8 +128,8 @@ class JudgeModel:
         card = read_card(weights)
         depth = int(card["config"]["depth"])
         trunk: Any
-        if runs_here(base, device, dtype, depth):
-            trunk = load_llama(base, weights, dtype, depth, share)
+        if shape := runs_here(base, device, dtype, depth):
+            trunk = load_llama(base, shape, weights, dtype, depth, share)
         else:
             share = with_transformers(share)
             from core.models.foreign import load_merged

@@ -122,27 +122,29 @@ def _ends(folder: Path, told: Mapping[str, Any]) -> int | list[int] | None:
     return ends
 
 
-def runs_here(folder: Path, device: str, dtype: torch.dtype, depth: int | None = None) -> bool:
-    """Whether the model in `folder` is one that `load_llama` loads, by its config and headers.
+def runs_here(
+    folder: Path, device: str, dtype: torch.dtype, depth: int | None = None
+) -> Shape | None:
+    """The shape of the model in `folder` if `load_llama` loads it, by its config and headers.
 
     Every other one is for transformers, to run or to say what is wrong with it.
     """
     shape = shape_of(folder)
     if shape is None or device != "cpu" or not packs(dtype):
-        return False
+        return None
     names = ("model.safetensors", "model.safetensors.index.json")
-    if (depth or 0) > shape.num_hidden_layers or not any((folder / x).is_file() for x in names):
-        return False
+    layers = depth or shape.num_hidden_layers
+    if layers > shape.num_hidden_layers or not any((folder / name).is_file() for name in names):
+        return None
     try:
-        found = headers(folder)
+        found = headers(folder, layers)
     except (SafetensorError, OSError, ModelProblem):
-        return False
-    wanted = _wanted(shape, depth or shape.num_hidden_layers, head=depth is None)
+        return None
+    wanted = _wanted(shape, layers, head=depth is None)
     if _HEAD in found:
         wanted.setdefault(_HEAD, wanted[_EMBEDDING])
-    return all(found.get(x, ((), ""))[0] == size for x, size in wanted.items()) and all(
-        kind in _FLOATS for _, kind in found.values()
-    )
+    fits = all(name in found and found[name].shape == size for name, size in wanted.items())
+    return shape if fits and all(one.kind in _FLOATS for one in found.values()) else None
 
 
 _FLOATS = ("F64", "F32", "F16", "BF16")
@@ -150,20 +152,19 @@ _FLOATS = ("F64", "F32", "F16", "BF16")
 
 def load_llama(
     base: Path,
+    shape: Shape,
     adapter: Path | None,
     dtype: torch.dtype,
     depth: int | None = None,
     share: Share = unheard,
 ) -> Llama:
-    """The Llama in `base`, which `runs_here`, with the adapter in `adapter`.
+    """The Llama in `base`, whose shape is of `runs_here`, with the adapter in `adapter`.
 
     With a `depth` it is cut after so many layers, and without a head. `share` hears how far it is.
 
     Raises:
         ModelProblem: a file cannot be read, or the adapter is missing, damaged or does not fit.
     """
-    shape = shape_of(base)
-    assert shape is not None
     layers = depth or shape.num_hidden_layers
     try:
         weights, unused = read_weights(base, adapter, dtype, layers, part(share, 0.0, MERGED))
@@ -212,12 +213,6 @@ _NORM = "model.norm.weight"
 _HEAD = "lm_head.weight"
 
 
-class Ends(Struct, frozen=True):
-    """What generation_config.json says, as far as it matters."""
-
-    eos_token_id: int | list[int] | None
-
-
 class Output(Struct, frozen=True):
     """What a forward pass gives."""
 
@@ -243,8 +238,7 @@ class Llama(nn.Module):
         With a `depth` there are so many layers and no head, so only `states` can be asked for.
         """
         super().__init__()
-        self.config = shape
-        self.generation_config = Ends(shape.eos_token_id)
+        self.config = self.generation_config = shape
         self._embedding = weights[_EMBEDDING]
         self.dtype = self._embedding.dtype
         self._speeds = _speeds(shape)
@@ -252,8 +246,8 @@ class Llama(nn.Module):
         count = depth or shape.num_hidden_layers
         for index in range(count):
             name = _LAYER.format(index)
-            own = {full: weights.pop(full) for full in [*weights] if full.startswith(name)}
-            short = {full.removeprefix(name): weight for full, weight in own.items()}
+            own = [full for full in weights if full.startswith(name)]
+            short = {full.removeprefix(name): weights.pop(full) for full in own}
             self.layers.append(FusedLayer(shape, index, short))
             share((index + 1) / count)
         if depth is None:

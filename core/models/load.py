@@ -26,7 +26,7 @@ from core.models.causal import CausalModel
 from core.models.default_model import GGUF_SHA256
 from core.models.formats import pick_device, pick_format
 from core.models.judge_model import CARD, JudgeModel, read_card
-from core.models.llama import load_llama, runs_here, shape_of
+from core.models.llama import load_llama, runs_here
 from core.models.manifest import record, weight_files, weights_digest
 from core.models.plain import PlainModel
 from core.models.seq2seq import Seq2seqModel
@@ -60,12 +60,11 @@ def load_text_model(
         share = part(share, CONVERTED, 1.0)
     check_files(path)
     where = pick_device(device)
-    ours = runs_here(path, where, getattr(torch, pick_format(where, dtype)))
-    config: Any = shape_of(path) if ours else None
-    tokenizer: Any = own_tokenizer(path) if ours else None
+    shape = runs_here(path, where, getattr(torch, pick_format(where, dtype)))
+    tokenizer: Any = own_tokenizer(path) if shape else None
     if not tokenizer:
         share = with_transformers(share)
-    config = config or foreign().read_config(path)
+    config: Any = shape or foreign().read_config(path)
     tokenizer = tokenizer or foreign().read_tokenizer(path)
     if config.is_encoder_decoder and dtype in ("auto", "int8"):
         dtype = "float32"
@@ -86,8 +85,8 @@ def load_text_model(
         return Seq2seqModel(foreign().load_seq2seq(path, config, where, dtype), tokenizer, used)
     read = part(share, HASHED, 1.0)
     model: Any
-    if ours:
-        model = load_llama(path, adapter, getattr(torch, dtype), share=read)
+    if shape:
+        model = load_llama(path, shape, adapter, getattr(torch, dtype), share=read)
     else:
         model = foreign().load_causal(path, adapter, where, dtype, read)
     return CausalModel(model, tokenizer, used)

@@ -6,9 +6,11 @@ that are not run.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 from math import prod
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from safetensors import safe_open
@@ -40,12 +42,9 @@ def read_weights(
     """
     waiting = changes(adapter) if adapter else {}
     weights: dict[str, Tensor] = {}
-    files = weight_files(base)
-    wanted = {path: _wanted(path, depth) for path in files}
-    total, done = sum(sum(sizes.values()) for sizes in wanted.values()), 0
-    for name, stored in (one for path in files for one in _tensors(path, [*wanted[path]])):
-        if name in weights:
-            raise _twice(name, base)
+    found = headers(base, depth)
+    total, done = sum(prod(header.shape) for header in found.values()), 0
+    for name, stored in _tensors(found):
         done += stored.numel()
         change = waiting.pop(name.removesuffix(".weight"), None)
         if change:
@@ -67,36 +66,35 @@ def check_whole(missing: Iterable[str], folder: Path) -> None:
         )
 
 
-def headers(base: Path) -> dict[str, tuple[tuple[int, ...], str]]:
-    """Shape and format of every weight in `base`, by name; nothing of the weights is read.
+class Header(NamedTuple):
+    """What a file of weights tells of one of them before it is read."""
+
+    path: Path
+    shape: tuple[int, ...]
+    kind: str
+    """Its format, as safetensors calls it."""
+
+
+def headers(base: Path, depth: int) -> dict[str, Header]:
+    """Of the weights in `base` that are not above `depth` layers, by name.
 
     Raises:
         ModelProblem: a weight is there twice.
     """
-    found = {}
+    found: dict[str, Header] = {}
     for path in weight_files(base):
         with safe_open(str(path), framework="pt") as file:
-            for name in list(file.keys()):
+            for name in (one for one in list(file.keys()) if _layer(one) < depth):
                 if name in found:
-                    raise _twice(name, base)
-                part = file.get_slice(name)
-                found[name] = (tuple(part.get_shape()), str(part.get_dtype()))
+                    raise ModelProblem(
+                        f"two of its files hold {name}",
+                        where=str(base),
+                        mend="Leave one set of weights there, as model.safetensors or with its "
+                        "index.",
+                    )
+                told = file.get_slice(name)
+                found[name] = Header(path, tuple(told.get_shape()), str(told.get_dtype()))
     return found
-
-
-def _twice(name: str, base: Path) -> ModelProblem:
-    return ModelProblem(
-        f"two of its files hold {name}",
-        where=str(base),
-        mend="Leave one set of weights there, as model.safetensors or with its index.",
-    )
-
-
-def _wanted(path: Path, depth: int) -> dict[str, int]:
-    """The weights in a file that are not above `depth` layers, and how many numbers each has."""
-    with safe_open(str(path), framework="pt") as file:
-        sizes = {name: prod(file.get_slice(name).get_shape()) for name in list(file.keys())}
-    return {name: size for name, size in sizes.items() if _layer(name) < depth}
 
 
 def _layer(name: str) -> int:
@@ -105,9 +103,11 @@ def _layer(name: str) -> int:
     return int(found[1]) if found else -1
 
 
-def _tensors(path: Path, names: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
-    """Those weights in the file, each in memory of its own."""
-    for start in range(0, len(names), AT_ONCE):
-        with safe_open(str(path), framework="pt") as file:
-            for name in names[start : start + AT_ONCE]:
-                yield name, file.get_tensor(name).clone()
+def _tensors(found: Mapping[str, Header]) -> Iterator[tuple[str, Tensor]]:
+    """The weights, each in memory of its own, file by file."""
+    for path, group in groupby(found, lambda name: found[name].path):
+        names = list(group)
+        for start in range(0, len(names), AT_ONCE):
+            with safe_open(str(path), framework="pt") as file:
+                for name in names[start : start + AT_ONCE]:
+                    yield name, file.get_tensor(name).clone()

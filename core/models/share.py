@@ -11,8 +11,8 @@ from core.watch import Progress, Watch
 Share = Callable[[float], None]
 """Hears how much of something is done, 0 to 1."""
 
-MODULES, FOREIGN_MODULES = 1200, 1200
-"""About so many are imported before the first model can be read, and with transformers besides."""
+MODULES = 1200
+"""About so many are imported before the first model can be read, and as many with transformers."""
 
 FOREIGN = 0.5
 """What of the time that a model takes goes into importing transformers, where it is needed."""
@@ -56,15 +56,15 @@ def with_transformers(share: Share) -> Share:
     """Imports what runs models by transformers, and tells how far that is; the rest of `share`."""
     if "core.models.foreign" in sys.modules:
         return share
-    with importing(part(share, 0.0, FOREIGN), FOREIGN_MODULES):
+    with importing(part(share, 0.0, FOREIGN)):
         import core.models.foreign  # noqa: F401
     return part(share, FOREIGN, 1.0)
 
 
 @contextmanager
-def importing(share: Share, modules: int = MODULES) -> Iterator[None]:
+def importing(share: Share) -> Iterator[None]:
     """Tells how far the imports within have come, by the number of modules that are there."""
     before = len(sys.modules)
-    with every(_LOOK, lambda: share((len(sys.modules) - before) / modules)):
+    with every(_LOOK, lambda: share((len(sys.modules) - before) / MODULES)):
         yield
     share(1.0)

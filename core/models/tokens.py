@@ -72,6 +72,15 @@ class Tokens:
         self._backend = Tokenizer.from_file(str(folder / "tokenizer.json"))
         told = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
         self._names = {name: _name(told[name]) for name in _NAMED if told.get(name)}
+        self.bos_token, self.eos_token = map(self._names.get, ("bos_token", "eos_token"))
+        self.bos_token_id, self.eos_token_id, self.pad_token_id = (
+            self._backend.token_to_id(name or "")
+            for name in (
+                self.bos_token,
+                self.eos_token,
+                self._names.get("pad_token", self.eos_token),
+            )
+        )
         more = told.get("extra_special_tokens") or told.get("additional_special_tokens") or []
         self.all_special_tokens = [*dict.fromkeys([*self._names.values(), *map(_name, more)])]
         self.added_tokens_decoder: dict[int, AddedToken] = self._backend.get_added_tokens_decoder()
@@ -122,35 +131,6 @@ class Tokens:
             add_generation_prompt=add_generation_prompt,
             **self._names,
         )
-
-    @property
-    def bos_token(self) -> str | None:
-        """What a text begins with, if anything."""
-        return self._names.get("bos_token")
-
-    @property
-    def bos_token_id(self) -> int | None:
-        """Its id."""
-        return self._id("bos_token")
-
-    @property
-    def eos_token(self) -> str | None:
-        """What ends a text, if anything."""
-        return self._names.get("eos_token")
-
-    @property
-    def eos_token_id(self) -> int | None:
-        """The id of what ends a text."""
-        return self._id("eos_token")
-
-    @property
-    def pad_token_id(self) -> int | None:
-        """The id of what fills a row up."""
-        return self._id("pad_token" if "pad_token" in self._names else "eos_token")
-
-    def _id(self, name: str) -> int | None:
-        found: int | None = self._backend.token_to_id(self._names.get(name, ""))
-        return found
 
 
 def own_tokenizer(folder: Path) -> Tokens | None:

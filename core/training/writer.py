@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from core.models.foreign import load_causal
-from core.models.llama import Llama, runs_here, shape_of
+from core.models.llama import Llama, runs_here
 from core.training.adapted import Adapted
 from core.training.rollouts import Policy
 
@@ -24,7 +24,7 @@ class Writer:
     def __init__(self, base: Path, adapted: Adapted) -> None:
         self._adapted = adapted
         device = adapted.causal.device.type
-        self._shape = shape_of(base) if runs_here(base, device, torch.bfloat16) else None
+        self._shape = runs_here(base, device, torch.bfloat16)
         self.model: Any = None if self._shape else load_causal(base, None, device, "bfloat16")
 
     @torch.no_grad()

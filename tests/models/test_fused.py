@@ -18,7 +18,7 @@ from core.errors import ModelProblem
 from core.models import fused
 from core.models.cache import cache_of, is_own, layers_of, rows_upon
 from core.models.foreign import load_merged
-from core.models.llama import load_llama, runs_here, shape_of
+from core.models.llama import Llama, load_llama, runs_here, shape_of
 from core.models.load import load_text_model
 from core.models.trees import Node, pack
 from tests.tiny import gpt2, t5
@@ -31,9 +31,13 @@ def pair(tiny_llama: Path) -> tuple[Any, Any]:
 
 
 def both(folder: Path) -> tuple[Any, Any]:
-    assert runs_here(folder, "cpu", torch.float32)
-    own = load_llama(folder, None, torch.float32)
-    return AutoModelForCausalLM.from_pretrained(folder), own
+    return AutoModelForCausalLM.from_pretrained(folder), ours(folder)
+
+
+def ours(folder: Path, adapter: Path | None = None) -> Llama:
+    shape = runs_here(folder, "cpu", torch.float32)
+    assert shape is not None
+    return load_llama(folder, shape, adapter, torch.float32)
 
 
 IDS = torch.tensor([[5, 9, 31, 7, 12, 40, 3], [8, 8, 21, 6, 90, 4, 17]])
@@ -327,7 +331,7 @@ def test_an_adapter_on_a_head_that_is_no_longer_tied_counts(tmp_path: Path) -> N
     parts = {f"base_model.model.lm_head.lora_{x}.weight": part for x, part in pair.items()}
     save_file(parts, adapter / "adapter_model.safetensors")
 
-    own = load_llama(folder, adapter, torch.float32)
+    own = ours(folder, adapter)
 
     merged = load_merged(folder, adapter, torch.float32)
     assert differ((merged, own), input_ids=IDS) < 1e-5

@@ -13,7 +13,7 @@ from core.models.cache import Prefixes
 from core.models.foreign import load_trunk
 from core.models.fused import READ_FROM
 from core.models.judge_model import states
-from core.models.llama import load_llama
+from core.models.llama import load_llama, runs_here
 from core.models.readout import Order, ask
 from core.models.trees import Node, Tree, pack, size
 from tests import tiny
@@ -80,7 +80,10 @@ def test_our_own_layers_give_every_end_as_transformers_do(
 ) -> None:
     """The last layer is computed for ends only, and these stand as many in a row as they like."""
     folder = tiny.llama(tmp_path)
-    own, theirs = load_llama(folder, None, torch.float32, 2), load_trunk(folder, 2, torch.float32)
+    shape = runs_here(folder, "cpu", torch.float32, 2)
+    assert shape is not None
+    own = load_llama(folder, shape, None, torch.float32, 2)
+    theirs = load_trunk(folder, 2, torch.float32)
     trees: list[Tree] = [
         (Node((3, 5, 7)), Node((4, 6), 0), Node((8, 2, 5), 0)),
         (Node((9, 11)),),

@@ -303,7 +303,7 @@ def test_the_copy_that_samples_has_the_policy_s_adapter_and_follows_it(
     from core.training.writer import Writer
 
     if not ours:
-        monkeypatch.setattr(module, "runs_here", lambda *about: False)
+        monkeypatch.setattr(module, "runs_here", lambda *about: None)
     adapted = Adapted(base, 4, 8, 1, "cpu")
     writer, policy = Writer(base, adapted), Policy(adapted, 64)
     ids = torch.tensor([[5, 9, 31, 7]])
