@@ -306,12 +306,16 @@ class Llama(nn.Module):
     ) -> Output:
         """As a causal model of transformers, for those arguments; see `states`.
 
-        `logits_to_keep`: how many tokens from the end, 0 for all, or which.
+        `logits_to_keep`: how many tokens from the end, 0 for all, or which, also [rows, some].
         """
-        states = self.states(input_ids, position_ids, attention_mask, past_key_values)
-        kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
-        states = normed(states[:, kept], self._norm, self.config.rms_norm_eps)
-        return Output(self._head(states))
+        rows, length = input_ids.shape
+        columns: Tensor | None = None
+        if isinstance(logits_to_keep, Tensor):
+            columns = logits_to_keep.expand(rows, -1)
+        elif logits_to_keep:
+            columns = torch.arange(length - logits_to_keep, length).expand(rows, -1)
+        states = self.states(input_ids, position_ids, attention_mask, past_key_values, columns)
+        return Output(self._head(normed(states, self._norm, self.config.rms_norm_eps)))
 
 
 def _speeds(shape: Shape) -> Tensor:

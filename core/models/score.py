@@ -1,16 +1,19 @@
 """How likely each allowed answer is, read off one forward pass; none of it sampled."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 
-from core.models.cache import AnyModel, Prefixes, cache_of, common_prefix
+from core.models.cache import AnyModel, Prefixes, common_prefix, is_own, rows_upon
 from core.models.trees import Node, pack
 from core.watch import Progress, Watch
 
-ROW_TOKENS = 512
-"""Tokens in one forward pass: attention grows with their square, and in between one can stop."""
+ROW_TOKENS = 256
+"""Tokens in a row: attention grows with their square."""
+
+AT_ONCE = 1024
+"""Tokens in a forward pass, where rows can have columns of their own to be kept."""
 
 Tokens = Sequence[int]
 
@@ -38,31 +41,35 @@ def choose(
     rest = [prompt[shared:] for prompt in prompts]
     layers = prefixes.layers(tuple(prompts[0][:shared])) if shared else []
     whole = sum(len(prompt) for prompt in rest)
-    for group in _groups(rest) if packed else ([index] for index in range(len(rest))):
+    groups = _groups(rest) if packed else ([index] for index in range(len(rest)))
+    for some in _together(groups, rest, AT_ONCE if packed and is_own(model) else 0):
         for asked in [answers] if packed else [[answer] for answer in answers]:
             watch.check()
-            nodes, ends = _tree({index: rest[index] for index in group}, asked)
-            laid = pack([tuple(nodes)], ROW_TOKENS)
+            trees = [_tree({index: rest[index] for index in group}, asked) for group in some]
+            laid = pack([tuple(nodes) for nodes, _ in trees], ROW_TOKENS)
+            rows = len(laid.input_ids)
             seen = laid.mask.new_ones((*laid.mask.shape[:3], shared))
-            columns = laid.read_at[0][:, 1]
+            columns, places = laid.ends
             logits = model(
                 input_ids=laid.input_ids.to(model.device),
                 position_ids=(laid.position_ids + shared).to(model.device),
                 attention_mask=(
                     torch.cat([seen, laid.mask], dim=-1).to(model.device) if packed else None
                 ),
-                past_key_values=cache_of(layers, model) if shared else None,
-                logits_to_keep=columns.to(model.device),
+                past_key_values=rows_upon(layers, rows, model) if shared else None,
+                logits_to_keep=(columns if is_own(model) else columns[0]).to(model.device),
                 use_cache=bool(shared),
-            ).logits[0]
-            chances = logits.float().log_softmax(-1)
-            for (prompt, answer), way in ends.items():
-                place = answers.index(asked[answer])
-                likelihood[prompt, place] = sum(
-                    float(chances[node, token])
-                    for node, token in zip(way, asked[answer], strict=True)
-                )
-        read += sum(len(rest[index]) for index in group)
+            ).logits
+            chances = logits[places].float().log_softmax(-1)
+            for nodes, ends in trees:
+                own, chances = chances[: len(nodes)], chances[len(nodes) :]
+                for (prompt, answer), way in ends.items():
+                    place = answers.index(asked[answer])
+                    likelihood[prompt, place] = sum(
+                        float(own[node, token])
+                        for node, token in zip(way, asked[answer], strict=True)
+                    )
+        read += sum(len(rest[index]) for group in some for index in group)
         rate = read / max(time.monotonic() - began, 1e-6)
         watch.say(
             Progress(
@@ -91,6 +98,20 @@ def _groups(prompts: Sequence[Tokens]) -> Iterator[list[int]]:
         tokens += new
     if group:
         yield group
+
+
+def _together(
+    groups: Iterable[list[int]], prompts: Sequence[Tokens], most: int
+) -> Iterator[list[list[int]]]:
+    """Groups that are read in one forward pass: one, or as many as have about `most` tokens."""
+    some: list[list[int]] = []
+    for group in groups:
+        some.append(group)
+        if sum(len(prompts[index]) for one in some for index in one) >= most:
+            yield some
+            some = []
+    if some:
+        yield some
 
 
 def _tree(
