@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core import library, paths
-from core.cli.options import AsJson, Seed
+from core.cli.options import AsJson, Seed, path_option
 from core.cli.output import Meter, drawable, give, give_json, needs
 from core.cli.train import (
     CORPUS,
@@ -35,25 +35,24 @@ if TYPE_CHECKING:
     from core.training.answering import Write
     from core.training.questions import Question
 
-Data = Annotated[Path, typer.Option(help="Folder with the data sets; see docs/cmva.md.")]
+Data = Annotated[Path, path_option(help="Folder with the data sets; see docs/cmva.md.")]
 OptionalData = Annotated[
     Path | None,
-    typer.Option("--data", help="Folder with the data sets, for their held-out questions."),
+    path_option("--data", help="Folder with the data sets, for their held-out questions."),
 ]
 ProfileName = Annotated[str, typer.Option("--profile", help="A name or a file.")]
 Out = Annotated[
     Path | None,
-    typer.Option(
+    path_option(
         help="Folder for adapter, log and card. Default: where `placet decide --agents` looks "
         "for it.",
-        show_default=False,
     ),
 ]
 Answers = Annotated[
     Path | None,
-    typer.Option(help="Keep what was answered here, and take it from there (JSON lines)."),
+    path_option(help="Keep what was answered here, and take it from there (JSON lines)."),
 ]
-Picture = Annotated[Path | None, typer.Option(help="Draw it (SVG or PNG).", show_default=False)]
+Picture = Annotated[Path | None, path_option(help="Draw it (SVG or PNG).")]
 SECOND = catalog.WEIGHTS / "second"
 FOUNDATIONS = "moral-foundations"
 
@@ -285,7 +284,7 @@ def evaluate_aggregator(
         give(measure.as_table(methods, steering) + "\n", None)
 
 
-def train_second(data: Data, out: Annotated[Path, typer.Option(help="Folder for it.")]) -> None:
+def train_second(data: Data, out: Annotated[Path, path_option(help="Folder for it.")]) -> None:
     """Fit the second judge: never a reward, only a check on the agents. Takes some minutes."""
     needs("peft")
     from core.training import second

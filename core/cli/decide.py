@@ -19,7 +19,7 @@ from core.cli.options import (
     ProfileName,
     Rewrites,
     Seed,
-    given_path,
+    path_option,
 )
 from core.cli.output import Meter, announce, give, one_of, warn, writable
 from core.decide import Options
@@ -73,10 +73,7 @@ def decide(
     dtype: Dtype = "auto",
     format: Annotated[str, typer.Option(help=", ".join(FORMATS))] = "text",
     output: Output = None,
-    session: Annotated[
-        Path | None,
-        typer.Option(help="Keep the session here (TOML).", callback=given_path, show_default=False),
-    ] = None,
+    session: Annotated[Path | None, path_option(help="Keep the session here (TOML).")] = None,
 ) -> None:
     """Propose, judge, re-align, judge again, choose. Exit status 3: nothing was acceptable."""
     one_of("--format", format, FORMATS)

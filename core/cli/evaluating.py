@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core import paths
-from core.cli.options import AsJson
+from core.cli.options import AsJson, path_option
 from core.cli.output import Meter, give, give_json, needs, warn
 from core.domain.text import plain
 from core.files import path_of, writable_folder, writing
@@ -36,8 +36,7 @@ def evaluate(
         bool, typer.Option("--baselines", help="Beside the untuned model, plain and told a value.")
     ] = False,
     figures: Annotated[
-        Path | None,
-        typer.Option(help="Draw figures into this folder (SVG and PNG).", show_default=False),
+        Path | None, path_option(help="Draw figures into this folder (SVG and PNG).")
     ] = None,
 ) -> None:
     """Both regrets and action types of tuned models, exact and over 50 sampled decisions.

@@ -19,7 +19,7 @@ from core.cli.options import (
     ProfileName,
     Rewrites,
     Seed,
-    given_path,
+    path_option,
 )
 from core.cli.output import Meter, announce, give, giving, one_of, stdin_text, warn, writable
 from core.domain.because import because
@@ -43,12 +43,7 @@ Text = Annotated[
     str | None,
     typer.Argument(help="The action. Without it, or with -, standard input.", show_default=False),
 ]
-File = Annotated[
-    Path | None,
-    typer.Option(
-        "--file", help="Read from this file instead.", callback=given_path, show_default=False
-    ),
-]
+File = Annotated[Path | None, path_option("--file", help="Read from this file instead.")]
 ScenarioName = Annotated[
     str, typer.Option("--scenario", help="Goal and context: a name or a file.", show_default=False)
 ]

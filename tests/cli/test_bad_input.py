@@ -6,10 +6,13 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import pytest
+import typer
 
 from core import paths
+from core.cli.main import app
 from core.files import LARGEST
 from tests.cli.conftest import Placet
 from tests.nasty import SPOKEN
@@ -189,6 +192,43 @@ def test_a_tilde_is_a_home_wherever_a_file_is_named(
     }
     assert not [path for path in tmp_path.iterdir() if path.name.startswith("~")]
     assert (ran.status, ran.out) == (1, "") and "there is no such user" in ran.trouble
+
+
+def parameters_that_name_a_path(group: typer.Typer) -> Iterator[tuple[str, Any]]:
+    for command in group.registered_commands:
+        assert command.callback
+        hints = get_type_hints(command.callback, include_extras=True)
+        for name, (kind, told) in (
+            (name, get_args(hint)) for name, hint in hints.items() if get_origin(hint) is Annotated
+        ):
+            if kind is Path or Path in {*get_args(kind)} or list[Path] in {*get_args(kind)}:
+                yield f"{command.callback.__name__} {name}", told
+    for inner in group.registered_groups:
+        assert inner.typer_instance
+        yield from parameters_that_name_a_path(inner.typer_instance)
+
+
+def test_every_parameter_that_names_a_path_reads_a_tilde(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "x.md").touch()
+
+    found = dict(parameters_that_name_a_path(app))
+
+    assert {"train_judge data", "tune out", "evaluate_judge files", "decide output"} <= {*found}
+    for name, told in found.items():
+        assert told.parser and told.parser("~/x.md") == tmp_path / "x.md", name
+
+
+def test_a_path_that_has_to_be_there_is_looked_for_before_anything_is_done(
+    placet: Placet, tmp_path: Path
+) -> None:
+    for command in (("judge", "--data", "x"), ("prefer",), ("refine",)):
+        ran = placet("train", *command, "--begin=~/none", "--out", tmp_path / "out")
+        assert (ran.status, ran.out) == (1, "")
+        assert "~/none: there is no such file or folder" in ran.trouble
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_is_not_there_is_named(placet: Placet, tmp_path: Path) -> None:
