@@ -277,7 +277,7 @@ def train(
         `out`.
 
     Raises:
-        BadInput: the training in `out` was begun with other settings.
+        BadInput: the training in `out` was begun with other settings, or another `limit`.
     """
     trainer = Trainer(config, base)
     if begin:
@@ -285,12 +285,13 @@ def train(
     tokenize = load_tokenize(base)
     folder = out / "checkpoints"
     at_stage, at_step = 0, 0
+    begun = {**config.table(), **({"limit": limit} if limit else {})}
     if resume and (folder / LAST).exists():
-        same_settings(folder / SETTINGS, config.table(), {"threads", "checkpoint_every"})
+        same_settings(folder / SETTINGS, begun, {"threads", "checkpoint_every"})
         at_stage, at_step = trainer.restore(folder / LAST)
     else:
         (folder / LAST).unlink(missing_ok=True)  # an earlier training's
-    write_whole(folder / SETTINGS, dump_toml(config.table()))
+    write_whole(folder / SETTINGS, dump_toml(begun))
     for number, stage in enumerate(config.stages):
         if number < at_stage:
             continue

@@ -446,6 +446,21 @@ def test_a_training_is_not_resumed_with_other_settings(
     heads.train(replace(CONFIG, threads=2), data, corpus, base, folder, resume=True)
 
 
+def test_a_trial_is_gone_on_with_by_its_own_limit_alone(
+    data: Path, corpus: Path, base: Path, tmp_path: Path
+) -> None:
+    heads.train(CONFIG, data, corpus, base, tmp_path, limit=1)
+    kept = weights(tmp_path)
+    for other in (2, None):
+        with pytest.raises(BadInput, match=f"the run was begun with 1, not {other}") as caught:
+            heads.train(CONFIG, data, corpus, base, tmp_path, resume=True, limit=other)
+        assert caught.value.where == f"{tmp_path / 'checkpoints' / heads.SETTINGS}: limit"
+        assert "another folder" in caught.value.mend
+    heads.train(CONFIG, data, corpus, base, tmp_path, resume=True, limit=1)
+    for before, after in zip(kept, weights(tmp_path), strict=True):
+        torch.testing.assert_close(before, after, rtol=0, atol=0)
+
+
 def test_an_adapter_of_another_scale_is_not_taken_up(trained: Path, base: Path) -> None:
     trainer = heads.Trainer(replace(CONFIG, alpha=CONFIG.alpha * 2), base)
     with pytest.raises(BadInput, match=f"an alpha of {CONFIG.alpha}, not") as caught:
