@@ -19,10 +19,10 @@ from msgspec import Struct
 
 from core.engine.process import NICENESS, ending
 from core.errors import BadInput, PlacetError
-from core.games.matrix import TRAINING_GAME, Game, load_game
+from core.games.matrix import TRAINING_GAME, load_game
 from core.games.players import PLAYERS, TIT_FOR_TAT
 from core.games.rewards import Reward
-from core.games.run import LEARNER, run_name
+from core.games.run import LEARNER, check_game, run_name
 
 TUNE = (sys.executable, "-P", "-m", "core", "games", "tune")
 """How a run is started. `-P`: a folder named `core` where the operator stands is not ours."""
@@ -56,9 +56,13 @@ class Wish(Struct, frozen=True, kw_only=True):
     """The reward after episode `switch_at`: unlearning."""
     switch_at: int = 150
 
-    def check(self) -> Game:
-        """The game; `BadInput` names the field that cannot be used."""
-        game = load_game(self.game)
+    def check_game(self) -> None:
+        """`BadInput`: the game cannot be used, or not be learnt by these rewards."""
+        check_game(load_game(self.game), self.reward, self.switch_to, self.opponent)
+
+    def check(self) -> None:
+        """`BadInput` names the field that cannot be used."""
+        self.check_game()
         if self.opponent not in OPPONENTS:
             raise BadInput(f"there is no opponent {self.opponent!r}", where="opponent")
         if self.episodes < 1:
@@ -71,7 +75,6 @@ class Wish(Struct, frozen=True, kw_only=True):
                 where="after episode",
                 mend="Let it be earlier, or the run longer.",
             )
-        return game
 
     @property
     def arguments(self) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from core.files import SCHEMA, Warn, as_table, convert, dump_toml, read_text, re
 from core.games.matrix import TRAINING_GAME, Game, Move, State
 from core.games.players import Chances, find_player
 from core.games.prompts import TRAINING_WORDS, Words
-from core.games.rewards import XI_TRAINING, Reward
+from core.games.rewards import ILLEGAL, RULES, XI_TRAINING, Reward, lowest
 from core.models import catalog
 from core.models.manifest import weights_digest
 from core.session.hold import Hold
@@ -55,6 +55,26 @@ def run_name(reward: Reward, switch_to: Reward | None, opponent: str, game: str,
     """The usual name of a run's folder, whatever characters the game's name has."""
     plain = re.sub(r"[^A-Za-z0-9]+", "-", game).strip("-")[:40] or "game"
     return f"{setting_name(reward, switch_to, opponent)}-{plain}-{seed}"
+
+
+def check_game(
+    game: Game, reward: Reward, switch_to: Reward | None, opponent: str, xi: float = XI_TRAINING
+) -> None:
+    """Refuses a game in which replies that are no move would be learnt.
+
+    Raises:
+        BadInput: a legal move may be worth no more than a reply that is none.
+    """
+    seats = (game, game.turned) if opponent == LEARNER else (game,)
+    for name in filter(None, (reward, switch_to)):
+        least = min(lowest(RULES[name], seat, xi) for seat in seats)
+        if least <= ILLEGAL:
+            raise BadInput(
+                f"by {name} a legal move may be worth {least:g}, and a reply that is no move is "
+                f"worth {ILLEGAL:g}",
+                where=f"game {game.name}",
+                mend="Bring its payoffs nearer to each other and to 0, or choose another reward.",
+            )
 
 
 class RunSettings(Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ import msgspec
 
 from core.errors import BadInput
 from core.files import as_table, field_of, read_text
-from core.games import rewards, run
+from core.games import run
 from core.games.episodes import Episodes, Seat
 from core.training import ppo_run
 from core.training.ppo import Figures, Ppo, PpoConfig
@@ -68,26 +68,14 @@ def tune(
         Held: another process is at it.
     """
     if not (resume and run.read_outcome(folder)):  # what is through is only told again
-        _check(settings)
+        run.check_game(
+            settings.game, settings.reward, settings.switch_to, settings.opponent, settings.xi
+        )
     with run.hold(folder):
         _begin(settings, folder, resume)
         if resume and (outcome := run.read_outcome(folder)):
             return outcome
         return _learn(settings, folder, base, resume, threads, stopped, tell)
-
-
-def _check(settings: run.RunSettings) -> None:
-    """Refuses a game in which replies that are no move would be learnt."""
-    seats = [settings.game, *([settings.game.turned] if settings.opponent == run.LEARNER else [])]
-    for name in filter(None, (settings.reward, settings.switch_to)):
-        least = min(rewards.lowest(rewards.RULES[name], seat, settings.xi) for seat in seats)
-        if least <= rewards.ILLEGAL:
-            raise BadInput(
-                f"by {name} a legal move may be worth {least:g}, and a reply that is no move is "
-                f"worth {rewards.ILLEGAL:g}",
-                where=f"game {settings.game.name}",
-                mend="Bring its payoffs nearer to each other and to 0, or choose another reward.",
-            )
 
 
 def _learn(

@@ -29,6 +29,17 @@ def test_a_wish_that_makes_no_sense_names_the_field(wish: Wish, field: str) -> N
         wish.check()
 
 
+def test_a_wish_for_a_game_that_could_not_be_learnt_says_what_the_run_would_say(
+    tmp_path: Path,
+) -> None:
+    game = tmp_path / "rich.toml"
+    game.write_text("schema = 1\ncc = [0, 20]\ncd = [0, 20]\ndc = [0, 30]\ndd = [0, 30]\n")
+    with pytest.raises(BadInput, match="by inequity a legal move may be worth -30") as caught:
+        Wish(game=str(game), reward=Reward.INEQUITY).check()
+    assert caught.value.where == "game rich" and caught.value.mend
+    Wish(game=str(game), reward=Reward.RAWLS).check()
+
+
 def test_a_wish_is_told_as_the_command_takes_it(tmp_path: Path) -> None:
     wish = Wish(game="games/a.toml", switch_to=Reward.UTILITARIAN, switch_at=20, episodes=40)
     told = wish.arguments

@@ -137,6 +137,39 @@ async def test_a_game_of_ones_own_is_a_file_and_a_bad_one_names_file_and_field(
         assert lab.seen.settings.game.cd == (2, 4)
 
 
+@pytest.mark.parametrize("field", ["game", "reward", "opponent", "switch"])
+async def test_a_game_that_could_not_be_learnt_is_refused_as_soon_as_it_is_asked_for(
+    field: str, tmp_path: Path
+) -> None:
+    # Whoever is behind loses 30 by `inequity`: the column player alone, who is there to learn too.
+    rich = tmp_path / "rich.toml"
+    rich.write_text("schema = 1\ncc = [20, 0]\ncd = [30, 0]\ndc = [20, 0]\ndd = [30, 0]\n")
+    unfit = Wish(game=str(rich), reward=Reward.INEQUITY, opponent="learner")
+    last = changed(unfit, reward=Reward.DEONTOLOGICAL, switch_to=Reward.INEQUITY)
+    asked, before = {
+        "game": (unfit, changed(unfit, game="chicken")),
+        "reward": (unfit, changed(unfit, reward=Reward.RAWLS)),
+        "opponent": (unfit, changed(unfit, opponent="random")),
+        "switch": (last, changed(last, switch_to=Reward.RAWLS)),
+    }[field]
+    place = [one.key for one in FIELDS].index(field)
+    async with laboratory() as (on, lab):
+        lab.wish = before
+        await on.press(*["down"] * place)
+        if field == "game":
+            await on.press("enter")
+            await on.answered()
+            on.app.screen.query_one(Input).value = str(rich)
+            await on.press("enter")
+            await on.closed()
+        else:
+            assert stepped(FIELDS[place], before, 1) == asked
+            await on.press("right")
+        await on.until(lambda: lab.last and "a legal move may be worth -30" in lab.last.text)
+        assert lab.last and "choose another reward" in lab.last.text
+        assert lab.wish == before
+
+
 async def test_a_switch_outside_the_run_is_refused() -> None:
     async with laboratory() as (on, lab):
         lab.wish = Wish(switch_to=Reward.UTILITARIAN, switch_at=300)

@@ -12,8 +12,8 @@ from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.screen import Screen
 
+from core.engine.tuning import Wish
 from core.errors import PlacetError, Refused, reason
-from core.games.matrix import load_game
 from tui.bars import ActivityLine, Item, KeyBar, StatusLine, TabLine, stands
 from tui.dialogs import Ask, Pick
 from tui.draw import MUTED, lines, press
@@ -218,12 +218,20 @@ class LaboratoryScreen(Screen[None]):
         """Back to the review."""
         self.dismiss(None)
 
-    def action_step(self, by: int) -> None:
+    async def action_step(self, by: int) -> None:
         """Moves the value of the field under the cursor."""
+        await self._do("step", self._step(by))
+
+    async def _step(self, by: int) -> None:
         field = self.query_one(SettingList).current
         if field is not None and self._at == "setting":
-            self.laboratory.wish = stepped(field, self.laboratory.wish, by)
-            self._draw()
+            self._wish_for(stepped(field, self.laboratory.wish, by))
+
+    def _wish_for(self, wish: Wish) -> None:
+        """Takes a wish on; a game that could not be learnt is told of now, not when it starts."""
+        wish.check_game()
+        self.laboratory.wish = wish
+        self._draw()
 
     def action_lab(self, what: str) -> None:
         """Does what a key stands for; what is refused is said."""
@@ -289,10 +297,7 @@ class LaboratoryScreen(Screen[None]):
             changed = field.put(self.laboratory.wish, told)
         except ValueError as error:
             raise Refused(f"{field.label}: {error}") from None
-        if field.key == "game":
-            load_game(told)  # a file that cannot be used is told of now, and not when it starts
-        self.laboratory.wish = changed
-        self._draw()
+        self._wish_for(changed)
 
     async def _try(self) -> None:
         """Has the tuned model propose."""
