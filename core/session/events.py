@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from core.domain.candidate import Origin
 from core.domain.scenario import Scenario
-from core.domain.values import Profile
+from core.domain.values import Profile, Weight
 from core.domain.verdict import Judgement, Risk
 from core.errors import Tampered
 from core.files import as_table
@@ -159,7 +159,7 @@ class Noted(Event, frozen=True, kw_only=True, tag="noted"):
 class WeightsSet(Event, frozen=True, kw_only=True, tag="weights-set"):
     """The moral profile vector changed; the statements did not."""
 
-    weights: dict[str, float]
+    weights: dict[str, Weight]
 
 
 class ProfileSet(Event, frozen=True, kw_only=True, tag="profile-set"):

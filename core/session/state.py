@@ -9,7 +9,7 @@ import msgspec
 from core.domain.candidate import Candidate, Revision, Source, Standing
 from core.domain.scenario import Scenario
 from core.domain.values import Profile
-from core.domain.verdict import UNJUDGED, Judgement, Verdict, Weigher, assess
+from core.domain.verdict import UNJUDGED, Judgement, Risk, Verdict, Weigher, assess
 from core.session.events import (
     STAND_IN,
     Approved,
@@ -135,6 +135,8 @@ class State:
             if event.text != self.candidates[event.candidate].current.digest:
                 raise ValueError(f"a decision is about another text of {event.candidate}")
             approved = isinstance(event, Approved)
+            if approved and self.verdict(event.candidate).risk is Risk.UNJUDGED:
+                raise ValueError(f"{event.candidate} is approved without a verdict")
             standing = Standing.APPROVED if approved else Standing.REJECTED
             self._change(event.candidate, standing=standing, reason=event.reason)
         elif isinstance(event, Deferred):

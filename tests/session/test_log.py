@@ -1,17 +1,21 @@
 """The log only grows, undo is an event, and the state is nothing but its fold."""
 
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from core.domain.candidate import Origin, Source, Standing
+from core.domain.scenario import Scenario
 from core.domain.text import digest
 from core.domain.verdict import Recommendation, Risk
 from core.errors import Tampered
 from core.session.events import (
+    STAND_IN,
     AnyEvent,
     Approved,
     Chosen,
@@ -19,17 +23,19 @@ from core.session.events import (
     Failed,
     Judged,
     Kept,
+    ModelUsed,
     Proposed,
     Record,
     Rejected,
     Undone,
+    WeightsSet,
     seal,
 )
 from core.session.session import Session
 from core.session.state import State, fold
 from core.session.store import Store, load
 from tests.nasty import NASTY
-from tests.nouns import CALL, LETTER, judgement
+from tests.nouns import CALL, CONSENT, LETTER, judgement
 from tests.session.operations import (
     OPERATIONS,
     UNDO,
@@ -171,6 +177,13 @@ def chained(session: Session, event: AnyEvent) -> list[Record]:
     return [*session.records, seal(len(session.records) + 1, at, "eve", event, session.head)]
 
 
+def reread(tmp_path: Path, session: Session, event: AnyEvent) -> None:
+    """Reads the session from a file in which `event` came last."""
+    session.records = chained(session, event)
+    Store(tmp_path / "session.toml").save(session)
+    load(tmp_path / "session.toml")
+
+
 @pytest.mark.parametrize("of", [1, 2, 3, 9], ids=["start", "proposal", "judgement", "none"])
 def test_a_chained_log_takes_back_only_what_an_operator_can(of: int) -> None:
     session = started(LETTER)
@@ -209,10 +222,55 @@ def test_a_chained_decision_about_another_text_is_refused(tmp_path: Path, text: 
         with pytest.raises(ValueError, match="another text of c1"):
             Session(chained(session, event))
 
-    session.records = chained(session, event)
-    Store(tmp_path / "session.toml").save(session)
     with pytest.raises(Tampered, match="another text of c1"):
-        load(tmp_path / "session.toml")
+        reread(tmp_path, session, event)
+
+
+def judge_other_scenario(session: Session) -> None:
+    judge_current(session, "c1", Risk.LOW, Recommendation.APPROVE)
+    session.set_scenario(Scenario(goal="Something else."))
+
+
+def judge_as_stand_in(session: Session) -> None:
+    found = judgement(LETTER, scenario=session.state.scenario)
+    session.judged("c1", replace(found, judge=STAND_IN))
+
+
+@pytest.mark.parametrize(
+    "before",
+    [lambda session: None, judge_other_scenario, judge_as_stand_in],
+    ids=["never judged", "stale", "by a stand-in"],
+)
+def test_a_chained_approval_without_a_verdict_is_refused(
+    tmp_path: Path, before: Callable[[Session], object]
+) -> None:
+    session = started(LETTER)
+    session.use_models({"judge": ModelUsed(name="a model")})
+    before(session)
+    event = Approved(candidate="c1", text=digest(LETTER), risk=Risk.LOW, alignment=0.9)
+
+    with pytest.raises(Tampered, match=r"do not follow.*c1 is approved without a verdict"):
+        reread(tmp_path, session, event)
+
+
+def test_an_approval_is_read_whose_ground_went_only_later(tmp_path: Path) -> None:
+    session = started(LETTER)
+    session.use_models({"judge": ModelUsed(name=STAND_IN)})
+    judge_as_stand_in(session)
+    session.approve("c1", blind=True)
+    session.edit("c1", CALL)
+    session.undo()
+    session.use_models({"judge": ModelUsed(name="a model")})
+
+    Store(tmp_path / "session.toml").save(session)
+
+    assert load(tmp_path / "session.toml").state == session.state
+
+
+@pytest.mark.parametrize("weight", [-5.0, 1.01])
+def test_chained_weights_out_of_bounds_are_refused(tmp_path: Path, weight: float) -> None:
+    with pytest.raises(Tampered, match="weights-set"):
+        reread(tmp_path, started(LETTER), WeightsSet(weights={CONSENT: weight}))
 
 
 @pytest.mark.parametrize(
