@@ -45,6 +45,9 @@ _ORDER: dict[StrEnum, int] = {
 }
 """0 for the mildest answer of its kind."""
 
+_LEVELS, _ADVICE = set(Risk) - {Risk.UNJUDGED}, set(Recommendation)
+"""What a judge that answers by itself gives a probability for."""
+
 _Answer = TypeVar("_Answer", bound=StrEnum)
 
 _FOLLOWS = {
@@ -111,6 +114,22 @@ class Judgement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A sentence of free text. It never changes the numbers."""
     raw: str = ""
     """What the model gave, for whoever wants to look."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether every number is a probability, and an answer of the judge's own is whole."""
+        numbers = (
+            self.harm,
+            *self.scores.values(),
+            *self.breaks.values(),
+            *self.risk.values(),
+            *self.recommendation.values(),
+        )
+        return (
+            all(0.0 <= number <= 1.0 for number in numbers)  # which NaN is not
+            and (not self.risk or self.risk.keys() == _LEVELS)
+            and (not self.recommendation or self.recommendation.keys() == _ADVICE)
+        )
 
 
 class Issue(Struct, frozen=True):
@@ -218,7 +237,7 @@ class Weigher:
 
     def _risk(self, judgement: Judgement) -> tuple[Risk | None, float]:
         """The risk, and the harm it rests on; no risk where the judgement gives none."""
-        if judgement.scores.keys() != self._weights.keys():
+        if judgement.scores.keys() != self._weights.keys() or not judgement.sound:
             return None, 1.0
         if judgement.risk and judgement.recommendation:
             return _likeliest(judgement.risk), judgement.harm

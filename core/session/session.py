@@ -130,8 +130,14 @@ class Session:
         return f"c{number}"
 
     def judged(self, candidate: str, judgement: Judgement) -> None:
-        """Takes in what a judge measured. It counts only for the exact text it was about."""
-        self._post(Judged(candidate=self._known(candidate).id, judgement=judgement))
+        """Takes in what a judge measured. It counts only for the exact text it was about.
+
+        Refused where its numbers are none, or are incomplete.
+        """
+        known = self._known(candidate).id
+        if not judgement.sound:
+            raise Refused(f"the judge gave numbers that are none for {candidate}")
+        self._post(Judged(candidate=known, judgement=judgement))
 
     def failed(self, stage: str, problem: str, candidate: str = "", *, of: str = "") -> None:
         """Takes in that a stage gave nothing; for a candidate, of the text with the digest `of`."""

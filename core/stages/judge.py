@@ -1,7 +1,6 @@
 """Judge: what an action means for the organisation's values, as probabilities."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from math import isfinite
 from typing import Protocol
 
 import msgspec
@@ -100,7 +99,7 @@ def judge_rows(
         if isinstance(judgement, BadInput):
             found.append(None)
             watch.say(Measured(row=row, problem=judgement.line))
-        elif not _sound(judgement):
+        elif not judgement.sound:
             found.append(None)
             watch.say(Measured(row=row, problem="the judge gave numbers that are none"))
         else:
@@ -119,12 +118,6 @@ def judge_rows(
             else:
                 take(alone)
     return found
-
-
-def _sound(judgement: Judgement) -> bool:
-    numbers = [judgement.harm, *judgement.scores.values(), *judgement.breaks.values()]
-    numbers += [*judgement.risk.values(), *judgement.recommendation.values()]
-    return all(isfinite(number) and 0.0 <= number <= 1.0 for number in numbers)
 
 
 class PromptedJudge:

@@ -1,6 +1,7 @@
 """The verdict that follows from what was measured and from the weights."""
 
 from math import exp, log, nan
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ from core.domain.verdict import (
     Recommendation,
     Risk,
     RiskRule,
+    Weigher,
     alignment,
     assess,
 )
@@ -93,13 +95,33 @@ def test_where_a_judge_only_scores_risk_follows_from_the_rule(
 @pytest.mark.parametrize(
     ("harm", "consent", "honesty"), [(nan, 0.9, 0.9), (0.1, nan, 0.9), (0.1, 0.9, nan)]
 )
-def test_a_number_that_is_none_never_makes_a_low_risk(
+def test_from_a_number_that_is_none_follows_no_verdict_and_never_a_low_risk(
     harm: float, consent: float, honesty: float
 ) -> None:
-    verdict = assess(measured(LETTER, {CONSENT: consent, HONESTY: honesty}, harm), PROFILE)
+    found = measured(LETTER, {CONSENT: consent, HONESTY: honesty}, harm)
 
-    assert verdict.risk is Risk.HIGH
-    assert not verdict.acceptable
+    assert assess(found, PROFILE) == UNJUDGED
+    assert RULE.level(found.harm, {CONSENT: nan}, PROFILE.weights)[0] is Risk.HIGH
+
+
+@pytest.mark.parametrize(
+    "unsound",
+    [
+        {"harm": 1.01},
+        {"scores": {CONSENT: -0.1, HONESTY: 0.9}},
+        {"risk": {Risk.LOW: nan, Risk.MED: 0.05, Risk.HIGH: 0.9}},
+        {"risk": {Risk.LOW: 0.2}},
+        {"risk": {Risk.LOW: 0.2, Risk.MED: 0.1, Risk.HIGH: 0.1, Risk.UNJUDGED: 0.6}},
+        {"recommendation": {Recommendation.APPROVE: 0.2}},
+    ],
+)
+def test_from_numbers_out_of_bounds_or_an_answer_that_is_not_whole_follows_no_verdict(
+    unsound: dict[str, Any],
+) -> None:
+    found = msgspec.structs.replace(judgement(LETTER), **unsound)
+
+    assert assess(found, PROFILE) == UNJUDGED
+    assert Weigher(PROFILE).order(found) == UNJUDGED.order
 
 
 def test_where_a_judge_answers_by_itself_its_likeliest_answer_counts() -> None:

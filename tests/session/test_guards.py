@@ -1,6 +1,8 @@
 """Every guard is in `Session`: a screen cannot go round one."""
 
 from collections.abc import Callable
+from math import nan
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -84,6 +86,22 @@ def test_an_unreadable_reply_is_unjudged_and_cannot_be_approved(session: Session
 
     assert session.verdict("c1").risk is Risk.UNJUDGED
     refused(session, lambda: session.approve("c1", "looks fine"), "has no verdict")
+
+
+@pytest.mark.parametrize(
+    "unsound",
+    [
+        {"scores": {CONSENT: nan, HONESTY: 0.9}},
+        {"risk": {Risk.LOW: nan, Risk.MED: 0.05, Risk.HIGH: 0.9}},
+        {"risk": {Risk.LOW: 0.2}},
+    ],
+)
+def test_a_judgement_with_numbers_that_are_none_is_refused(
+    session: Session, unsound: dict[str, Any]
+) -> None:
+    found = replace(judgement(LETTER, scenario=session.state.scenario), **unsound)
+
+    refused(session, lambda: session.judged("c1", found), "numbers that are none for c1")
 
 
 def test_a_failed_judge_leaves_a_candidate_unjudged(session: Session) -> None:

@@ -78,7 +78,7 @@ def test_numbers_that_are_none_leave_a_text_unjudged(part: str, number: float) -
         "scores": {CONSENT: 0.5, HONESTY: number},
         "breaks": {CONSENT: 0.5, HONESTY: number},
         "risk": {Risk.LOW: number, Risk.MED: 0.0, Risk.HIGH: 0.0},
-        "recommendation": {Recommendation.APPROVE: number},
+        "recommendation": {**dict.fromkeys(Recommendation, 0.0), Recommendation.APPROVE: number},
     }[part]
     broken: Judgement = msgspec.structs.replace(judgement(LETTER), **{part: changed})
     notes: list[AnyNote] = []
