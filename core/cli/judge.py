@@ -27,7 +27,7 @@ from core.domain.candidate import Case
 from core.domain.scenario import Scenario
 from core.domain.text import plain, storable
 from core.domain.values import Profile
-from core.domain.verdict import UNJUDGED, Judgement, Verdict, assess
+from core.domain.verdict import UNJUDGED, Judgement, Risk, Verdict, assess
 from core.errors import BadInput
 from core.files import read_text
 from core.session.report import verdict_json
@@ -37,6 +37,7 @@ from core.team import load_reviewer, load_team
 from core.watch import AnyNote, Measured, Watch
 
 STANDALONE_GOAL = "Decide whether this action may be taken."
+NO_ANSWER = "the judge gave no answer that fits these values"
 FORMATS = ("text", "json", "jsonl")
 
 Text = Annotated[
@@ -290,9 +291,9 @@ class _Told:
         """One answer: the text, and its verdict or the problem."""
         verdict = assess(judgement, self._profile) if judgement else UNJUDGED
         told = {**row.id, "text": text, **verdict_json(verdict), **more}
-        if not judgement:
-            told["problem"] = problem
-            self._problems.append(problem)
+        if verdict.risk is Risk.UNJUDGED:
+            told["problem"] = problem or NO_ANSWER
+            self._problems.append(told["problem"])
         if self._format == "text":
             self._parts.append(_text(told, verdict, self._profile))
         elif self._format == "json":

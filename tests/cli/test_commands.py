@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from core import __version__, paths
+from core.cli.judge import NO_ANSWER
 from core.cli.output import Meter, giving
 from core.domain.values import Profile
 from core.errors import BadInput, Cancelled
@@ -721,6 +722,22 @@ def test_what_has_no_verdict_is_told_and_fails(
 
     assert json.loads(ran.out)["risk"] == "UNJUDGED"
     assert ran.status == 1 and "UNJUDGED: it is too long for the window" in ran.err
+
+
+@pytest.mark.parametrize("format", ["text", "json", "jsonl"])
+def test_an_answer_about_other_values_is_told_as_no_verdict_and_fails(
+    placet: Placet, monkeypatch: pytest.MonkeyPatch, format: str
+) -> None:
+    monkeypatch.setattr(
+        "core.stages.judge.PromptedJudge.measure",
+        lambda _self, rows, *_, **__: [measured(text, {"other": 0.9}) for _, text in rows],
+    )
+    given = json.dumps({"text": LETTER}) if format == "jsonl" else LETTER
+
+    ran = placet("judge", "--policy", "echo", "--format", format, stdin=given.encode())
+
+    assert "UNJUDGED" in ran.out and NO_ANSWER in ran.out
+    assert ran.status == 1 and f"UNJUDGED: {NO_ANSWER}" in ran.err
 
 
 def test_echo_lies_nowhere(placet: Placet) -> None:
