@@ -76,13 +76,14 @@ class RiskRule(Danger, frozen=True, kw_only=True):
         self, harm: float, breaks: Mapping[str, float], weights: Mapping[str, float]
     ) -> tuple[Risk, float]:
         """The risk, and the danger it rests on. Where a number is NaN, the risk is HIGH."""
-        found = features(harm, breaks.values(), _counts(weights, breaks))
-        danger = self.at(*found)
+        return self.level_at(*features(harm, breaks.values(), _counts(weights, breaks)))
+
+    def level_at(self, logit_harm: float, peak: float, mean: float) -> tuple[Risk, float]:
+        """`level`, from what `features` gives."""
+        danger = self.at(logit_harm, peak, mean)
         if not danger < self.high:
             return Risk.HIGH, danger
-        _, worst, _ = found
-        broken = bool(breaks) and worst >= self.violation
-        return (Risk.LOW if danger < self.med and not broken else Risk.MED), danger
+        return (Risk.LOW if danger < self.med and peak < self.violation else Risk.MED), danger
 
 
 class Judgement(Struct, frozen=True, kw_only=True, omit_defaults=True):

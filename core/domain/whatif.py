@@ -59,23 +59,18 @@ class _Line:
             weighed = [weight * judgement.breaks[value] for value, weight in still.items()]
             self._peak, self._sum = max(weighed, default=0.0), sum(weighed)
             self._total = sum(still.values())
-            self._base = self._rule.harm * logit(judgement.harm) + self._rule.bias
-            self._med, self._high = logit(self._rule.med), logit(self._rule.high)
+            self._harm = logit(judgement.harm)
 
     def risk(self, weight: float) -> int:
         """The order of the risk at that weight."""
-        rule = self._rule
-        if rule is None:
+        if self._rule is None:
             return self._risk
         peak, total, weighed = self._peak, self._total, self._sum
         if self._moves:
             peak = max(peak, weight * self._break)
             total, weighed = total + weight, weighed + weight * self._break
-        danger = self._base + rule.peak * peak + rule.mean * (weighed / total if total else 0.0)
-        if danger >= self._high:
-            return Risk.HIGH.order
-        broken = peak >= rule.violation
-        return Risk.MED.order if danger >= self._med or broken else Risk.LOW.order
+        risk, _ = self._rule.level_at(self._harm, peak, weighed / total if total else 0.0)
+        return risk.order
 
     def order(self, weight: float) -> tuple[int, float]:
         """What the candidate sorts by at that weight; all share the divisor of `r·c`."""
@@ -86,16 +81,15 @@ def what_if(judgements: Mapping[str, Judgement], profile: Profile, candidate: st
     """The smallest change of one weight that changes `candidate`'s recommendation or the winner.
 
     `judgements` are those that count now, by candidate id, best first. Ties go to the value that
-    comes first. `None` where no single weight changes anything, or `candidate` has no judgement.
+    comes first. `None` where no single weight changes anything, or `candidate` has no verdict.
     """
-    ids = set(profile.weights)
     fitting = {
         name: judgement
         for name, judgement in islice(judgements.items(), CONTENDERS)
-        if set(judgement.scores) == ids
+        if assess(judgement, profile).risk is not Risk.UNJUDGED
     }
     about = judgements.get(candidate)
-    if about is None or set(about.scores) != ids:
+    if about is None or assess(about, profile).risk is Risk.UNJUDGED:
         return None
     best: WhatIf | None = None
     for value in profile.values:

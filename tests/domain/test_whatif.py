@@ -1,13 +1,19 @@
 """The smallest change of one weight that changes the outcome."""
 
+from math import nan
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.values import Profile, Value
-from core.domain.verdict import Judgement, RiskRule, assess
+from core.domain.verdict import Judgement, Risk, RiskRule, assess
 from core.domain.whatif import STEPS, what_if
 
 IDS = ("one", "two", "three")
+PROFILE = Profile(
+    name="p", values=tuple(Value(id=name, statement=name, weight=0.5) for name in IDS)
+)
 SHARES = st.integers(0, 20).map(lambda number: number / 20)
 
 
@@ -83,5 +89,20 @@ def test_it_finds_what_trying_every_weight_finds(
         assert abs(abs(found.change) - slow) <= 0.011
 
 
-def test_a_candidate_that_is_not_judged_has_no_what_if() -> None:
-    assert what_if({}, Profile(name="p", values=(Value(id="one", statement="s"),)), "c1") is None
+def test_a_threshold_of_one_is_one_and_not_what_comes_close_to_it() -> None:
+    rule = RiskRule(peak=15.0, med=0.4, high=1.0)
+    found = judgement([0.5] * 3, [1.0, 0.0, 0.0], 0.5, rule)
+
+    assert {
+        assess(found, PROFILE.with_weights({"one": weight})).risk for weight in (0, 0.5, 1)
+    } == {Risk.MED}
+    assert what_if({"c1": found}, PROFILE, "c1") is None
+
+
+@pytest.mark.parametrize(
+    "judgements",
+    [{}, {"c1": judgement([0.5] * 3, [1.0, 0.0, 0.0], nan, RiskRule(med=0.4, high=0.6))}],
+    ids=["none", "of a number that is none"],
+)
+def test_a_candidate_without_a_verdict_has_no_what_if(judgements: dict[str, Judgement]) -> None:
+    assert what_if(judgements, PROFILE, "c1") is None
