@@ -13,8 +13,10 @@ def lens(scenario: Scenario, text: str) -> Lens | None:
     text is another action, and what it pays is not known. ξ is that of training.
     """
     table = scenario.payoffs
+    if table is None:  # before a look at the candidates, of which there may be thousands
+        return None
     own = next((one for one in scenario.candidates if one.text == text and one.move), None)
-    if table is None or own is None or not own.move:
+    if own is None or not own.move:
         return None
     played = Game(name="payoffs", cc=table.cc, cd=table.cd, dc=table.dc, dd=table.dd)
     move, last = Move(own.move), Move(table.opponent_last)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core import library
-from core.domain.scenario import Scenario
+from core.domain.scenario import HandedIn, Scenario
 from core.errors import BadInput
 from core.files import convert
 from core.games.lens import lens
@@ -50,6 +50,15 @@ def test_the_norm_asks_nothing_after_a_defection() -> None:
 def test_nothing_is_said_of_a_text_that_was_edited_or_has_no_move() -> None:
     assert lens(scenario(), CALL + " Soon.") is None
     assert lens(Scenario(goal="g"), CALL) is None
+
+
+def test_no_candidate_is_looked_at_where_there_are_no_payoffs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = handed_in(LETTER, CALL)
+    monkeypatch.setattr(HandedIn, "__getattribute__", lambda *_: pytest.fail("looked at"))
+
+    assert lens(asked, CALL) is None
 
 
 @pytest.mark.parametrize(
