@@ -167,7 +167,7 @@ def _tell(session: Session, out: Writer, lens: LensOf) -> None:
         _tell_candidate(session, session.candidates[candidate], place, out, lens)
     if state.notes:
         out.heading("Notes")
-        out.items(list(state.notes))
+        out.items(state.notes)
     out.heading("How it was made")
     out.items(_made(session))
 

@@ -9,7 +9,7 @@ import msgspec
 from core.domain.candidate import Candidate, Revision, Source, Standing
 from core.domain.scenario import Scenario
 from core.domain.values import Profile
-from core.domain.verdict import UNJUDGED, Judgement, Risk, Verdict, Weigher, assess
+from core.domain.verdict import UNJUDGED, Judgement, Risk, Verdict, Weigher
 from core.session.events import (
     STAND_IN,
     Approved,
@@ -56,7 +56,7 @@ class State:
     """What was chosen last, while it can still be chosen; once ended, only undo brings it back."""
     timings: dict[str, float] = field(default_factory=dict)
     """Seconds by stage of the run that chose last, whatever became of its plan."""
-    notes: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
     judged_at: dict[str, str] = field(default_factory=dict, compare=False)
     """By candidate: when it was judged last, UTC, ISO 8601."""
     _bearers: dict[str, list[str]] = field(default_factory=dict, repr=False, compare=False)
@@ -110,9 +110,9 @@ class State:
                 self._forget(bearer)
             self._change(event.candidate, trouble="")
         elif isinstance(event, Noted) and not event.candidate:
-            self.notes += (event.text,)
+            self.notes.append(event.text)
         elif isinstance(event, Failed) and not event.candidate:
-            self.notes += (f"{event.stage}: {event.problem}",)
+            self.notes.append(f"{event.stage}: {event.problem}")
         elif not isinstance(event, Undone):
             self._apply_to_candidate(event, record.at)
         self._end_plan()
@@ -191,7 +191,7 @@ class State:
         judgement = self.judgements.get(self.bond(revision.digest))
         if judgement is None or not self._stands(judgement):
             return UNJUDGED
-        return assess(judgement, self.profile)
+        return self.weigher.verdict(judgement)
 
     def ranking(self) -> list[str]:
         """Candidate ids, best verdict first: lowest risk, then highest `r·c`, then oldest."""
@@ -227,8 +227,9 @@ class State:
     def still(self) -> "State":
         """This state as it is now, for another thread to read while this one goes on."""
         still = copy.copy(self)
-        for name in ("candidates", "judgements", "latest", "_verdicts", "_orders", "_counting"):
-            setattr(still, name, dict(getattr(self, name)))
+        told = ("candidates", "judgements", "latest", "notes")
+        for name in (*told, "_verdicts", "_orders", "_counting"):
+            setattr(still, name, copy.copy(getattr(self, name)))
         return still
 
     # What of this has to be worked out anew
@@ -296,8 +297,9 @@ def undone(records: Iterable[Record]) -> set[int]:
     undoable, gone = set[int](), set[int]()
     for record in records:
         if isinstance(record.event, Undone):
-            if record.event.of not in undoable - gone:
+            if record.event.of not in undoable:
                 raise ValueError(f"event {record.event.of} cannot be taken back")
+            undoable.remove(record.event.of)
             gone.add(record.event.of)
         elif record.event.undoable:
             undoable.add(record.seq)

@@ -1,5 +1,6 @@
 """The log only grows, undo is an event, and the state is nothing but its fold."""
 
+import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -302,6 +303,32 @@ def test_a_decision_still_stands_when_a_later_edit_is_taken_back() -> None:
 
     assert Session(session.records).candidates["c1"].standing is Standing.REJECTED
     assert session.candidates["c1"].text == CALL
+
+
+def test_undo_after_undo_in_a_long_session_takes_no_time() -> None:
+    session = started(LETTER)
+    for number in range(20_000):
+        session.note(f"Note {number}.")
+    began = time.process_time()
+    for _ in range(10):
+        session.undo()
+
+    assert time.process_time() - began < 4  # tens of seconds where each note copies all before it
+    assert session.state.notes[-1] == "Note 19989."
+
+
+def test_a_state_for_another_thread_to_read_stays_as_it_was() -> None:
+    session = started(LETTER)
+    session.note("Before.")
+    still = session.state.still()
+    before = fold(session.records)
+
+    session.note("After.")
+    session.note("After.", "c1")
+    judge_current(session, "c1", Risk.LOW, Recommendation.APPROVE)
+    session.propose(CALL, Origin(Source.POLICY, "fake"))
+
+    assert still == before
 
 
 def test_setting_what_is_set_already_makes_no_event() -> None:

@@ -161,7 +161,7 @@ def test_nasty_text_comes_back_from_disk_letter_by_letter(tmp_path: Path, text: 
 
     assert back.candidates["c1"].text == text
     assert back.candidates["c1"].reason == text.strip()
-    assert back.state.notes == (text,)
+    assert back.state.notes == [text]
 
 
 def test_a_login_name_that_is_not_utf_8_can_be_kept(

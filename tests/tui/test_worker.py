@@ -776,7 +776,7 @@ async def test_a_session_that_another_placet_has_open_is_offered_as_a_copy(tmp_p
         copy = app.review.saver.path
     assert copy != path
     assert path.read_bytes() == before
-    assert load(copy).state.notes == ("Only in the copy.",)
+    assert load(copy).state.notes == ["Only in the copy."]
     other.free()
 
 
