@@ -1,8 +1,9 @@
 """How a report is written for people: as text, as Markdown or as HTML."""
 
+import re
+from collections.abc import Callable
 from html import escape
 from textwrap import wrap
-from typing import Any
 
 from core.domain.diff import Change, word_diff
 from core.domain.text import plain
@@ -71,6 +72,9 @@ class _Text(Writer):
         self.line("Difference: " + _marked(before, after, marks))
 
 
+_TAGS = {Change.SAME: "{}", Change.REMOVED: "<del>{}</del>", Change.ADDED: "<ins>{}</ins>"}
+
+
 class _Markdown(Writer):
     def title(self, text: str) -> None:
         self.parts += [f"# {_md(text)}", ""]
@@ -79,13 +83,13 @@ class _Markdown(Writer):
         self.parts += ["", f"## {_md(text)}", ""]
 
     def line(self, text: str) -> None:
-        self.parts += [_md(text), ""]
+        self.parts += [_md_line(text), ""]
 
     def quote(self, text: str) -> None:
-        self.parts += [*(f"> {_md(line)}" for line in plain(text).split("\n")), ""]
+        self.parts += [*(f"> {_md_line(line)}" for line in plain(text).split("\n")), ""]
 
     def items(self, texts: list[str]) -> None:
-        self.parts += [f"- {_md(text)}" for text in texts]
+        self.parts += [f"- {_md_line(text)}" for text in texts]
 
     def bars(self, rows: list[tuple[str, float, float, bool]]) -> None:
         self.parts += ["| value | respected | weight | |", "|---|---:|---:|---|"]
@@ -96,8 +100,7 @@ class _Markdown(Writer):
         self.parts.append("")
 
     def difference(self, before: str, after: str) -> None:
-        marks = {Change.SAME: "{}", Change.REMOVED: "<del>{}</del>", Change.ADDED: "<ins>{}</ins>"}
-        self.parts += [f"Difference: {_marked(before, after, marks, _md)}", ""]
+        self.parts += [f"Difference: {_marked(before, after, _TAGS, _md)}", ""]
 
 
 class _Html(Writer):
@@ -143,22 +146,26 @@ class _Html(Writer):
         self.parts.append("</table>")
 
     def difference(self, before: str, after: str) -> None:
-        marks = {Change.SAME: "{}", Change.REMOVED: "<del>{}</del>", Change.ADDED: "<ins>{}</ins>"}
-        self.parts.append(f"<p>Difference: {_marked(before, after, marks, _html)}</p>")
+        self.parts.append(f"<p>Difference: {_marked(before, after, _TAGS, _html)}</p>")
 
 
 def _marked(
-    before: str, after: str, marks: dict[Change, str], quote: "Any" = lambda text: text
+    before: str, after: str, marks: dict[Change, str], quote: Callable[[str], str] = str
 ) -> str:
     return "".join(
-        marks[change].format(quote(text)) if text.strip() else text
+        (marks[change] if text.strip() else "{}").format(quote(text))
         for change, text in word_diff(before, after)
     )
 
 
 def _md(text: str) -> str:
     text = plain(text, one_line=True)
-    return "".join("\\" + char if char in "\\`*_{}[]<>#|~" else char for char in text)
+    return "".join("\\" + char if char in "\\`*_{}[]<>#|~&" else char for char in text)
+
+
+def _md_line(text: str) -> str:
+    """As `_md`, at the start of a line, where blanks, a sign or a number make a block."""
+    return re.sub(r"^(\d+(?=[.)](?: |$))|(?=[-+=:]))", r"\1\\", _md(text).lstrip(" "))
 
 
 def _html(text: str) -> str:

@@ -1,14 +1,17 @@
 """A session told to a reader holds all there is to tell, and nothing that could do harm."""
 
 import json
+import re
 import unicodedata
 from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given
 from hypothesis import settings as examples
+from markdown_it import MarkdownIt
 from msgspec.structs import replace
 
+from core.domain.scenario import Scenario
 from core.domain.verdict import Recommendation, Risk
 from core.games.lens import lens
 from core.session.events import ModelUsed
@@ -218,6 +221,44 @@ def test_html_shows_markup_as_text() -> None:
 
     assert "<script>alert(1)</script> & <img src=x onerror=y>" in page.seen
     assert not page.tags & {"script", "img"}
+
+
+def drawn(session: Session) -> tuple[list[str], str]:
+    """The tags of the Markdown report as a browser would get it, in order, and what is seen."""
+    page = MarkdownIt("commonmark").enable("table").render(report(session, "markdown", lens))
+    tags = Tags()
+    tags.feed(page)
+    return re.findall(r"<\w+", page), tags.seen
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Approve\n---", "Approve\n===", "Approve\n:-", "- one", "+ one", "-", "1. one", "2) one",
+        "3.", "    four", "\tone", "&rlm;one", "&lt;b&gt;", "&#42;", "1.5 hours", "2026-01-02",
+    ],
+)  # fmt: skip
+def test_markdown_draws_a_text_literally_whatever_its_lines_begin_with(text: str) -> None:
+    def told(text: str) -> Session:
+        session = started(text)
+        session.set_scenario(Scenario(goal=text))
+        session.note(text)
+        return session
+
+    tags, seen = drawn(told(text))
+
+    assert tags == drawn(told("Write."))[0]
+    for line in text.split("\n"):
+        assert seen.count(line.strip()) >= 3
+
+
+def test_markdown_draws_a_difference_on_one_line_though_lines_were_joined() -> None:
+    def joined(word: str) -> Session:
+        session = started(f"One\n\n{word} two")
+        session.edit("c1", f"One {word} two")
+        return session
+
+    assert drawn(joined("-"))[0] == drawn(joined("Write"))[0]
 
 
 def test_markdown_escapes_what_would_be_markup() -> None:
