@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.diff import Change, word_diff
+from core.domain.diff import MOST, Change, word_diff
 from core.domain.text import digest, first_sentences, plain, storable, tidy, words
 from tests.nasty import NASTY
 
@@ -88,6 +88,19 @@ def test_a_difference_of_long_texts_that_share_only_blanks_takes_no_time() -> No
     runs = word_diff(one, other)
     assert time.monotonic() - began < 3  # a minute and more where every blank is tried
     assert "".join(text for change, text in runs if change is not Change.ADDED) == one
+
+
+def test_a_difference_of_longer_texts_than_can_be_compared_while_drawing_is_all_of_both() -> None:
+    def text(step: int) -> str:
+        return " ".join(f"{number * step % 60:02}" for number in range(MOST + 1))
+
+    assert word_diff(text(7), text(11)) == (
+        (Change.REMOVED, text(7)),
+        (Change.ADDED, text(11)),
+    )
+    assert word_diff(text(7), text(7)) == ((Change.SAME, text(7)),)
+    shorter = text(7).rpartition(" ")[0]
+    assert word_diff(shorter, shorter + "0")[0][0] is Change.SAME
 
 
 def test_a_word_difference_goes_word_by_word() -> None:
