@@ -42,8 +42,11 @@ def path_of(name: str) -> Path:
         ) from None
 
 
-def read_text(path: Path, *, largest: int = LARGEST) -> str:
-    """The UTF-8 text of a file; `BadInput` names the file and what is wrong with it."""
+def read_text(path: Path, *, largest: int = LARGEST, errors: str = "strict") -> str:
+    """The UTF-8 text of a file; `BadInput` names the file and what is wrong with it.
+
+    `errors` is what to do with a byte that is not UTF-8.
+    """
     try:
         if path.is_dir():
             raise BadInput("this is a folder, not a file", where=str(path))
@@ -54,7 +57,7 @@ def read_text(path: Path, *, largest: int = LARGEST) -> str:
                 where=str(path),
                 mend="Shorten it, or split it.",
             )
-        return path.read_bytes().decode("utf-8")
+        return path.read_bytes().decode("utf-8", errors)
     except FileNotFoundError:
         raise BadInput(
             "there is no such file", where=str(path), mend="Check the name and the folder."

@@ -172,14 +172,17 @@ def _rows(text: str | None, file: Path | None, format: str, setting: Scenario) -
     """The texts to judge, each with its scenario."""
     if text is not None and file:
         raise typer.BadParameter("give a text or --file, one of the two")
+    lines = format == "jsonl"
+    damaged = "surrogateescape" if lines else "strict"  # of lines, the damaged one alone is refused
     if text is not None and text != "-":
         source, where = text, "the argument"
     elif file and str(file) != "-":
-        source, where = read_text(file, largest=256_000_000), str(file)
+        source, where = read_text(file, largest=256_000_000, errors=damaged), str(file)
     else:
-        source, where = stdin_text(), "standard input"
-    source = _whole(source, where).removeprefix("\ufeff")
-    if format != "jsonl":
+        source, where = stdin_text(damaged), "standard input"
+    source = source.removeprefix("\ufeff")
+    if not lines:
+        _whole(source, where)
         if not source.strip():
             raise BadInput("there is no text", where=where)
         yield _Row(setting, source.strip(), {})
@@ -199,7 +202,9 @@ def _whole(text: str, where: str) -> str:
 def _row(line: str, place: str, setting: Scenario) -> _Row:
     """What a line asks. One that cannot be read takes no other with it: its row says why."""
     try:
-        given = json.loads(line)
+        given = json.loads(_whole(line, place))
+    except BadInput as error:
+        return _Row(setting, "", {}, str(error))
     except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict):

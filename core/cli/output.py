@@ -98,12 +98,12 @@ def one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
     return value
 
 
-def stdin_text() -> str:
-    """All of standard input as text."""
+def stdin_text(errors: str = "strict") -> str:
+    """All of standard input as text; `errors` is what to do with a byte that is not UTF-8."""
     if sys.stdin is None:
         raise BadInput("it is closed", where="standard input", mend="Give a text, or --file.")
     try:
-        return sys.stdin.buffer.read().decode("utf-8")
+        return sys.stdin.buffer.read().decode("utf-8", errors)
     except UnicodeDecodeError as error:
         raise BadInput(
             f"byte {error.start + 1} is not UTF-8 text", where="standard input"

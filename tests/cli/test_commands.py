@@ -266,6 +266,23 @@ def test_a_line_that_cannot_be_read_is_named(placet: Placet, line: str, told: st
         assert f"UNJUDGED (1 of 3 texts): {second['problem']}" in ran.err
 
 
+@pytest.mark.parametrize("asked", [[], ["--file", "rows.jsonl"]])
+def test_a_byte_that_is_no_text_takes_no_other_line_with_it(
+    placet: Placet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[str]
+) -> None:
+    lines = b'{"text": "Wait."}\n{"text": "x", "id": "\xff"}\n\xff\n{"text": "Ask."}\n'
+    (tmp_path / "rows.jsonl").write_bytes(lines)
+    monkeypatch.chdir(tmp_path)
+
+    ran = placet("judge", *asked, "--policy", "echo", "--format", "jsonl", stdin=lines)
+
+    told = [json.loads(line) for line in ran.out.splitlines()]
+    assert ran.status == 0
+    assert [row["text"] for row in told] == ["Wait.", "", "", "Ask."]
+    assert [row["risk"] == "UNJUDGED" for row in told] == [False, True, True, False]
+    assert told[1]["problem"].endswith(", line 2: this is not UTF-8 text")
+
+
 def test_an_id_in_brackets_however_deep_takes_no_other_line_with_it(placet: Placet) -> None:
     ids = ["[" * deep + "]" * deep for deep in (100, *range(700, 1000))]
     lines = "".join(f'{{"text": "Write.", "id": {one}}}\n' for one in ids)
