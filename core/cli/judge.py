@@ -172,17 +172,17 @@ def _rows(text: str | None, file: Path | None, format: str, setting: Scenario) -
     """The texts to judge, each with its scenario."""
     if text is not None and file:
         raise typer.BadParameter("give a text or --file, one of the two")
-    lines = format == "jsonl"
+    argument = None if text == "-" else text
+    lines = format == "jsonl" and argument is None
     damaged = "surrogateescape" if lines else "strict"  # of lines, the damaged one alone is refused
-    if text is not None and text != "-":
-        source, where = text, "the argument"
+    if argument is not None:
+        source, where = _whole(argument, "the argument"), "the argument"
     elif file and str(file) != "-":
         source, where = read_text(file, largest=256_000_000, errors=damaged), str(file)
     else:
         source, where = stdin_text(damaged), "standard input"
     source = source.removeprefix("\ufeff")
     if not lines:
-        _whole(source, where)
         if not source.strip():
             raise BadInput("there is no text", where=where)
         yield _Row(setting, source.strip(), {})

@@ -414,6 +414,17 @@ def test_help_says_what_every_option_is_for(placet: Placet, command: str) -> Non
     assert re.findall(r"(--\S+) <[a-z ]+> +\[", told) == []
 
 
+@pytest.mark.parametrize("command", ["judge", "align"])
+@pytest.mark.parametrize("text", [LETTER, '{"text": "Write."}', "Ring them.\nThen write."])
+def test_an_argument_is_a_text_whatever_the_format(
+    placet: Placet, command: str, text: str
+) -> None:
+    ran = placet(command, text, "--policy", "echo", "--format", "jsonl")
+
+    told = json.loads(ran.out)
+    assert (ran.status, told.get("original", told)["text"]) == (0, text)
+
+
 def test_nothing_to_judge_is_refused(placet: Placet) -> None:
     ran = placet("judge", "--policy", "echo", stdin=b" \n")
 
