@@ -68,7 +68,7 @@ def judge(
     """Verdicts on texts. With --format jsonl each input line is {"text", "context", "goal", "id"}.
 
     Only the text must be there; an id comes out as it went in. A line that cannot be read comes
-    out UNJUDGED, with the reason as its "problem".
+    out UNJUDGED, with the reason as its "problem". All lines are read before the first is judged.
     """
     one_of("--format", format, FORMATS)
     writable(output)
@@ -106,9 +106,9 @@ def align(
 ) -> None:
     """Rewrites that keep the goal and lose the harm, judged; the best one, or the text as it is.
 
-    With --format jsonl each input line is {"text", "context", "goal", "id"}, as for `judge`. Beside
-    the verdict on the text that is given, "original" has the one on the text as it was, and
-    "kept_because" says why it was left so.
+    With --format jsonl each input line is {"text", "context", "goal", "id"}, as for `judge`, and
+    all lines are read before the first is rewritten. Beside the verdict on the text that is given,
+    "original" has the one on the text as it was, and "kept_because" says why it was left so.
     """
     one_of("--format", format, FORMATS)
     writable(output)

@@ -405,6 +405,7 @@ def test_a_text_is_re_aligned_or_left_with_the_reason(placet: Placet) -> None:
 def test_help_names_what_a_line_may_hold(placet: Placet, command: str) -> None:
     told = " ".join(placet(command, "--help").out.split())
     assert '{"text", "context", "goal", "id"}' in told
+    assert "all lines are read before the first is" in told.lower()
 
 
 @pytest.mark.parametrize("command", ["align", "bench", "decide", "baseline tutorial"])
