@@ -262,7 +262,8 @@ def _put(path: Path, content: bytes) -> FileIO:
         return stream
     path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    prefix = f".{path.name[:50]}."  # 200 bytes at most, of the 255 that a name has
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".tmp")
     file = FileIO(handle, "w")
     try:
         _write(file, content)

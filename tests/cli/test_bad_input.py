@@ -413,6 +413,15 @@ def test_a_full_disk_or_missing_rights_are_told_of_and_nothing_is_half_written(
     assert there == ({"file": "what was there before"} if option == "--output" else {})
 
 
+@pytest.mark.parametrize("name", ["r" * 255, "ü" * 127])
+def test_a_name_as_long_as_a_file_can_have_is_written(
+    placet: Placet, tmp_path: Path, name: str
+) -> None:
+    ran = placet("judge", "x", "--policy", "echo", "--output", tmp_path / name)
+
+    assert ran.status == 0 and "risk" in (tmp_path / name).read_text()
+
+
 def test_a_session_is_never_written_over(placet: Placet, tmp_path: Path) -> None:
     file = tmp_path / "session.toml"
     placet("decide", "--demo", "--policy", "echo", "--session", file)
