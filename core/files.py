@@ -50,14 +50,15 @@ def read_text(path: Path, *, largest: int = LARGEST, errors: str = "strict") -> 
     try:
         if path.is_dir():
             raise BadInput("this is a folder, not a file", where=str(path))
-        size = path.stat().st_size
-        if size > largest:
+        with path.open("rb") as file:
+            content = file.read(largest + 1)  # a pipe or a device does not say how long it is
+        if len(content) > largest:
             raise BadInput(
-                f"the file has {size:,} bytes; at most {largest:,} are read",
+                f"the file is too long; at most {largest:,} bytes are read",
                 where=str(path),
                 mend="Shorten it, or split it.",
             )
-        return path.read_bytes().decode("utf-8", errors)
+        return content.decode("utf-8", errors)
     except FileNotFoundError:
         raise BadInput(
             "there is no such file", where=str(path), mend="Check the name and the folder."

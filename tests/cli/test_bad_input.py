@@ -28,7 +28,7 @@ def profile(*lines: str) -> bytes:
 BAD_FILES = {
     "empty": (b"", "the file is empty"),
     "blank": (b"\n \n", "the file is empty"),
-    "ten megabytes": (b"# " + b"x" * 10_000_000, f"at most {LARGEST:,} are read"),
+    "ten megabytes": (b"# " + b"x" * 10_000_000, f"at most {LARGEST:,} bytes are read"),
     "binary": (b"\x7fELF\x02\x01\x01" + bytes(range(128, 256)), "is not UTF-8 text"),
     "not TOML": (b"hello there", "this is not TOML"),
     "deep": (b"schema = 1\nx = " + b"[" * 9000, "not TOML|nested too deeply"),
@@ -60,6 +60,18 @@ def test_a_file_that_cannot_be_read_is_named_with_what_is_wrong(
     assert str(file) in ran.trouble
     assert any(part in ran.trouble for part in told.split("|"))
     assert not session.exists()
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no device without an end")
+def test_a_device_without_an_end_is_not_read_to_its_end(
+    placet: Placet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(Path, "read_bytes")  # which would fill the memory before it failed
+
+    ran = placet("profiles", "check", "/dev/zero")
+
+    assert (ran.status, ran.out) == (1, "")
+    assert "/dev/zero: the file is too long" in ran.trouble
 
 
 @pytest.mark.parametrize(
