@@ -31,7 +31,8 @@ def path_of(name: str) -> Path:
     """The path that somebody named, `~` for a home; `BadInput` where no file can have it."""
     try:
         path = Path(name).expanduser()
-        path.exists()  # raises where the name is too long
+        with suppress(FileNotFoundError, NotADirectoryError):
+            path.stat()  # raises where the name is too long, or links lead round in a circle
         return path
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or reason(error)

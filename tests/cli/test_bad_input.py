@@ -425,6 +425,17 @@ def test_a_full_disk_or_missing_rights_are_told_of_and_nothing_is_half_written(
     assert there == ({"file": "what was there before"} if option == "--output" else {})
 
 
+@pytest.mark.parametrize("option", ["--output", "--session"])
+def test_a_link_to_itself_is_told_of(placet: Placet, tmp_path: Path, option: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    more = ["--output", tmp_path / "report"] if option == "--session" else []
+
+    ran = placet("decide", "--demo", "--policy", "echo", option, tmp_path / "loop", *more)
+
+    assert (ran.status, ran.out) == (1, "")
+    assert "loop: it cannot be reached (Too many levels of symbolic links)" in ran.trouble
+
+
 @pytest.mark.parametrize("name", ["r" * 255, "ü" * 127])
 def test_a_name_as_long_as_a_file_can_have_is_written(
     placet: Placet, tmp_path: Path, name: str
