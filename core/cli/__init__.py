@@ -67,7 +67,7 @@ def _unforeseen(error: Exception) -> int:
     try:
         log = paths.state() / "placet.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(traceback.format_exc(), "utf-8")
+        log.write_text(traceback.format_exc(), "utf-8", errors="backslashreplace")
         where = f"\n  The details are in {log}."
     except (OSError, PlacetError):
         where = ""

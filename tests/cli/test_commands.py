@@ -696,7 +696,7 @@ def test_an_error_nobody_foresaw_is_a_line_and_its_details_are_in_a_log(
     placet: Placet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*args: object, **kwargs: object) -> None:
-        raise RuntimeError("the moon is full")
+        raise RuntimeError("the moon is full \udcff")  # as a file's name may be
 
     monkeypatch.setattr("core.cli.decide.run", broken)
 
