@@ -121,16 +121,21 @@ def _save(noun: Profile | Scenario, path: Path) -> Path:
     if path.exists():  # what we do not know stays as it was
         old = read_toml(path)
         table |= foreign(old, noun)
-        before = {value.get("id"): value for value in _tables(old.get("values"))}
+        before = _by("id", old.get("values"))
         for value in table.get("values", []):
             value |= foreign(before.get(value["id"], {}), Value)
-        written = {one.get("text"): one for one in _tables(old.get("candidates"))}
+        written = _by("text", old.get("candidates"))
         for one in table.get("candidates", []):
             one |= foreign(written.get(one["text"], {}), HandedIn)
         if "payoffs" in table:
             table["payoffs"] |= foreign(next(_tables([old.get("payoffs")]), {}), Payoffs)
     write_whole(path, dump_toml(table))
     return path
+
+
+def _by(key: str, told: Any) -> dict[str, dict[str, Any]]:
+    """The tables in a list by the text that each has under `key`; without those that have none."""
+    return {one[key]: one for one in _tables(told) if isinstance(one.get(key), str)}
 
 
 def _tables(told: Any) -> Iterator[dict[str, Any]]:

@@ -143,6 +143,18 @@ def test_what_is_not_known_of_a_candidate_is_kept(tmp_path: Path) -> None:
     assert 'tone = "x"' in path.read_text()
 
 
+def test_what_cannot_be_matched_is_written_over(tmp_path: Path) -> None:
+    values, cards = tmp_path / "p.toml", tmp_path / "s.toml"
+    values.write_text("schema = 1\n[[values]]\nid = []\n")
+    cards.write_text("schema = 1\n[[candidates]]\ntext = {}\n")
+
+    save_profile(PROFILE, values)
+    save_scenario(handed_in("Wait."), cards)
+
+    assert load_profile(str(values)) == PROFILE
+    assert load_scenario(str(cards)).candidates == handed_in("Wait.").candidates
+
+
 def test_unknown_keys_are_warned_about_wherever_they_stand() -> None:
     warned: list[str] = []
     table = {
