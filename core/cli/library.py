@@ -25,8 +25,9 @@ Names = Annotated[
 def list_profiles() -> None:
     """The profiles there are."""
     for path, profile in library.profiles(warn).items():
-        name = plain(library.called(path, profile.name))
-        say(f"{name:<24} {len(profile.values)} values  {plain(profile.title)}")
+        name = library.called(path, profile.name)
+        told = f"{name:<24} {len(profile.values)} values  {profile.title}"
+        say(plain(told, one_line=True))
 
 
 @profiles.command("show")
@@ -36,7 +37,8 @@ def show_profile(name: Name) -> None:
     say(plain(f"{profile.title or profile.name}\n{profile.description}".strip()))
     for value in profile.values:
         foundation = f" ({value.foundation})" if value.foundation else ""
-        say(plain(f"{value.weight:.2f}  {value.id}{foundation}: {value.statement}"))
+        told = f"{value.weight:.2f}  {value.id}{foundation}: {value.statement}"
+        say(plain(told, one_line=True))
 
 
 @profiles.command("check")
@@ -54,9 +56,9 @@ def check_profiles(names: Names = None) -> None:
 def list_scenarios() -> None:
     """The scenarios there are."""
     for path, scenario in library.scenarios(warn).items():
-        name = plain(library.called(path, scenario.name))
+        name = library.called(path, scenario.name)
         own = f"{len(scenario.candidates)} candidates" if scenario.candidates else "to propose"
-        say(f"{name:<24} {own:<14} {plain(scenario.title)}")
+        say(plain(f"{name:<24} {own:<14} {scenario.title}", one_line=True))
 
 
 @scenarios.command("show")
@@ -88,7 +90,7 @@ def _check(names: list[str] | None, folders: Iterable[Path], check: Callable[[st
     broken = False
     for name in found:
         try:
-            say(f"ok  {plain(check(name))}")
+            say(plain(f"ok  {check(name)}", one_line=True))
         except BadInput as error:
             broken = True
             warn(str(error))

@@ -8,6 +8,7 @@ import typer
 from core import paths
 from core.cli.options import Output
 from core.cli.output import give, one_of, say, warn, writable
+from core.domain.text import plain
 from core.files import path_of, toml_files, written_at
 from core.games.lens import lens
 from core.session.report import FORMATS, report
@@ -27,7 +28,7 @@ File = Annotated[
 def list_() -> None:
     """The sessions that the review keeps, newest first, with their files."""
     for path in sorted(toml_files(paths.sessions()), key=written_at, reverse=True):
-        say(f"{path.stem:<44} {path}")
+        say(plain(f"{path.stem:<44} {path}", one_line=True))
 
 
 @app.command()

@@ -18,8 +18,10 @@ import pytest
 from core import __version__, paths
 from core.cli.judge import NO_ANSWER
 from core.cli.output import Meter, giving
-from core.domain.values import Profile
+from core.domain.scenario import Scenario
+from core.domain.values import Profile, Value
 from core.errors import BadInput, Cancelled
+from core.library import save_profile, save_scenario
 from core.models import agents, catalog
 from core.session.report import FORMATS
 from core.session.store import load
@@ -417,9 +419,7 @@ def test_help_says_what_every_option_is_for(placet: Placet, command: str) -> Non
 
 @pytest.mark.parametrize("command", ["judge", "align"])
 @pytest.mark.parametrize("text", [LETTER, '{"text": "Write."}', "Ring them.\nThen write."])
-def test_an_argument_is_a_text_whatever_the_format(
-    placet: Placet, command: str, text: str
-) -> None:
+def test_an_argument_is_a_text_whatever_the_format(placet: Placet, command: str, text: str) -> None:
     ran = placet(command, text, "--policy", "echo", "--format", "jsonl")
 
     told = json.loads(ran.out)
@@ -494,6 +494,29 @@ def test_profiles_check_tells_every_broken_one_and_fails(placet: Placet) -> None
     assert "broken.toml" in ran.err
     assert "worse.toml: schema" in ran.err
     assert ran.out.count("ok  ") >= 6
+
+
+def test_no_name_and_no_title_makes_a_line_of_its_own(placet: Placet) -> None:
+    forged, folder = "x\nok  forged\x1b[2J", paths.profiles()
+    value = Value(id="tea", statement=forged)
+    save_profile(Profile(name=forged, title=forged, values=(value,)), folder / "p.toml")
+    scene = Scenario(goal="g", name=forged, title=forged, profile=str(folder / "p.toml"))
+    save_scenario(scene, folder / "scenarios" / "s.toml")
+    paths.sessions().mkdir(parents=True)
+    (paths.sessions() / f"{forged}.toml").touch()
+
+    for command in (
+        ("profiles", "list"),
+        ("profiles", "check"),
+        ("scenarios", "list"),
+        ("scenarios", "check"),
+        ("session", "list"),
+    ):
+        ran = placet(*command)
+        assert ran.status == 0 and "x ok  forged" in ran.out, command
+        assert "\nok  forged" not in ran.out and "\x1b" not in ran.out, command
+    shown = placet("profiles", "show", folder / "p.toml").out
+    assert shown.endswith("tea: x ok  forged\ufffd[2J\n")
 
 
 def test_scenarios_check_tells_of_those_that_cannot_be_judged(
