@@ -137,8 +137,8 @@ def writable(*outputs: Path | None) -> None:
                     mend="Name another file.",
                 )
             if output.is_file() or not output.exists():
-                output.parent.mkdir(parents=True, exist_ok=True)
-                tempfile.TemporaryFile(dir=output.resolve().parent).close()
+                folders = output.resolve().parents  # the missing ones are made with the file
+                tempfile.TemporaryFile(dir=next(filter(Path.exists, folders))).close()
 
 
 def drawable(picture: Path | None) -> None:

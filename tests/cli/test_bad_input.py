@@ -315,6 +315,14 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_done(
     assert f"{tmp_path}: it cannot be written (Is a directory)" in ran.trouble
 
 
+def test_no_folder_is_made_for_what_is_refused(placet: Placet, tmp_path: Path) -> None:
+    file = tmp_path / "new" / "folder" / "told"
+    asked = ("judge", "x", "--policy", "echo", "--output", file)
+
+    assert placet(*asked, "--profile", "none").status == 1 and not (tmp_path / "new").exists()
+    assert placet(*asked).status == 0 and file.exists()
+
+
 def test_a_link_stays_one_and_a_pipe_is_written_into(placet: Placet, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "file")
     os.mkfifo(tmp_path / "pipe")
