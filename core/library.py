@@ -19,6 +19,7 @@ from core.files import (
     convert,
     dump_toml,
     foreign,
+    path_of,
     read_toml,
     toml_files,
     write_whole,
@@ -143,10 +144,15 @@ def _tables(told: Any) -> Iterator[dict[str, Any]]:
     return (one for one in told if isinstance(one, dict)) if isinstance(told, list) else iter(())
 
 
+def file_named(name: str) -> Path | None:
+    """The file whose path that is; none where it is a name. `BadInput`: no file can have it."""
+    is_path = name.endswith(".toml") or os.sep in name or (os.altsep and os.altsep in name)
+    return path_of(name) if is_path else None
+
+
 def _find(name: str, folders: list[Path], what: str) -> Path:
-    with suppress(RuntimeError):  # there is no such user
-        if name.endswith(".toml") or os.sep in name or (os.altsep and os.altsep in name):
-            return Path(name).expanduser()
+    if path := file_named(name):
+        return path
     for folder in folders:
         files = toml_files(folder)
         for path in files:
