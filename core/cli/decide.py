@@ -89,7 +89,8 @@ def decide(
             where=str(session),
             mend="Name another one; `placet review` goes on with a session.",
         )
-    writable(output, session)
+    named = map(library.file_named, (scenario, profile or chosen.profile))
+    writable(output, session, read=tuple(named))
     store = Store(session) if session else None
     options = Options(
         candidates=candidates, rounds=rounds, rewrites=rewrites, seed=seed, agents=agents
@@ -123,9 +124,10 @@ def tutorial(
 ) -> None:
     """The tutorial's loop: one call at a time, a review in free text, risk by substring."""
     one_of("--format", format, ("text", "json"))
-    writable(output)
     chosen = library.load_scenario(scenario, warn)
     values = library.profile_for(chosen, profile, warn)
+    named = map(library.file_named, (scenario, profile or chosen.profile))
+    writable(output, read=tuple(named))
     with Meter() as meter:
         # the policy reviews its own actions, so no judge is loaded
         team = load_team(policy, catalog.PROMPTED, device=device, dtype=dtype, watch=meter.watch)

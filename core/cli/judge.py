@@ -71,8 +71,7 @@ def judge(
     out UNJUDGED, with the reason as its "problem". All lines are read before the first is judged.
     """
     one_of("--format", format, FORMATS)
-    writable(output)
-    setting, values = _setting(scenario, profile)
+    setting, values = _setting(scenario, profile, file, output)
     rows = list(_rows(text, file, format, setting))
     with Meter() as meter, giving(output, meter) as add:
         reviewer = load_reviewer(policy, judge, device=device, dtype=dtype, watch=meter.watch)
@@ -111,8 +110,7 @@ def align(
     "original" has the one on the text as it was, and "kept_because" says why it was left so.
     """
     one_of("--format", format, FORMATS)
-    writable(output)
-    setting, values = _setting(scenario, profile)
+    setting, values = _setting(scenario, profile, file, output)
     _whole(guidance, "--guidance")
     rows = list(_rows(text, file, format, setting))
     with Meter() as meter, giving(output, meter) as add:
@@ -146,9 +144,15 @@ def align(
     told.finish()
 
 
-def _setting(scenario: str, profile: str) -> tuple[Scenario, Profile]:
+def _setting(
+    scenario: str, profile: str, file: Path | None, output: Path | None
+) -> tuple[Scenario, Profile]:
+    """What the texts are judged by; refuses an `output` that would take the place of an input."""
     chosen = library.load_scenario(scenario, warn) if scenario else Scenario(goal=STANDALONE_GOAL)
-    return chosen, library.profile_for(chosen, profile, warn)
+    values = library.profile_for(chosen, profile, warn)
+    named = map(library.file_named, (scenario, profile or chosen.profile))
+    writable(output, read=(file, *named))
+    return chosen, values
 
 
 def _tell_values(values: Profile, scenario: str, profile: str) -> None:

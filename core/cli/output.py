@@ -119,10 +119,10 @@ def needs(package: str) -> None:
         )
 
 
-def writable(*outputs: Path | None) -> None:
+def writable(*outputs: Path | None, read: tuple[Path | None, ...] = ()) -> None:
     """Refuses a file that could not be written, before anything is done for it.
 
-    And one that is a session: its events stand nowhere else.
+    And one that is `read` too, or is a session: what is in it stands nowhere else.
     """
     for output in outputs:
         if output is None:
@@ -130,9 +130,12 @@ def writable(*outputs: Path | None) -> None:
         with writing(output):
             if output.is_dir():
                 raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
-            if output.is_file() and is_session(output):
+            same = output.is_file() and any(
+                one.exists() and one.samefile(output) for one in filter(None, read)
+            )
+            if same or (output.is_file() and is_session(output)):
                 raise PlacetError(
-                    "this is a session, and it is not written over",
+                    f"this is {'read here' if same else 'a session'}, and it is not written over",
                     where=str(output),
                     mend="Name another file.",
                 )

@@ -484,6 +484,34 @@ def test_a_report_is_not_written_over_a_session(placet: Placet, tmp_path: Path) 
     assert file.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        ("decide s.toml", "s.toml p.toml link"),
+        ("decide --demo --profile p.toml", "p.toml"),
+        ("baseline tutorial s.toml", "s.toml p.toml link"),
+        ("judge --file text", "text"),
+        ("align x --scenario s.toml", "s.toml p.toml link"),
+        ("judge x --profile ./link", "p.toml link"),
+    ],
+)
+def test_no_result_takes_the_place_of_what_was_read(
+    placet: Placet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, names: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "p.toml").write_bytes(profile('name = "p"', VALUE))
+    (tmp_path / "s.toml").write_bytes(profile(GOAL, 'profile = "./p.toml"'))
+    (tmp_path / "text").write_text("Wait.")
+    (tmp_path / "link").symlink_to("p.toml")
+    before = {path: path.read_bytes() for path in tmp_path.glob("[pstl]*")}
+
+    for name in names.split():
+        ran = placet(*command.split(), "--policy", "echo", "--output", name)
+        assert (ran.status, ran.out) == (1, "")
+        assert f"{name}: this is read here, and it is not written over" in ran.trouble
+    assert {path: path.read_bytes() for path in before} == before
+
+
 def test_what_is_written_keeps_the_files_mode_and_a_linked_pipe_is_one(
     placet: Placet, tmp_path: Path
 ) -> None:
