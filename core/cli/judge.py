@@ -206,9 +206,9 @@ def _whole(text: str, where: str) -> str:
 def _row(line: str, place: str, setting: Scenario) -> _Row:
     """What a line asks. One that cannot be read takes no other with it: its row says why."""
     try:
-        given = json.loads(_whole(line, place))
+        given = json.loads(_whole(line, ""), object_pairs_hook=_each_once)
     except BadInput as error:
-        return _Row(setting, "", {}, str(error))
+        return _Row(setting, "", {}, f"{place}: {error}")
     except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict):
@@ -225,6 +225,14 @@ def _row(line: str, place: str, setting: Scenario) -> _Row:
     except (ValueError, BadInput) as error:
         return _Row(setting, "", name, f"{place}: {error}")
     return _Row(there, action, name)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; `BadInput` where a key stands there twice: others may go by the first."""
+    told = dict(pairs)
+    if len(told) < len(pairs):
+        raise BadInput("a key stands there twice")
+    return told
 
 
 def _shallow(told: Any, most: int = 100) -> bool:

@@ -247,6 +247,8 @@ def test_many_texts_are_judged_one_json_object_a_line(placet: Placet) -> None:
         ('{"text": "x", "id": [1e400]}', "line 2: id: this is a number that JSON does not have"),
         (f'{{"text": "x", "id": {"[" * 101}{"]" * 101}}}', "id: its brackets stand too deep"),
         ('{"text": "a\\ud800b"}', "line 2: text: this is not UTF-8 text"),
+        ('{"text": "x", "text": "y"}', "line 2: a key stands there twice"),
+        ('{"text": "x", "id": {"a": 1, "a": 2}}', "line 2: a key stands there twice"),
         ('{"text": "x", "context": "\\udfff"}', "line 2: context: this is not UTF-8 text"),
     ],
 )
