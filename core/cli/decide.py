@@ -83,14 +83,6 @@ def decide(
     values = library.profile_for(chosen, profile, warn)
     if session and output and session.resolve() == output.resolve():
         raise typer.BadParameter("--session and --output name the same file")
-    if session and session.is_file():
-        raise BadInput(
-            "there is a file already, which would be lost",
-            where=str(session),
-            mend="Name another one; `placet review` goes on with a session.",
-        )
-    named = map(library.file_named, (scenario, profile or chosen.profile))
-    writable(output, session, read=tuple(named))
     store = Store(session) if session else None
     options = Options(
         candidates=candidates, rounds=rounds, rewrites=rewrites, seed=seed, agents=agents
@@ -98,6 +90,14 @@ def decide(
     if agents and policy != catalog.ECHO:
         agents_of(values)  # before anything is loaded: is there an agent at all?
     with store.hold if store else nullcontext(), Meter() as meter:
+        if session and session.is_file():  # within the hold, so that none comes after the look
+            raise BadInput(
+                "there is a file already, which would be lost",
+                where=str(session),
+                mend="Name another one; `placet review` goes on with a session.",
+            )
+        named = map(library.file_named, (scenario, profile or chosen.profile))
+        writable(output, session, read=tuple(named))
         team = load_team(policy, judge, device=device, dtype=dtype, watch=meter.watch)
         if format == "json":  # every other report says so itself
             announce(*team.used.values())

@@ -14,6 +14,7 @@ import typer
 from core import paths
 from core.cli.main import app
 from core.files import LARGEST
+from core.session.hold import Hold
 from tests.cli.conftest import Placet
 from tests.nasty import SPOKEN
 
@@ -463,6 +464,22 @@ def test_a_session_is_never_written_over(placet: Placet, tmp_path: Path) -> None
     assert (ran.status, ran.out) == (1, "")
     assert f"{file}: there is a file already" in ran.trouble and "Name another" in ran.trouble
     assert file.read_bytes() == before
+
+
+def test_a_session_that_another_wrote_just_before_is_kept(
+    placet: Placet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def take(self: Hold) -> None:
+        file.write_text("another's")
+        whole(self)
+
+    file, whole = tmp_path / "session.toml", Hold.take
+    monkeypatch.setattr(Hold, "take", take)
+
+    ran = placet("decide", "--demo", "--policy", "echo", "--session", file)
+
+    assert (ran.status, ran.out, file.read_text()) == (1, "", "another's")
+    assert f"{file}: there is a file already" in ran.trouble
 
 
 def test_a_report_is_not_written_over_a_session(placet: Placet, tmp_path: Path) -> None:
