@@ -19,9 +19,10 @@ from core.cli.options import (
     ProfileName,
     Rewrites,
     Seed,
+    choice,
     path_option,
 )
-from core.cli.output import Meter, announce, give, one_of, warn, writable
+from core.cli.output import Meter, announce, give, warn, writable
 from core.decide import Options
 from core.decide import decide as run
 from core.errors import BadInput
@@ -71,12 +72,11 @@ def decide(
     judge: JudgeModel = "",
     device: Device = "auto",
     dtype: Dtype = "auto",
-    format: Annotated[str, typer.Option(help=", ".join(FORMATS))] = "text",
+    format: Annotated[str, choice(FORMATS)] = "text",
     output: Output = None,
     session: Annotated[Path | None, path_option(help="Keep the session here (TOML).")] = None,
 ) -> None:
     """Propose, judge, re-align, judge again, choose. Exit status 3: nothing was acceptable."""
-    one_of("--format", format, FORMATS)
     if demo == bool(scenario):
         raise typer.BadParameter("give a scenario or --demo, one of the two")
     chosen = library.load_scenario(library.DEMO if demo else scenario, warn)
@@ -119,11 +119,10 @@ def tutorial(
     policy: Policy = "",
     device: Device = "auto",
     dtype: Dtype = "auto",
-    format: Annotated[str, typer.Option(help="text or json.")] = "text",
+    format: Annotated[str, choice(("text", "json"))] = "text",
     output: Output = None,
 ) -> None:
     """The tutorial's loop: one call at a time, a review in free text, risk by substring."""
-    one_of("--format", format, ("text", "json"))
     chosen = library.load_scenario(scenario, warn)
     values = library.profile_for(chosen, profile, warn)
     named = map(library.file_named, (scenario, profile or chosen.profile))

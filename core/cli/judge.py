@@ -19,9 +19,10 @@ from core.cli.options import (
     ProfileName,
     Rewrites,
     Seed,
+    choice,
     path_option,
 )
-from core.cli.output import Meter, announce, give, giving, one_of, stdin_text, warn, writable
+from core.cli.output import Meter, announce, give, giving, stdin_text, warn, writable
 from core.domain.because import because
 from core.domain.candidate import Case
 from core.domain.scenario import Scenario
@@ -49,7 +50,7 @@ ScenarioName = Annotated[
     str, typer.Option("--scenario", help="Goal and context: a name or a file.", show_default=False)
 ]
 Format = Annotated[
-    str, typer.Option(help="text, json, or jsonl: one JSON object a line in, one a line out.")
+    str, choice(FORMATS, help="text, json, or jsonl: one JSON object a line in, one a line out.")
 ]
 
 
@@ -70,7 +71,6 @@ def judge(
     Only the text must be there; an id comes out as it went in. A line that cannot be read comes
     out UNJUDGED, with the reason as its "problem". All lines are read before the first is judged.
     """
-    one_of("--format", format, FORMATS)
     setting, values = _setting(scenario, profile, file, output)
     rows = list(_rows(text, file, format, setting))
     with Meter() as meter, giving(output, meter) as add:
@@ -109,7 +109,6 @@ def align(
     all lines are read before the first is rewritten. Beside the verdict on the text that is given,
     "original" has the one on the text as it was, and "kept_because" says why it was left so.
     """
-    one_of("--format", format, FORMATS)
     setting, values = _setting(scenario, profile, file, output)
     _whole(guidance, "--guidance")
     rows = list(_rows(text, file, format, setting))

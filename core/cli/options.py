@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 import typer
 
-from core.cli.output import one_of
 from core.config import LARGEST_SEED
 from core.errors import BadInput
 from core.files import path_of
@@ -60,17 +59,20 @@ def _existing(name: str) -> Path:
 Output = Annotated[Path | None, path_option(help="Write the result here.")]
 
 
-def _device(value: str) -> str:
-    return one_of("--device", value, catalog.DEVICES)
+def choice(allowed: tuple[str, ...], *, help: str = "") -> Any:
+    """An option that takes one of a few words; another is a usage error."""
+
+    def check(value: str) -> str:
+        if value not in allowed:
+            raise typer.BadParameter(f"{value!r} is not one of {', '.join(allowed)}")
+        return value
+
+    return typer.Option(help=help or ", ".join(allowed), callback=check)
 
 
-def _dtype(value: str) -> str:
-    return one_of("--dtype", value, catalog.DTYPES)
-
-
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", callback=_device)]
+Device = Annotated[str, choice(catalog.DEVICES)]
 Dtype = Annotated[
-    str, typer.Option(help="Weight format: auto, float32, bfloat16 or int8.", callback=_dtype)
+    str, choice(catalog.DTYPES, help="Weight format: auto, float32, bfloat16 or int8.")
 ]
 _SEED = typer.Option(min=0, max=LARGEST_SEED, help="Same seed, same models: same outcome.")
 Seed = Annotated[int, _SEED]

@@ -91,13 +91,6 @@ def give_json(told: object) -> None:
     say(json.dumps(finite, indent=2))
 
 
-def one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
-    """`value`, if it is allowed; a usage error otherwise."""
-    if value not in allowed:
-        raise typer.BadParameter(f"{value!r} is not one of {', '.join(allowed)}", param_hint=name)
-    return value
-
-
 def stdin_text(errors: str = "strict") -> str:
     """All of standard input as text; `errors` is what to do with a byte that is not UTF-8."""
     if sys.stdin is None:

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from core import paths
-from core.cli.options import Output
-from core.cli.output import give, one_of, say, warn, writable
+from core.cli.options import Output, choice
+from core.cli.output import give, say, warn, writable
 from core.domain.text import plain
 from core.files import path_of, toml_files, written_at
 from core.games.lens import lens
@@ -41,12 +41,12 @@ def verify(file: File) -> None:
 @app.command("report")
 def tell(
     file: File,
-    format: Annotated[str, typer.Option(help=", ".join(FORMATS))] = "text",
+    format: Annotated[str, choice(FORMATS)] = "text",
     output: Output = None,
 ) -> None:
     """The session as a report."""
     writable(output)
-    give(report(load(file, warn=warn), one_of("--format", format, FORMATS), lens), output)
+    give(report(load(file, warn=warn), format, lens), output)
 
 
 _ENDINGS = {".md": "markdown", ".html": "html", ".htm": "html", ".json": "json", ".txt": "text"}
