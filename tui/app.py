@@ -136,8 +136,7 @@ class PlacetApp(App[int]):
         else:
             self._take(opened)
             gc.freeze()  # so does a long session: a pass through it takes longer than a key
-            await self.switch_screen(ReviewScreen(self.review))
-            self._begun()
+            await self._show()
 
     def _take(self, opened: Opened) -> None:
         session = opened.session
@@ -163,6 +162,12 @@ class PlacetApp(App[int]):
         """Leaves the session, which is saved, and shows another one."""
         await self._close()
         self._take(opened)
+        await self._show()
+
+    async def _show(self) -> None:
+        """Shows the session in the place of the screen that is there; the palette may lie on it."""
+        while len(self.screen_stack) > 2:  # Textual's own screen is the first
+            await self.pop_screen()
         await self.switch_screen(ReviewScreen(self.review))
         self._begun()
 

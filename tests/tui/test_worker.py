@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from textual.command import CommandPalette
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input
@@ -28,7 +29,7 @@ from tests.tui.driving import PATIENCE, Clock, Desk, desk, dump
 from tests.tui.fake import TEXTS, FakeEngine, judgement
 from tui.app import PlacetApp
 from tui.bars import KeyBar
-from tui.dialogs import Ask, Confirm
+from tui.dialogs import Ask, Confirm, Pick
 from tui.flow import saving
 from tui.keymap import keymap
 from tui.opening import Opened, new_session, open_session, session_file
@@ -703,6 +704,18 @@ async def reading(app: PlacetApp, pilot: Pilot[Any], kind: type[Screen[Any]]) ->
         await pilot.pause(0.02)
 
 
+def held_up(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Has every session read only once the event is set."""
+    go_on = threading.Event()
+
+    def late(*told: Any, **more: Any) -> Opened:
+        go_on.wait(PATIENCE)
+        return open_session(*told, **more)
+
+    monkeypatch.setattr("tui.screens.opening.open_session", late)
+    return go_on
+
+
 async def test_a_session_is_read_once_the_screen_is_there(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     head = kept(path)
@@ -721,13 +734,7 @@ async def test_no_key_or_click_in_a_pane_ends_anything_while_a_session_is_read(
 ) -> None:
     path = tmp_path / "mine.toml"
     kept(path)
-    go_on = threading.Event()
-
-    def late(*told: Any, **more: Any) -> Opened:
-        go_on.wait(PATIENCE)
-        return open_session(*told, **more)
-
-    monkeypatch.setattr("tui.screens.opening.open_session", late)
+    go_on = held_up(monkeypatch)
     app = PlacetApp(path, engine=FakeEngine)
     async with app.run_test(size=(140, 30)) as pilot:
         await reading(app, pilot, OpeningScreen)
@@ -738,6 +745,40 @@ async def test_no_key_or_click_in_a_pane_ends_anything_while_a_session_is_read(
         assert isinstance(app.screen, OpeningScreen)
         go_on.set()
         await reading(app, pilot, ReviewScreen)
+
+
+async def test_no_screen_stays_below_the_session_that_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The palette can be opened while a session is read, at the start and later on."""
+    first, second = tmp_path / "first.toml", tmp_path / "second.toml"
+    kept(first)
+    kept(second)
+    go_on = held_up(monkeypatch)
+    app = PlacetApp(first, engine=FakeEngine)
+    async with app.run_test(size=(140, 30)) as pilot:
+        await reading(app, pilot, OpeningScreen)
+        await pilot.press("ctrl+p", "q", "u")
+        await reading(app, pilot, CommandPalette)
+        go_on.set()
+        await reading(app, pilot, ReviewScreen)
+        go_on.clear()
+        await pilot.press("ctrl+o")
+        await reading(app, pilot, Pick)
+        app.screen.query_one("#line", Input).value = str(second)
+        await pilot.press("enter")
+        await reading(app, pilot, ReviewScreen)
+        await pilot.press("ctrl+p")
+        await reading(app, pilot, CommandPalette)
+        left = app.screen_stack[1]
+        go_on.set()
+        end = time.monotonic() + PATIENCE
+        while left in app.screen_stack:
+            assert time.monotonic() < end, app.screen_stack
+            await pilot.pause(0.02)
+        await reading(app, pilot, ReviewScreen)
+        assert app.review.saver.path == second
+        assert len(app.screen_stack) == 2
 
 
 async def test_a_session_that_cannot_be_read_ends_the_start_with_the_reason(tmp_path: Path) -> None:
