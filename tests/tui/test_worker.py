@@ -392,6 +392,20 @@ async def test_save_as_moves_the_session(tmp_path: Path) -> None:
         assert load(tmp_path / "mine.toml").head == on.session.head
 
 
+async def test_save_as_into_a_folder_keeps_the_name_of_the_file(tmp_path: Path) -> None:
+    async with desk() as on:
+        await on.propose()
+        name = on.review.saver.path.name
+        await on.press("ctrl+s")
+        await on.answered()
+        on.app.screen.query_one("#line", Input).value = f"{tmp_path}/"
+        await on.press("enter")
+        await on.closed()
+        await on.until(lambda: "Saved as" in on.said)
+        assert on.review.saver.path == tmp_path / name
+        assert not tmp_path.with_suffix(".toml").exists()
+
+
 def full(store: Store, session: object) -> None:
     """In the place of `Store.save`, a disk without room."""
     raise PlacetError("it cannot be written (No space left on device)", where=str(store.path))

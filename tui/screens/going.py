@@ -53,8 +53,8 @@ def save_as(screen: Workplace) -> None:
         if told is None:
             return
         path = Path(told).expanduser().absolute()
-        if not path.name:
-            raise Refused("a file needs a name")
+        if path.is_dir():
+            path /= saver.path.name
         path = path if path.suffix == ".toml" else path.with_name(path.name + ".toml")
         if path.exists() and path != saver.path:
             yes = await screen.app.push_screen_wait(
