@@ -299,6 +299,19 @@ class Session:
         if changed != self.state.profile.weights:
             self._post(WeightsSet(weights=changed))
 
+    def last_weight(self, value: str) -> float:
+        """The last weight above 0 that a value had and nobody took back; 1 where it had none."""
+        gone = undone(self.records)
+        for record in reversed(self.records):
+            event, weights = record.event, dict[str, float]()
+            if isinstance(event, WeightsSet):
+                weights = event.weights
+            elif isinstance(event, Started | ProfileSet):
+                weights = event.profile.weights
+            if record.seq not in gone and weights.get(value):
+                return weights[value]
+        return 1.0
+
     def set_profile(self, profile: Profile) -> None:
         """Changes the values. Where a statement changed, verdicts are stale."""
         if profile != self.state.profile:

@@ -36,7 +36,7 @@ from core.session.session import Session
 from core.session.state import State, fold
 from core.session.store import Store, load
 from tests.nasty import NASTY
-from tests.nouns import CALL, CONSENT, LETTER, judgement
+from tests.nouns import CALL, CONSENT, LETTER, PROFILE, judgement
 from tests.session.operations import (
     OPERATIONS,
     UNDO,
@@ -341,6 +341,20 @@ def test_setting_what_is_set_already_makes_no_event() -> None:
     session.use_models(session.state.models)
 
     assert len(session.records) == before
+
+
+def test_the_last_weight_of_a_value_is_none_that_was_taken_back() -> None:
+    session = started()
+    value = PROFILE.values[0]
+    for weight in (0.4, 0.9):
+        session.set_weights({value.id: weight})
+    session.undo()
+    session.set_weights({value.id: 0.0})
+    assert session.last_weight(value.id) == 0.4
+    session.undo()
+    session.undo()
+    assert session.last_weight(value.id) == value.weight
+    assert session.last_weight("of nobody") == 1.0
 
 
 def test_times_are_utc_and_names_are_kept() -> None:

@@ -76,6 +76,20 @@ async def test_of_keys_that_come_at_once_each_moves_a_weight() -> None:
         await on.until(lambda: weights(on)["consent"] == 0.8)
 
 
+async def test_a_value_comes_back_at_the_weight_it_had_whoever_switched_it_off() -> None:
+    opened = new(BAKERIES)
+    opened.session.set_weights({"consent": 0.4})
+    opened.session.set_weights({"consent": 0.0})
+    async with desk(opened) as on:
+        await on.press("1", "space")
+        assert weights(on)["consent"] == 0.4
+        many = len(on.session.records)
+        for _ in range(2):  # the second comes before the first is drawn
+            on.app.post_message(events.Key("space", " "))
+        await on.until(lambda: len(on.session.records) == many + 2)
+        assert weights(on)["consent"] == 0.4
+
+
 async def test_what_changed_place_is_shown() -> None:
     async with desk(crowded(9)) as on:
         before = on.session.state.ranking()

@@ -42,6 +42,13 @@ class ValueList(RowList[Value]):
             self.weight = weight
             super().__init__()
 
+    class Switch(Message):
+        """A value is to be off, or on again, whichever it is not by then."""
+
+        def __init__(self, value: str) -> None:
+            self.value = value
+            super().__init__()
+
     class Nudge(Message):
         """A weight is to be more, or less, than it is by then."""
 
@@ -52,7 +59,6 @@ class ValueList(RowList[Value]):
 
     def __init__(self) -> None:
         super().__init__(id="value-list")
-        self._before_off: dict[str, float] = {}
 
     def key_of(self, row: Value) -> str:
         """The value's id."""
@@ -95,13 +101,8 @@ class ValueList(RowList[Value]):
 
     def action_switch(self) -> None:
         """Switches off, or back on at the weight it had."""
-        if (row := self.current) is None:
-            return
-        if row.weight > 0:
-            self._before_off[row.id] = row.weight
-            self.post_message(self.Weigh(row.id, 0.0))
-        else:
-            self.post_message(self.Weigh(row.id, self._before_off.get(row.id, 1.0)))
+        if row := self.current:
+            self.post_message(self.Switch(row.id))
 
     def action_ask(self, what: str) -> None:
         """Has something else done about the values, at once: the next key belongs to a dialog."""

@@ -342,14 +342,17 @@ class ReviewScreen(Workplace):
 
     @on(ValueList.Weigh)
     @on(ValueList.Nudge)
-    def _weigh(self, event: ValueList.Weigh | ValueList.Nudge) -> None:
-        if event.value not in self.review.profile.weights:  # it went between two keys
+    @on(ValueList.Switch)
+    def _weigh(self, event: ValueList.Weigh | ValueList.Nudge | ValueList.Switch) -> None:
+        weight = self.review.profile.weights.get(event.value)
+        if weight is None:  # it went between two keys
             return
-        weight = (
-            self.review.profile.weights[event.value] + event.by
-            if isinstance(event, ValueList.Nudge)
-            else event.weight
-        )
+        if isinstance(event, ValueList.Nudge):
+            weight += event.by
+        elif isinstance(event, ValueList.Switch):
+            weight = 0.0 if weight else self.review.session.last_weight(event.value)
+        else:
+            weight = event.weight
         try:
             self.review.set_weight(event.value, weight)
         except PlacetError as error:
