@@ -13,8 +13,10 @@ from textual.pilot import Pilot
 from core.config import Config
 from core.domain.candidate import Standing
 from core.domain.scenario import Scenario
+from core.errors import PlacetError
 from core.library import load_profile
 from core.session.session import Session
+from core.session.store import Store
 from tests.tui.fake import FakeEngine
 from tui.app import PlacetApp
 from tui.dialogs import Dialog
@@ -182,3 +184,8 @@ async def desk(
 def new(scenario: Scenario, profile: str = "finance-outreach") -> Opened:
     """A new session on a scenario."""
     return Opened(Session.start(load_profile(profile), scenario), None)
+
+
+def full(store: Store, session: object) -> None:
+    """In the place of `Store.save`, a disk without room."""
+    raise PlacetError("it cannot be written (No space left on device)", where=str(store.path))

@@ -4,23 +4,27 @@ from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
+from textual import events
 from textual.app import App, ComposeResult
 from textual.content import Content
 from textual.widgets import Input
 
+from core import paths
 from core.config import Config, Defaults, load_config
 from core.domain.candidate import Origin, Source
 from core.engine.protocol import Load, Pull, Ready
 from core.models import catalog
 from core.session.events import ModelUsed
 from core.session.session import Session
+from core.session.store import Store
 from core.watch import Progress
 from tests.nouns import PROFILE, SCENARIO, judgement
-from tests.tui.driving import Desk, desk
+from tests.tui.driving import Desk, desk, full
 from tests.tui.fake import FakeEngine
 from tui.app import PlacetApp
 from tui.bars import KeyBar
-from tui.dialogs import Pick
+from tui.dialogs import Confirm, Pick
+from tui.flow import saving
 from tui.flow.laboratory import Phase, Row
 from tui.flow.news import News
 from tui.flow.work import Work
@@ -32,7 +36,7 @@ from tui.rows import RowList
 from tui.screens.help import HelpScreen
 from tui.screens.models import ModelList, Offer
 from tui.screens.review import ReviewScreen
-from tui.screens.sessions import SessionList, compared
+from tui.screens.sessions import SessionList, SessionsScreen, compared
 from tui.scroll import Told
 
 SIZES = ((80, 24), (140, 40), (200, 60))
@@ -153,7 +157,6 @@ async def test_every_binding_of_ours_can_be_remapped() -> None:
     from tui.screens.laboratory import LaboratoryScreen
     from tui.screens.models import ModelsScreen
     from tui.screens.opening import OpeningScreen
-    from tui.screens.sessions import SessionsScreen
     from tui.screens.statistics import StatisticsScreen
     from tui.scroll import TextScroll
 
@@ -364,6 +367,57 @@ async def test_sessions_are_verified_exported_and_compared() -> None:
         path.write_text(path.read_text().replace("one-page", "two-page", 1))
         await on.press("v")
         await on.until(lambda: "changed" in on.text() or "does not follow" in on.text())
+
+
+async def test_an_export_asks_before_it_writes_over_and_has_all_that_happened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.until(lambda: not on.review.saver.dirty)
+        written = on.review.saver.path.with_suffix(".md")
+        written.write_text("mine", "utf-8")
+        monkeypatch.setattr(saving, "PAINTED", 0.5)  # saving lags behind
+        on.review.note("The newest.", "")
+        await on.press("S")
+        await on.until(lambda: "open here" in on.text())
+        for answer in (["escape"], ["tab", "enter"]):
+            assert written.read_text("utf-8") == "mine"
+            await on.press("m")
+            await on.until(lambda: isinstance(on.dialog, Confirm), "the question")
+            on.review.note("Newer still.", "")
+            await on.press(*answer)
+        await on.until(lambda: "Exported as" in on.text())
+        assert written.read_text("utf-8").count("Newer still.") == 2
+
+
+async def test_of_two_keys_that_come_at_once_on_the_screen_of_sessions_one_counts() -> None:
+    async with desk() as on:
+        for name in ("one", "two"):
+            Store(paths.sessions() / f"{name}.toml").save(Session.start(PROFILE, SCENARIO))
+        await on.press("S")
+        await on.until(lambda: "two" in on.text())
+        for _ in range(2):
+            on.app.post_message(events.Key("c", "c"))
+        await on.answered()
+        await on.press("escape")
+        await on.closed()
+        await on.press("v")
+        await on.until(lambda: "ok, " in on.text())
+        assert isinstance(on.app.screen, SessionsScreen)
+
+
+async def test_what_was_not_saved_is_in_no_export(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.until(lambda: not on.review.saver.dirty)
+        monkeypatch.setattr(Store, "save", full)
+        on.review.note("The newest.", "")
+        await on.press("S")
+        await on.until(lambda: "open here" in on.text())
+        await on.press("m")
+        await on.until(lambda: f"{on.review.saver.path.stem}: the newest of it" in on.text())
+        assert not on.review.saver.path.with_suffix(".md").exists()
 
 
 def test_compared_blind_only_what_both_decided_shows_its_risk() -> None:

@@ -20,12 +20,12 @@ from core.config import Config, Defaults, change_config, load_config
 from core.domain.candidate import Origin, Source, Standing
 from core.domain.scenario import HandedIn
 from core.engine.protocol import Align, Consult, Finished, Judge, Load, Propose, Ready, Trouble
-from core.errors import BadInput, PlacetError, Refused
+from core.errors import BadInput, Refused
 from core.session.events import Failed, ModelUsed
 from core.session.hold import Held, Hold
 from core.session.store import Store, load
 from core.watch import Advised, Growing, Measured, Progress, Rewritten, Written
-from tests.tui.driving import PATIENCE, Clock, Desk, desk, dump
+from tests.tui.driving import PATIENCE, Clock, Desk, desk, dump, full
 from tests.tui.fake import TEXTS, FakeEngine, judgement
 from tui.app import PlacetApp
 from tui.bars import KeyBar
@@ -404,11 +404,6 @@ async def test_save_as_into_a_folder_keeps_the_name_of_the_file(tmp_path: Path) 
         await on.until(lambda: "Saved as" in on.said)
         assert on.review.saver.path == tmp_path / name
         assert not tmp_path.with_suffix(".toml").exists()
-
-
-def full(store: Store, session: object) -> None:
-    """In the place of `Store.save`, a disk without room."""
-    raise PlacetError("it cannot be written (No space left on device)", where=str(store.path))
 
 
 async def test_a_folder_that_cannot_be_written_is_told_of_and_nothing_is_lost(

@@ -16,7 +16,7 @@ import msgspec
 from textual.app import SuspendNotSupported
 from textual.content import Content
 
-from core import library, paths
+from core import library
 from core.domain.scenario import LONGEST_TEXT
 from core.domain.text import plain
 from core.domain.values import LONGEST_ID, Profile, Value
@@ -28,6 +28,7 @@ from tui.flow.incoming import read_candidates
 from tui.literal import cut, literal
 from tui.panes.values import title_of
 from tui.screens import going
+from tui.screens.replacing import may_replace
 from tui.screens.workplace import Workplace
 
 _HOW = "# The goal, then a line of three dashes, then the context."
@@ -118,7 +119,7 @@ async def save_profile(screen: Workplace, value_id: str) -> None:
     told = await screen.app.push_screen_wait(
         Ask("Save these values as", value=profile.name, do="Save", required="It needs a name.")
     )
-    if told and await _may_replace(screen, "profile", library.profiles_named(told)):
+    if told and await may_replace(screen.app, "profile", library.profiles_named(told)):
         path = library.save_profile(msgspec.structs.replace(profile, name=told))
         screen.review.news.say(f"Saved as {path}.")
 
@@ -259,20 +260,9 @@ async def save_scenario(screen: Workplace) -> None:
     told = await screen.app.push_screen_wait(
         Ask("Save the scenario as", value=scenario.name, do="Save", required="It needs a name.")
     )
-    if told and await _may_replace(screen, "scenario", library.scenarios_named(told)):
+    if told and await may_replace(screen.app, "scenario", library.scenarios_named(told)):
         path = library.save_scenario(msgspec.structs.replace(scenario, name=told))
         screen.review.news.say(f"Saved as {path}.")
-
-
-async def _may_replace(screen: Workplace, what: str, there: list[Path]) -> bool:
-    """Asks, where another of that name would be written over, or no longer be found."""
-    if not there:
-        return True
-    told = f"{there[0]}\nexists already."
-    if there[0].is_relative_to(paths.SHIPPED):
-        told = f"{there[0].stem} comes with Placet. Yours takes its place wherever it is named."
-    yes = await screen.app.push_screen_wait(Confirm(f"Replace the {what}?", told, do="Replace"))
-    return bool(yes)
 
 
 def _goal_and_context(text: str) -> tuple[str, str]:

@@ -10,12 +10,13 @@ from core import library, paths
 from core.domain.scenario import Scenario
 from core.errors import Refused
 from core.session.store import Store
-from tui.dialogs import Ask, Choice, Confirm, Pick, Show
+from tui.dialogs import Ask, Choice, Pick, Show
 from tui.draw import MUTED
 from tui.flow.news import Tone
 from tui.literal import literal
 from tui.opening import Opened, new_session, session_file
 from tui.screens.opening import take_up
+from tui.screens.replacing import may_replace
 from tui.screens.workplace import Workplace
 
 if TYPE_CHECKING:
@@ -56,12 +57,8 @@ def save_as(screen: Workplace) -> None:
         if path.is_dir():
             path /= saver.path.name
         path = path if path.suffix == ".toml" else path.with_name(path.name + ".toml")
-        if path.exists() and path != saver.path:
-            yes = await screen.app.push_screen_wait(
-                Confirm("Replace the file?", f"{path}\nexists already.", do="Replace")
-            )
-            if not yes:
-                return
+        if path != saver.path and not await may_replace(screen.app, "file", [path]):
+            return
         await saver.move(path)
         screen.review.news.say(f"Saved as {path}; it is kept there from now on.")
 
@@ -139,9 +136,7 @@ def sessions(screen: Workplace) -> None:
 
     async def ask() -> None:
         review = screen.review
-        told = await screen.app.push_screen_wait(
-            SessionsScreen(review.saver.path, blind=review.blind)
-        )
+        told = await screen.app.push_screen_wait(SessionsScreen(review.saver, blind=review.blind))
         if told is not None:
             await go(screen, told)
 

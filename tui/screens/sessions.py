@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable, Coroutine
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -14,17 +15,19 @@ from textual.widgets import Static
 
 from core import paths
 from core.domain.candidate import Candidate, Standing
-from core.errors import PlacetError
+from core.errors import PlacetError, Refused
 from core.files import write_whole, written_at
 from core.session.session import Session
 from core.session.store import load
 from tui.dialogs import Choice, Pick, Show
 from tui.draw import MUTED, lines, pad, risk_mark
 from tui.flow.news import Notice, Tone
+from tui.flow.saving import Saver
 from tui.keys import Place, bindings
 from tui.literal import cut, literal
 from tui.rows import RowList
 from tui.screens.page import Page
+from tui.screens.replacing import may_replace
 
 
 class SessionList(RowList[Path]):
@@ -72,15 +75,19 @@ class SessionsScreen(Page[str | None]):
     PLACES = (Place.SESSIONS,)
     BINDINGS: ClassVar[list[BindingType]] = bindings(*PLACES)
 
-    def __init__(self, open_now: Path, *, blind: bool = False) -> None:
-        """`blind`: verdicts on what is not decided are kept back here too."""
+    def __init__(self, saver: Saver, *, blind: bool = False) -> None:
+        """`saver` keeps the session that is open.
+
+        `blind`: verdicts on what is not decided are kept back here too.
+        """
         super().__init__()
-        self._open_now = open_now
+        self._saver = saver
         self._blind = blind
+        self._busy = False
 
     def inside(self) -> ComposeResult:
         """The list, and what the one under the cursor is about."""
-        yield SessionList(self._open_now)
+        yield SessionList(self._saver.path)
         yield Static(id="detail", markup=False)
 
     def on_mount(self) -> None:
@@ -88,6 +95,14 @@ class SessionsScreen(Page[str | None]):
         found = sorted(paths.sessions().glob("*.toml"), key=written_at, reverse=True)
         self.query_one(SessionList).show(found)
         self._detail()
+
+    async def _read(self, path: Path) -> Session:
+        """The session in a file; the one that is open is whole there first."""
+        if path == self._saver.path:
+            await asyncio.shield(self._saver.flush())  # whoever looks elsewhere ends no saving
+            if self._saver.dirty:
+                raise Refused("the newest of it cannot be saved", where=str(path))
+        return await asyncio.to_thread(load, path)
 
     @on(RowList.Moved)
     def _detail(self) -> None:
@@ -99,7 +114,7 @@ class SessionsScreen(Page[str | None]):
         detail = self.query_one("#detail", Static)
         await asyncio.sleep(0.1)
         try:
-            session = await asyncio.to_thread(load, path)
+            session = await self._read(path)
         except PlacetError as error:
             detail.update(
                 Content.styled("! ", "$text-error") + literal(error.problem, "$text-error")
@@ -109,40 +124,39 @@ class SessionsScreen(Page[str | None]):
 
     @on(RowList.Chosen)
     def action_resume(self) -> None:
-        """Opens it."""
-        if (row := self.query_one(SessionList).current) is None:
-            return
-        if row == self._open_now:
-            self.dismiss(None)
-            return
-        self.run_worker(self._resume(row), group="open", exclusive=True)
+        """Opens it; whoever reads it says what is wrong with it."""
+        if row := self.query_one(SessionList).current:
+            self.dismiss(None if row == self._saver.path else str(row))
 
-    async def _resume(self, path: Path) -> None:
-        try:
-            await asyncio.to_thread(load, path)
-        except PlacetError as error:
-            self.say(Notice(f"It can't be opened: {error.problem}", Tone.ERROR))
+    def _do(self, what: Callable[[Path], Coroutine[Any, Any, None]]) -> None:
+        """Does something with the session under the cursor; nothing else begins meanwhile."""
+        row = self.query_one(SessionList).current
+        if row is None or self._busy:
             return
-        self.dismiss(str(path))
+        self._busy = True
+
+        async def run() -> None:
+            try:
+                await what(row)
+            except PlacetError as error:
+                name = Path(error.where or row).stem
+                self.say(Notice(f"{name}: {error.problem}", Tone.ERROR))
+            finally:
+                self._busy = False
+
+        self.run_worker(run(), group="doing")
 
     def action_verify(self) -> None:
         """Checks the chain of events."""
-        if row := self.query_one(SessionList).current:
-            self.run_worker(self._verify(row), group="verify", exclusive=True)
+        self._do(self._verify)
 
     async def _verify(self, path: Path) -> None:
-        try:
-            session = await asyncio.to_thread(load, path)
-        except PlacetError as error:
-            self.say(Notice(f"{path.stem}: {error.problem}", Tone.ERROR))
-            return
-        many = len(session.records)
+        many = len((await self._read(path)).records)
         self.say(Notice(f"{path.stem}: ok, {many} events, each follows from the one before."))
 
     def action_compare(self) -> None:
         """Shows two side by side."""
-        if row := self.query_one(SessionList).current:
-            self.run_worker(self._compare(row), group="compare", exclusive=True)
+        self._do(self._compare)
 
     async def _compare(self, path: Path) -> None:
         others = [other for other in self.query_one(SessionList).rows if other != path]
@@ -154,19 +168,13 @@ class SessionsScreen(Page[str | None]):
         )
         if told is None:
             return
-        try:
-            ours, theirs = await asyncio.to_thread(lambda: (load(path), load(Path(told))))
-        except PlacetError as error:
-            self.say(Notice(error.problem, Tone.ERROR))
-            return
-        await self.app.push_screen_wait(
-            Show(f"{path.stem} and {Path(told).stem}", *compared(ours, theirs, blind=self._blind))
-        )
+        other = Path(told)
+        parts = compared(await self._read(path), await self._read(other), blind=self._blind)
+        await self.app.push_screen_wait(Show(f"{path.stem} and {other.stem}", *parts))
 
     def action_export(self, kind: str) -> None:
         """Writes a report beside the session."""
-        if row := self.query_one(SessionList).current:
-            self.run_worker(self._export(row, kind), group="export", exclusive=True)
+        self._do(lambda path: self._export(path, kind))
 
     async def _export(self, path: Path, kind: str) -> None:
         from core.games.lens import lens
@@ -174,13 +182,10 @@ class SessionsScreen(Page[str | None]):
 
         names = {"md": "markdown", "html": "html", "json": "json"}
         written = path.with_suffix(f".{kind}")
-        try:
-            await asyncio.to_thread(
-                lambda: write_whole(written, report(load(path), names[kind], lens))
-            )
-        except PlacetError as error:
-            self.say(Notice(str(error), Tone.ERROR))
+        if not await may_replace(self.app, "file", [written]):
             return
+        session = await self._read(path)
+        await asyncio.to_thread(lambda: write_whole(written, report(session, names[kind], lens)))
         self.say(Notice(f"Exported as {written}."))
 
 
