@@ -1,6 +1,6 @@
 """The lines at the top and at the bottom: where we are, what runs, what to press."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from rich.cells import cell_len
@@ -14,6 +14,8 @@ from textual.widget import Widget
 
 from tui.draw import MUTED, bar
 from tui.flow.news import Notice, Tone
+from tui.keymap import key_of
+from tui.keys import BY_ID, Key
 from tui.literal import cut, literal
 
 ROOMY = 110
@@ -30,6 +32,20 @@ class Item(NamedTuple):
     tooltip: str
     group: int
     """0 for what comes first to mind, 1 for the rest, which is drawn fainter."""
+
+
+def items(node: DOMNode, keys: Iterable[Key]) -> list[Item]:
+    """Keys that work on a node and come first to mind."""
+    return [
+        Item(key_of(node.app, key.id), key.label, key.action, node, key.tooltip, 0) for key in keys
+    ]
+
+
+def moving(node: DOMNode) -> Item:
+    """Both ways through a list, as one."""
+    key = BY_ID["down"]
+    shown = f"{key_of(node.app, 'down')} {key_of(node.app, 'up')}"
+    return Item(shown, key.label, key.action, node, key.tooltip, 0)
 
 
 class KeyBar(Widget):

@@ -14,7 +14,7 @@ from textual.screen import Screen
 
 from core.engine.tuning import Wish
 from core.errors import PlacetError, Refused, reason
-from tui.bars import ActivityLine, Item, KeyBar, StatusLine, TabLine, stands
+from tui.bars import ActivityLine, KeyBar, StatusLine, TabLine, items, stands
 from tui.dialogs import Ask, Pick
 from tui.draw import MUTED, lines, press
 from tui.flow.laboratory import Laboratory, Phase, Row
@@ -72,11 +72,7 @@ class LaboratoryScreen(Screen[None]):
         self.set_interval(1.0, self._look_again)
         self.add_class("-at-setting")
         self.query_one(KeyBar).show(
-            tuple(
-                Item(key_of(self.app, key.id), key.label, key.action, self, key.tooltip, 0)
-                for key in KEYS
-                if key.place is Place.LAB and key.show
-            )
+            tuple(items(self, (key for key in KEYS if key.place is Place.LAB and key.show)))
         )
         self._draw()
 

@@ -12,11 +12,11 @@ from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.widgets import Static
 
-from tui.bars import ActivityLine, Item, KeyBar
+from tui.bars import ActivityLine, KeyBar, items, moving
 from tui.draw import lines
 from tui.flow.news import Notice
-from tui.keymap import command, key_of
-from tui.keys import BY_ID, KEYS, Key, Place, bindings
+from tui.keymap import command
+from tui.keys import KEYS, Key, Place, bindings
 from tui.scroll import TextScroll
 
 T = TypeVar("T")
@@ -45,14 +45,7 @@ class Page(Screen[T]):
 
     def on_mount(self) -> None:
         """The footer: how to move, and the keys of this screen."""
-        move = BY_ID["down"]
-        shown = f"{key_of(self.app, 'down')} {key_of(self.app, 'up')}"
-        items = [Item(shown, move.label, move.action, self.inner, move.tooltip, 0)]
-        items += [
-            Item(key_of(self.app, key.id), key.label, key.action, self, key.tooltip, 0)
-            for key in self._keys()
-        ]
-        self.query_one(KeyBar).show(tuple(items))
+        self.query_one(KeyBar).show((moving(self.inner), *items(self, self._keys())))
 
     @property
     def inner(self) -> DOMNode:

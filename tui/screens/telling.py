@@ -3,10 +3,10 @@
 from textual.content import Content
 from textual.widgets import Static
 
-from tui.bars import ActivityLine, Item, KeyBar, StatusLine
+from tui.bars import ActivityLine, Item, KeyBar, StatusLine, items, moving
 from tui.draw import MUTED
 from tui.flow.jobs import Kind
-from tui.keys import BY_ID, KEYS, Key, Place
+from tui.keys import KEYS, Key, Place
 from tui.literal import cut, literal
 from tui.panes.candidates import CandidatesPane
 from tui.screens.workplace import Workplace
@@ -150,8 +150,9 @@ def _hint(screen: Workplace) -> Content:
 
 def keys(screen: Workplace) -> None:
     """The footer: what works in this pane, the way through a review, then all the rest."""
-    items = [*_of_pane(screen), _moving(screen)]
-    taken = {item.shown for item in items}
+    where = screen.focused or screen.query_one(CandidatesPane).list
+    shown = [*_of_pane(screen), moving(where)]
+    taken = {item.shown for item in shown}
     found = [key for key in KEYS if key.place is Place.REVIEW and _counts_now(screen, key)]
     found.sort(key=_place)
     for key in found:
@@ -161,8 +162,8 @@ def keys(screen: Workplace) -> None:
                 told = f"{told}-{screen.key_of('verdict')} {screen.key_of('next-pane')}"
             label = _SHORT.get(key.id, key.label)
             group = 0 if key.id in _WAY else 1
-            items.append(Item(told, label, key.action, screen, key.tooltip, group))
-    screen.query_one(KeyBar).show(tuple(items))
+            shown.append(Item(told, label, key.action, screen, key.tooltip, group))
+    screen.query_one(KeyBar).show(tuple(shown))
 
 
 def _place(key: Key) -> int:
@@ -178,19 +179,7 @@ def _of_pane(screen: Workplace) -> list[Item]:
     )
     if focused is None or pane is None:
         return []
-    return [
-        Item(screen.key_of(key.id), key.label, key.action, focused, key.tooltip, 0)
-        for key in KEYS
-        if key.place is pane
-    ]
-
-
-def _moving(screen: Workplace) -> Item:
-    """Both ways through a list, as one."""
-    key = BY_ID["down"]
-    where = screen.focused or screen.query_one(CandidatesPane).list
-    shown = f"{screen.key_of('down')} {screen.key_of('up')}"
-    return Item(shown, key.label, key.action, where, key.tooltip, 0)
+    return items(focused, (key for key in KEYS if key.place is pane))
 
 
 def _counts_now(screen: Workplace, key: Key) -> bool:
