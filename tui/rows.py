@@ -66,7 +66,7 @@ class RowList(ScrollView, Generic[T], can_focus=True):
         """Whether a key or a click moved it, and not the list that changed under it."""
 
     class Chosen(AtLine):
-        """A line was chosen with enter or a double click."""
+        """A line was clicked twice: what enter does is the screen's to say."""
 
     def __init__(self, *, id: str) -> None:
         """Nothing to show yet."""

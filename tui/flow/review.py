@@ -10,7 +10,7 @@ from core import paths
 from core.domain.candidate import Candidate, Origin, Source
 from core.domain.scenario import HandedIn, Scenario
 from core.domain.values import Profile, Value
-from core.domain.verdict import Recommendation, Risk, Verdict
+from core.domain.verdict import Risk
 from core.domain.whatif import CONTENDERS, WhatIf, what_if
 from core.errors import Refused
 from core.session.events import Approved, Record, Rejected
@@ -439,13 +439,3 @@ def _told(record: Record) -> str:
     """What an event that can be undone is called."""
     kind = str(record.event.__struct_config__.tag)
     return _TOLD.get(kind, kind).format(getattr(record.event, "candidate", ""))
-
-
-def outcome(verdict: Verdict) -> str:
-    """What the judge finds, as a clause."""
-    advice = {
-        Recommendation.APPROVE: "advises to approve",
-        Recommendation.MODIFY: "advises to change it",
-        Recommendation.REJECT: "advises to reject",
-    }[verdict.recommendation]
-    return f"the judge finds the risk {verdict.risk} and {advice}"

@@ -10,10 +10,9 @@ from core.domain.text import plain
 from core.domain.verdict import Risk, Verdict
 from core.errors import Refused
 from tui.dialogs import Ask, Edit
-from tui.draw import MUTED, RISK, lines
+from tui.draw import ADVICE, MUTED, RISK, lines
 from tui.flow.jobs import Kind
 from tui.flow.news import Tone
-from tui.flow.review import outcome
 from tui.literal import literal
 from tui.panes.candidates import CandidatesPane
 from tui.panes.values import title_of
@@ -106,9 +105,10 @@ def approve(screen: Workplace) -> None:
         review.reveal(name)
     verdict = review.session.verdict(name)
     shape, word, style = RISK[verdict.risk]
-    told = outcome(verdict)
+    advice = ADVICE[verdict.recommendation]
+    told = f"The judge finds the risk {verdict.risk} and advises to {advice}."
     about = lines(
-        Content.styled(f"{shape} {word}  ", style) + Content(f"{told[:1].upper()}{told[1:]}."),
+        Content.styled(f"{shape} {word}  ", style) + Content(told),
         *_at_stake(verdict),
         Content(""),
         _quote(found),
