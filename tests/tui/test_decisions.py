@@ -171,6 +171,18 @@ async def test_a_key_that_is_held_down_decides_once() -> None:
         assert on.standing(LOW) is Standing.DEFERRED
 
 
+async def test_a_key_that_came_too_soon_counts_once_it_is_pressed_on_at_leisure() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(LOW)
+        await on.press("down", "up", "a")
+        assert "Too soon" in on.said
+        for _ in range(2):
+            on.clock.forward(0.5)
+            await on.press("a")
+        assert on.standing(LOW) is Standing.APPROVED
+
+
 async def test_a_held_key_types_nothing_into_the_dialog_it_opens() -> None:
     async with desk() as on:
         await on.propose()
@@ -698,7 +710,8 @@ async def test_undo_takes_back_at_once_what_the_operator_did_after_a_rewrite_cam
         assert on.said.startswith("Undone: a note")
 
 
-def test_taking_back_again_and_again_is_no_held_key() -> None:
+@pytest.mark.parametrize("key", ["undo", "approve"])
+def test_a_key_pressed_again_and_again_at_leisure_is_no_held_key(key: str) -> None:
     clock = Clock()
     looking = Looking(clock)
 
@@ -706,7 +719,7 @@ def test_taking_back_again_and_again_is_no_held_key() -> None:
         told = []
         for gap in gaps:
             clock.forward(gap)
-            told.append(looking.undoes())
+            told.append(looking.pressed(key))
         return told
 
     assert presses([9, 0.3, 0.3, 0.3, 0.3]) == [True, False, True, True, True]

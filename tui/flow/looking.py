@@ -9,7 +9,7 @@ SETTLE = 0.4
 """Seconds for which decisions are ignored after what they would be about has changed."""
 
 HELD = 0.7
-"""Seconds within which the same decision key again counts as held down, not as pressed again.
+"""Seconds within which the same key again counts as held down, not as pressed again.
 
 Terminals report no key releases; the longest usual delay before a held key repeats is 0.66 s.
 """
@@ -29,10 +29,8 @@ class Looking:
         self._since = -SETTLE
         self._spent: dict[str, float] = {}
         self._arrived = clock()
-        self._last_key = ""
-        self._last_at = -HELD
-        self._undone_at = -HELD
-        self._undo_gap = 0.0
+        self._pressed: dict[str, tuple[float, float]] = {}
+        """By key: when it was pressed last, and how long after the time before."""
         self._came = -SETTLE
 
     def at(self, item: str, shows: object) -> None:
@@ -72,27 +70,20 @@ class Looking:
             self._arrived = self.clock()
 
     def pressed(self, key: str) -> bool:
-        """Takes in a decision key; gives whether it is a press of its own, not a held key's."""
-        now = self.clock()
-        fresh = key != self._last_key or now - self._last_at >= HELD
-        self._last_key, self._last_at = key, now
-        return fresh
-
-    def undoes(self) -> bool:
-        """As `pressed`, for the key that takes back; it is no other key to a decision's.
+        """Takes in a key; gives whether it is a press of its own, not a held key's.
 
         Pressed again and again at leisure it counts from the third time on: the first gap may be
         that before a held key repeats, two such gaps are none.
         """
         now = self.clock()
-        gap = now - self._undone_at
-        fresh = gap >= HELD or (gap >= REPEATS and REPEATS <= self._undo_gap < HELD)
-        self._undone_at, self._undo_gap = now, gap
-        return fresh
+        at, before = self._pressed.get(key, (-HELD, 0.0))
+        gap = now - at
+        self._pressed[key] = (now, gap)
+        return gap >= HELD or (gap >= REPEATS and REPEATS <= before < HELD)
 
     def other_key(self) -> None:
         """Takes in any other key: what comes next is a press of its own."""
-        self._last_key = ""
+        self._pressed.clear()
 
     def _settle_time(self, now: float) -> None:
         if self.item:

@@ -257,7 +257,7 @@ def undo(screen: Workplace) -> None:
     A rewrite that came as the key was on its way is not what was meant.
     """
     review = screen.review
-    if not review.looking.undoes():
+    if not review.looking.pressed("undo"):
         return
     if told := review.just_came():
         key = screen.key_of("undo")
