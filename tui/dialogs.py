@@ -155,10 +155,15 @@ class Ask(Dialog[str | None]):
         do: str = "OK",
         required: str = "",
         danger: bool = False,
+        meant: Callable[[], bool] | None = None,
         keep: Callable[[str], None] | None = None,
         held: Held | None = None,
     ) -> None:
-        """`required` is what to say where nothing was typed; empty where that will do."""
+        """`required` is what to say where nothing was typed; empty where that will do.
+
+        With `meant`, which tells an enter of its own from a held key's, `value` is sent by a
+        second one: the first may have been typed ahead by who did not know that it is there.
+        """
         super().__init__(title, held=held)
         self._about = about
         self._placeholder = placeholder
@@ -166,6 +171,8 @@ class Ask(Dialog[str | None]):
         self._do = do
         self._required = required
         self._danger = danger
+        self._meant = meant
+        self._warned = False
         self._keep = keep
 
     def inside(self) -> ComposeResult:
@@ -187,12 +194,22 @@ class Ask(Dialog[str | None]):
     def _submitted(self) -> None:
         text = self.query_one("#line", Input).value.strip()
         if self._required and not text:
-            self.query_one("#problem", Static).update(
-                Content.styled(f"! {self._required}", "$text-error")
-            )
-            self.query_one("#line", Input).focus()
-            return
-        self.dismiss(text)
+            self._refuse(self._required)
+        elif self._meant and text == self._value.strip():
+            self._send_again(self._meant())
+        else:
+            self.dismiss(text)
+
+    def _send_again(self, meant: bool) -> None:
+        if meant and self._warned:
+            self.dismiss(self._value.strip())
+        elif meant:
+            self._warned = True
+            self._refuse("This is what you typed before. Enter again, if you still mean it.")
+
+    def _refuse(self, why: str) -> None:
+        self.query_one("#problem", Static).update(Content.styled(f"! {why}", "$text-error"))
+        self.query_one("#line", Input).focus()
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:

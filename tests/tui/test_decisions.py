@@ -57,6 +57,50 @@ async def test_against_the_judge_it_takes_two_steps_and_a_typed_reason(name: str
         assert (event.against_advice, event.reason) == (True, "known owner")
 
 
+async def test_a_reason_from_before_approves_nothing_until_enter_comes_again() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(HIGH)
+        await on.press("a")
+        await on.answered()
+        await on.type("known owner")
+        await on.press("escape")
+        await on.closed()
+        await on.settle()
+        await on.press("a")
+        await on.answered()
+        await on.press("enter")
+        assert "Enter again, if you still mean it" in on.text()
+        for gap in (0.5, 0.03, 0.03):
+            on.clock.forward(gap)
+            await on.press("enter")  # held down
+        assert on.dialog is not None
+        assert on.standing(HIGH) is Standing.PENDING
+        on.clock.forward(1)
+        await on.press("enter")
+        await on.closed()
+        await on.until(lambda: on.standing(HIGH) is Standing.APPROVED)
+        event = on.session.records[-1].event
+        assert isinstance(event, Approved) and event.reason == "known owner"
+
+
+async def test_a_reason_from_before_that_is_typed_on_is_sent_by_one_enter() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(HIGH)
+        for typed, key in (("known", "escape"), (" owner", "enter")):
+            await on.press("a")
+            await on.answered()
+            await on.press("end")
+            await on.type(typed)
+            await on.press(key)
+            await on.closed()
+            await on.settle()
+        await on.until(lambda: on.standing(HIGH) is Standing.APPROVED)
+        event = on.session.records[-1].event
+        assert isinstance(event, Approved) and event.reason == "known owner"
+
+
 async def test_what_is_typed_ahead_of_a_dialog_decides_nothing() -> None:
     """A reason that begins with `a`, typed faster than the dialog opens, must not approve."""
     async with desk() as on:

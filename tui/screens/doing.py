@@ -127,6 +127,7 @@ def approve(screen: Workplace) -> None:
                 do="Approve all the same",
                 required="Type a reason first; without one this is not approved.",
                 danger=verdict.risk is Risk.HIGH,
+                meant=lambda: review.looking.pressed("enter"),
                 keep=_kept(screen, draft),
                 held=_held(screen, "approve"),
             )
