@@ -11,13 +11,14 @@ from core.domain.candidate import Standing
 from core.domain.verdict import Risk
 from core.engine.protocol import Align, Judge, Propose
 from core.session.events import Approved, Rejected
+from core.session.store import Store
 from core.watch import Measured, Rewritten, Written
 from tests.tui.driving import Clock, desk
 from tests.tui.fake import TEXTS, judgement
 from tui.dialogs import Ask, Dialog, Edit
 from tui.flow.listing import Order
 from tui.flow.looking import Looking
-from tui.opening import new_session
+from tui.opening import Opened, new_session
 from tui.panes.values import ValueList
 from tui.screens import editing
 
@@ -657,6 +658,20 @@ async def test_what_was_in_view_before_blind_mode_is_not_decided_blind() -> None
         await on.settle()
         await on.press("b")
         on.clock.forward(2)
+        await on.press("a")
+        event = on.session.records[-1].event
+        assert isinstance(event, Approved) and not event.blind
+
+
+async def test_a_verdict_seen_before_its_session_was_left_leaves_no_decision_blind() -> None:
+    async with desk() as on:
+        await on.propose()
+        before = Opened(on.session, Store(on.review.saver.path))
+        await on.app.show(new_session("night-incident"))
+        await on.press("b")
+        await on.app.show(before)
+        await on.go_to(LOW)
+        assert on.review.hides(LOW)
         await on.press("a")
         event = on.session.records[-1].event
         assert isinstance(event, Approved) and not event.blind

@@ -92,6 +92,7 @@ class Review:
         self._end = session.subscribe(self._happened)
         if work.models:
             session.use_models(work.models)
+        self._all_shown()  # what has a verdict may have been in view here before
 
     async def close(self) -> None:
         """Lets go of the session; all of it is on disk then, if that can be."""
@@ -150,6 +151,12 @@ class Review:
     def shown(self, name: str) -> None:
         """Notes that the verdict on a candidate is in view."""
         self._shown.add(self._as_now(name))
+
+    def _all_shown(self) -> None:
+        """Notes that of all candidates that have a verdict: the list shows risk and rank of all."""
+        for name in self.session.candidates:
+            if any(self.session.state.grounds(name)):
+                self.shown(name)
 
     def is_blind(self, name: str) -> bool:
         """Whether a decision now is one without its verdict ever having been in view."""
@@ -423,10 +430,8 @@ class Review:
 
     def toggle_blind(self) -> None:
         """Switches blind mode."""
-        if not self.blind:  # the list has shown risk and rank of all that is judged
-            for name in self.session.candidates:
-                if self.session.verdict(name).judgement:
-                    self.shown(name)
+        if not self.blind:
+            self._all_shown()
         self.blind = not self.blind
         self.news.changed(Change.ALL)
         if self.blind:
