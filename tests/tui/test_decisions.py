@@ -309,6 +309,22 @@ async def test_a_rejection_needs_a_reason_that_is_offered_as_guidance() -> None:
         assert on.session.verdict(MED).risk is Risk.LOW
 
 
+async def test_a_reason_that_was_taken_back_is_not_offered_as_guidance() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(MED)
+        await on.press("x")
+        await on.answered()
+        await on.type("call once")
+        await on.press("enter")
+        await on.until(lambda: on.standing(MED) is Standing.REJECTED)
+        await on.press("u")
+        await on.settle()
+        await on.press("r")
+        await on.answered()
+        assert on.app.screen.query_one("#line", Input).value == ""
+
+
 async def test_guidance_may_be_left_empty() -> None:
     async with desk() as on:
         await on.propose()

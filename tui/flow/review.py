@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from core import paths
-from core.domain.candidate import Candidate, Origin, Source
+from core.domain.candidate import Candidate, Origin, Source, Standing
 from core.domain.scenario import HandedIn, Scenario
 from core.domain.values import Profile, Value
 from core.domain.verdict import Risk
@@ -310,12 +310,9 @@ class Review:
         return len(found)
 
     def guidance_for(self, name: str) -> str:
-        """The reason of the last rejection of a candidate: guidance for its next re-align."""
-        for record in reversed(self.session.records):
-            event = record.event
-            if isinstance(event, Rejected) and event.candidate == name:
-                return event.reason
-        return ""
+        """The reason why a candidate is rejected, if it is: guidance for its next re-align."""
+        found = self.session.candidates[name]
+        return found.reason if found.standing is Standing.REJECTED else ""
 
     def _decided(self, name: str, what: str, reason: str) -> None:
         self.looking.decided(name)
