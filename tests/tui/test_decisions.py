@@ -546,6 +546,23 @@ async def test_what_came_while_another_screen_was_in_view_has_to_be_seen_first()
         assert on.standing(LOW) is Standing.APPROVED
 
 
+@pytest.mark.parametrize(("key", "seconds"), [("T", 4.0), ("G", 4.0), ("n", 3604.0)])
+async def test_only_the_time_that_a_candidate_was_in_sight_counts(key: str, seconds: float) -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(LOW)
+        await on.press(key)
+        await on.until(lambda: on.app.screen is not on.screen)
+        await on.pilot.pause()
+        on.clock.forward(3600)
+        await on.press("escape")
+        await on.until(lambda: on.app.screen is on.screen)
+        await on.settle()
+        await on.press("a")
+        event = on.session.records[-1].event
+        assert isinstance(event, Approved) and event.seconds == seconds
+
+
 async def test_a_newer_version_takes_the_place_of_an_older_difference() -> None:
     async with desk() as on:
         await on.propose()

@@ -28,6 +28,9 @@ class Looking:
         self._shown: tuple[str, object] = ("", None)
         self._since = -SETTLE
         self._spent: dict[str, float] = {}
+        self._elsewhere = 0.0
+        self._left: float | None = None
+        """When something else came into view, while that is so."""
         self._arrived = clock()
         self._pressed: dict[str, tuple[float, float]] = {}
         """By key: when it was pressed last, and how long after the time before."""
@@ -35,16 +38,22 @@ class Looking:
 
     def at(self, item: str, shows: object) -> None:
         """Notes which item is under the cursor, and what it shows (its text and verdict)."""
-        now = self.clock()
         if item != self.item:
-            self._settle_time(now)
-            self.item, self._arrived = item, now
+            self._settle_time()
+            self.item, self._arrived = item, self._here()
         if (item, shows) != self._shown:
-            self._shown, self._since = (item, shows), now
+            self._shown, self._since = (item, shows), self.clock()
+
+    def away(self) -> None:
+        """Something else hides the item from now on: that is no time spent on it."""
+        self._left = self.clock()
 
     def back(self) -> None:
         """Something else was in view until now: what changed meanwhile was not seen."""
         self._since = self._came = self.clock()
+        if self._left is not None:
+            self._elsewhere += self._since - self._left
+            self._left = None
 
     def came(self) -> None:
         """Notes that something came by itself that the key that takes back would be about."""
@@ -60,14 +69,14 @@ class Looking:
 
     def seconds(self, item: str) -> float:
         """How long that item has been under the cursor, in all."""
-        running = self.clock() - self._arrived if item == self.item else 0.0
+        running = self._here() - self._arrived if item == self.item else 0.0
         return self._spent.get(item, 0.0) + running
 
     def decided(self, item: str) -> None:
         """Starts that item's time anew."""
         self._spent.pop(item, None)
         if item == self.item:
-            self._arrived = self.clock()
+            self._arrived = self._here()
 
     def pressed(self, key: str) -> bool:
         """Takes in a key; gives whether it is a press of its own, not a held key's.
@@ -85,6 +94,10 @@ class Looking:
         """Takes in any other key: what comes next is a press of its own."""
         self._pressed.clear()
 
-    def _settle_time(self, now: float) -> None:
+    def _here(self) -> float:
+        """The time, without what went by elsewhere."""
+        return (self.clock() if self._left is None else self._left) - self._elsewhere
+
+    def _settle_time(self) -> None:
         if self.item:
-            self._spent[self.item] = self._spent.get(self.item, 0.0) + now - self._arrived
+            self._spent[self.item] = self.seconds(self.item)

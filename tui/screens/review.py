@@ -259,8 +259,10 @@ class ReviewScreen(Workplace):
         self._under_palette = False
 
     def on_screen_suspend(self) -> None:
-        """Something else comes into view."""
+        """Something else comes into view; a window leaves what it is about in sight."""
         self._under_palette = isinstance(self.app.screen, CommandPalette)
+        if not self.app.screen.is_modal:
+            self.review.looking.away()
 
     def on_resize(self) -> None:
         """Widths have changed."""
