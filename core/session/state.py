@@ -57,8 +57,8 @@ class State:
     timings: dict[str, float] = field(default_factory=dict)
     """Seconds by stage of the run that chose last, whatever became of its plan."""
     notes: list[str] = field(default_factory=list)
-    judged_at: dict[str, str] = field(default_factory=dict, compare=False)
-    """By candidate: when it was judged last, UTC, ISO 8601."""
+    judged_at: dict[Bond, str] = field(default_factory=dict, compare=False)
+    """By what was judged: when that was last, UTC, ISO 8601."""
     _bearers: dict[str, list[str]] = field(default_factory=dict, repr=False, compare=False)
     """By a text's digest: the candidates that have or had it."""
     _verdicts: dict[str, Verdict] = field(default_factory=dict, repr=False, compare=False)
@@ -103,9 +103,10 @@ class State:
             self._bears(event.candidate, revision)
         elif isinstance(event, Judged):
             judgement = event.judgement
-            self.judgements[judgement.text, judgement.profile, judgement.scenario] = judgement
+            bond = (judgement.text, judgement.profile, judgement.scenario)
+            self.judgements[bond] = judgement
             self.latest[event.candidate] = judgement
-            self.judged_at[event.candidate] = record.at
+            self.judged_at[bond] = record.at
             for bearer in (event.candidate, *self._bearers.get(judgement.text, ())):
                 self._forget(bearer)
             self._change(event.candidate, trouble="")

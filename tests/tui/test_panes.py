@@ -1,6 +1,7 @@
 """The four panes: values, scenario, candidates, verdict; every key in each of them."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -457,6 +458,21 @@ async def test_of_keys_that_come_at_once_each_scrolls_a_line() -> None:
         for _ in range(5):
             on.app.post_message(events.Key("j", "j"))
         await on.until(lambda: pane.scroll_offset.y == 5)
+
+
+async def test_the_time_of_a_verdict_is_that_of_the_text_in_view() -> None:
+    minutes = (datetime(2026, 1, 1, 12, minute, tzinfo=UTC) for minute in range(60))
+    profile = library.load_profile("finance-outreach")
+    session = Session.start(profile, BAKERIES, clock=lambda: next(minutes))
+    name = session.propose("Call until they have agreed.", Origin(Source.POLICY, "fake"))
+    session.judged(name, judgement(session.candidates[name].text, profile, BAKERIES))
+    async with desk(Opened(session, None)) as on:
+        before = on.review.judged_at(name)
+        on.review.edit(name, "Call once.")
+        await on.until(lambda: on.session.verdict(name).risk is Risk.LOW)
+        assert on.review.judged_at(name) > before
+        on.review.undo()
+        assert on.review.judged_at(name) == before
 
 
 async def test_versions_are_compared_word_by_word() -> None:

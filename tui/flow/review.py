@@ -224,8 +224,10 @@ class Review:
         )
 
     def judged_at(self, name: str) -> str:
-        """When the verdict in view was given, UTC, ISO 8601."""
-        return self.session.state.judged_at.get(name, "")
+        """When the verdict in view was given, UTC, ISO 8601; empty where there is none."""
+        if (found := self.session.verdict(name).judgement) is None:
+            return ""
+        return self.session.state.judged_at[found.text, found.profile, found.scenario]
 
     def stuck(self) -> list[str]:
         """Candidates still to be decided that have no verdict that counts, and none coming."""

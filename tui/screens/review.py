@@ -156,7 +156,7 @@ class ReviewScreen(Workplace):
                 draft=review.draft(name),
                 weighed=self._what_if[0] == known,
                 what_if=self._what_if[1],
-                judged_at=_local(review.judged_at(name)) if verdict.judgement else "",
+                judged_at=_local(review.judged_at(name)),
                 compare=self.compare,
                 raw=self.raw,
                 payoffs=review.scenario.payoffs is not None,
