@@ -507,6 +507,16 @@ async def test_the_what_if_line_comes_when_the_cursor_rests() -> None:
         await on.until(lambda: "what if" in on.text())
 
 
+async def test_the_what_if_line_looks_at_the_others_again_once_they_are_not_hidden() -> None:
+    async with desk(crowded(9)) as on:
+        await on.press("b")
+        on.review.reveal("c2")
+        await on.go_to("c2")
+        await on.until(lambda: "No weight by itself" in on.text())
+        await on.press("b")
+        await on.until(lambda: "would put c8 first" in on.text())
+
+
 async def test_a_judge_without_words_is_explained_by_its_numbers() -> None:
     async with desk() as on:
         await on.propose()

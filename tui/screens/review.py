@@ -143,7 +143,7 @@ class ReviewScreen(Workplace):
         if self.compare and self._versions != (name, many):  # a newer one would not be seen
             self.compare = (many - 2, many - 1) if many > 1 else None
         self._versions = (name, many)
-        known = (name, review.profile, len(review.session.records))
+        known = (name, review.profile, len(review.session.records), review.hiding)
         busy = review.work.busy_with(name)
         pane.show(
             View(
@@ -170,7 +170,7 @@ class ReviewScreen(Workplace):
                 self._rest.stop()
             self._rest = self.set_timer(REST, lambda: self._work_out(known))
 
-    def _work_out(self, known: tuple[str, object, int]) -> None:
+    def _work_out(self, known: tuple[str, object, int, bool]) -> None:
         name = known[0]
         if stands(self) and self.query_one(CandidatesPane).list.key == name:
             self._what_if = (known, self.review.what_if(name))
