@@ -21,7 +21,7 @@ from core.domain.candidate import Origin, Source, Standing
 from core.domain.scenario import HandedIn
 from core.engine.protocol import Align, Consult, Finished, Judge, Load, Propose, Ready, Trouble
 from core.errors import BadInput, Refused
-from core.session.events import Failed, ModelUsed
+from core.session.events import Failed, ModelsSet, ModelUsed
 from core.session.hold import Held, Hold
 from core.session.store import Store, load
 from core.watch import Advised, Growing, Measured, Progress, Rewritten, Written
@@ -378,6 +378,23 @@ async def test_looking_around_leaves_no_file() -> None:
     async with desk() as on:
         await on.press("j", "1", "2", "3", "4")
         assert not on.review.saver.path.exists()
+
+
+async def test_a_session_that_is_only_looked_at_is_left_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.until(lambda: not on.review.saver.dirty)
+        path = on.review.saver.path
+    before = path.read_bytes()
+    monkeypatch.setattr(Store, "save", full)
+    async with desk(open_session(Store(path)), name="another-model") as on:
+        assert isinstance(on.session.records[-1].event, ModelsSet)
+        assert "● saved" in on.text()
+        await on.press("q")
+        await on.until(lambda: on.engine.stopped)
+    assert path.read_bytes() == before
 
 
 async def test_save_as_moves_the_session(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ class Saver:
         self._store = store
         self._changed = changed
         self._saved = 0
-        self._fresh = True
+        self.fresh = True
         """Whether the name can still be another: nothing was read from the file or put there."""
         self._task: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
@@ -51,21 +51,17 @@ class Saver:
         return self.path.stat().st_size if self.path.is_file() else 0
 
     @property
-    def worth_keeping(self) -> bool:
-        """Whether anything has happened that somebody could miss."""
-        return any(
-            not isinstance(record.event, Started | ModelsSet) for record in self.session.records
-        )
-
-    @property
     def dirty(self) -> bool:
-        """Whether the file lacks something."""
-        return self.worth_keeping and self._saved < len(self.session.records)
+        """Whether the file lacks something that somebody could miss: not which models came."""
+        return any(
+            not isinstance(record.event, Started | ModelsSet)
+            for record in self.session.records[self._saved :]
+        )
 
     def opened(self) -> None:
         """Notes that the session was read from the file and is whole there."""
         self._saved = len(self.session.records)
-        self._fresh = False
+        self.fresh = False
 
     def ask(self) -> None:
         """Saves soon; what comes in meanwhile is saved with the next turn."""
@@ -84,7 +80,7 @@ class Saver:
             if store.hold is not self._store.hold:
                 self._store.hold.free()
             self._store, self._saved, self.problem = store, many, ""
-            self._fresh = False
+            self.fresh = False
             self.saved_at = datetime.now()
         self.ask()
 
@@ -108,7 +104,7 @@ class Saver:
 
     def _put(self, session: Session) -> None:
         """Saves; under the next free name where another session took this one first."""
-        if self._fresh:
+        if self.fresh:
             first = self.path
             for number in count(2):
                 with suppress(Held):
@@ -118,7 +114,7 @@ class Saver:
                     self._store.hold.free()
                 self._store = self._store.at(first.with_name(f"{first.stem}-{number}.toml"))
         _save(self._store, session)
-        self._fresh = False
+        self.fresh = False
 
     async def _run(self) -> None:
         while self.dirty:

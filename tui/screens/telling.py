@@ -36,7 +36,7 @@ def _status(screen: Workplace) -> None:
     elif saver.saved_at:
         saved = Content.styled(f"● saved {saver.saved_at:%H:%M}", "$text-success")
     else:
-        told = "● saved" if saver.worth_keeping else "○ nothing to save"
+        told = "○ nothing to save" if saver.fresh else "● saved"
         saved = Content.styled(told, MUTED)
     left = [saved]
     if review.blind:
