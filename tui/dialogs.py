@@ -17,6 +17,7 @@ from textual.widgets import Input, Static, TextArea
 from tui.draw import MUTED, lines
 from tui.keymap import key_of
 from tui.keys import Place, bindings
+from tui.line import Line
 from tui.literal import cut, literal
 from tui.rows import RowList
 from tui.scroll import TextScroll
@@ -65,7 +66,7 @@ async def _unless_held(self: Widget, event: events.Key) -> None:
         event.prevent_default()
 
 
-class Field(Input):
+class Field(Line):
     """A line of text."""
 
     _on_key = _unless_held

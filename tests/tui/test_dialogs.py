@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from textual import events
 from textual.widget import Widget
 from textual.widgets import Input, Static, TextArea
 
@@ -143,6 +144,21 @@ async def test_a_draft_of_the_scenario_belongs_to_the_texts_that_it_was_begun_fr
         await on.press("e")
         await on.answered()
         assert on.app.screen.query_one("#field-0", TextArea).text == "Another goal."
+
+
+async def test_lines_that_are_pasted_become_one() -> None:
+    async with desk() as on:
+        await on.propose()
+        await on.go_to(LOW)
+        for key in ("slash", "x"):
+            await on.settle()
+            await on.press(key)
+            await on.until(lambda: isinstance(on.app.focused, Input))
+            on.app.post_message(events.Paste("Call once,\r\nthen\nwrite.\n"))
+            field = on.app.screen.query_one(Input)
+            await on.until(lambda field=field: field.value)  # type: ignore[misc]
+            assert field.value == "Call once, then write."
+            await on.press("escape")
 
 
 async def test_no_guidance_is_asked_for_what_is_approved() -> None:

@@ -13,6 +13,7 @@ from textual.widgets import Input
 from core.domain.candidate import Candidate, Source
 from tui.draw import MUTED, STANDING, bar, fit, pad, risk_mark, share
 from tui.flow.listing import Order, Row, Rows
+from tui.line import Line
 from tui.literal import cut, cut_start
 from tui.rows import RowList
 
@@ -98,7 +99,7 @@ def _speaker(candidate: Candidate | None) -> str:
     return "synthesis: " if origin.source is Source.AGGREGATOR else ""
 
 
-class FilterLine(Input):
+class FilterLine(Line):
     """The words that candidates have to contain."""
 
     BINDINGS: ClassVar[list[BindingType]] = []
