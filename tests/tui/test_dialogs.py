@@ -146,6 +146,41 @@ async def test_a_draft_of_the_scenario_belongs_to_the_texts_that_it_was_begun_fr
         assert on.app.screen.query_one("#field-0", TextArea).text == "Another goal."
 
 
+async def test_a_statement_that_was_begun_is_there_the_next_time() -> None:
+    async with desk(new(BAKERIES)) as on:
+        await on.press("1")
+        for key in ("e", "N"):
+            on.clock.forward(2)
+            await on.press(key)
+            await on.answered()
+            area = on.app.screen.query_one(TextArea)
+            before, area.text = area.text, "Nobody is hurried."
+            await on.pilot.pause()
+            await on.press("escape")
+            await on.closed()
+            on.clock.forward(2)
+            await on.press(key)
+            await on.answered()
+            area = on.app.screen.query_one(TextArea)
+            assert area.text == "Nobody is hurried."
+            area.text = before
+            await on.pilot.pause()
+            await on.press("escape")
+            await on.closed()
+        assert not any(on.screen.drafts.values())
+
+
+async def test_a_statement_that_was_taken_over_is_no_draft() -> None:
+    async with desk(new(BAKERIES)) as on:
+        await on.press("1", "e")
+        await on.answered()
+        on.app.screen.query_one(TextArea).text = "Nobody is hurried."
+        await on.pilot.pause()
+        await on.press("ctrl+s")
+        await on.until(lambda: on.review.profile.values[0].statement == "Nobody is hurried.")
+        assert not on.screen.drafts
+
+
 async def test_lines_that_are_pasted_become_one() -> None:
     async with desk() as on:
         await on.propose()

@@ -78,13 +78,6 @@ def _held(screen: Workplace, key: str) -> Callable[[str], bool]:
     return held
 
 
-def _kept(screen: Workplace, draft: str) -> Callable[[str], None]:
-    def keep(text: str) -> None:
-        screen.drafts[draft] = text
-
-    return keep
-
-
 def approve(screen: Workplace) -> None:
     """Approves; against the judge only with a typed reason."""
     if (found := target(screen, "approve")) is None:
@@ -128,7 +121,7 @@ def approve(screen: Workplace) -> None:
                 required="Type a reason first; without one this is not approved.",
                 danger=verdict.risk is Risk.HIGH,
                 meant=lambda: review.looking.pressed("enter"),
-                keep=_kept(screen, draft),
+                keep=screen.keeps(draft),
                 held=_held(screen, "approve"),
             )
         )
@@ -164,7 +157,7 @@ def reject(screen: Workplace) -> None:
                 value=screen.drafts.get(draft, ""),
                 do="Reject",
                 required="A rejection needs a reason.",
-                keep=_kept(screen, draft),
+                keep=screen.keeps(draft),
                 held=_held(screen, "reject"),
             )
         )
@@ -191,7 +184,7 @@ def realign(screen: Workplace) -> None:
                 placeholder="guidance for the rewrite; may be left empty",
                 value=screen.drafts.get(draft) or review.guidance_for(name),
                 do="Re-align",
-                keep=_kept(screen, draft),
+                keep=screen.keeps(draft),
                 held=_held(screen, "realign"),
             )
         )
@@ -210,9 +203,6 @@ def edit(screen: Workplace) -> None:
     before = plain(found.text)
     draft = f"edit {name} {found.current.digest}"  # a draft of another version would undo this one
 
-    def keep(texts: dict[str, str] | None) -> None:
-        screen.drafts[draft] = texts
-
     def check(texts: dict[str, str]) -> str:
         text = texts["Text"]
         if not text.strip():
@@ -228,7 +218,7 @@ def edit(screen: Workplace) -> None:
                 {"Text": before},
                 check=check,
                 draft=screen.drafts.get(draft),
-                keep=keep,
+                keep=screen.keeps(draft),
                 held=_held(screen, "edit"),
             )
         )
@@ -284,7 +274,7 @@ def note(screen: Workplace) -> None:
                 value=screen.drafts.get(draft, ""),
                 do="Note",
                 required="An empty note says nothing.",
-                keep=_kept(screen, draft),
+                keep=screen.keeps(draft),
             )
         )
         if text is not None:

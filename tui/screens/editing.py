@@ -49,6 +49,7 @@ async def edit_value(screen: Workplace, value_id: str) -> None:
     """Edits a statement; verdicts are stale then."""
     value = _value(screen, value_id)
     shown = plain(value.statement, one_line=True).strip()
+    draft = f"value {value.id} {shown}"  # of another statement it would undo this one
     told = await screen.app.push_screen_wait(
         Edit(
             f"Value {value.id}",
@@ -57,15 +58,19 @@ async def edit_value(screen: Workplace, value_id: str) -> None:
                 "Another statement makes every verdict stale; a weight does not.", MUTED
             ),
             check=lambda texts: _problem(value.id, texts["Statement"]),
+            draft=screen.drafts.get(draft),
+            keep=screen.keeps(draft),
         )
     )
     if told and told["Statement"].strip() != shown:
         screen.review.set_value(msgspec.structs.replace(value, statement=told["Statement"].strip()))
+        screen.drafts.pop(draft, None)
 
 
 async def add_value(screen: Workplace, value_id: str) -> None:
     """Adds a value."""
     known = screen.review.profile.weights
+    draft = "add a value"
 
     def check(texts: dict[str, str]) -> str:
         if not texts["Name"].strip():
@@ -82,12 +87,21 @@ async def add_value(screen: Workplace, value_id: str) -> None:
         return _too_long(name) or f"Its id in the log: {name}"
 
     told = await screen.app.push_screen_wait(
-        Edit("Add a value", {"Name": "", "Statement": ""}, short=("Name",), check=check, tell=tell)
+        Edit(
+            "Add a value",
+            {"Name": "", "Statement": ""},
+            short=("Name",),
+            check=check,
+            tell=tell,
+            draft=screen.drafts.get(draft),
+            keep=screen.keeps(draft),
+        )
     )
     if told:
         screen.review.set_value(
             Value(id=_id(told["Name"], known), statement=told["Statement"].strip())
         )
+        screen.drafts.pop(draft, None)
 
 
 async def remove_value(screen: Workplace, value_id: str) -> None:
@@ -172,11 +186,14 @@ async def edit_scenario(screen: Workplace) -> None:
             return f"The {long.lower()} is longer than {LONGEST_TEXT:,} characters."
         return "" if now["Goal"].strip() else "The goal is empty."
 
-    def keep(told: dict[str, str] | None) -> None:
-        screen.drafts[draft] = told
-
     told = await screen.app.push_screen_wait(
-        Edit("Scenario", texts, check=check, draft=screen.drafts.get(draft), keep=keep)
+        Edit(
+            "Scenario",
+            texts,
+            check=check,
+            draft=screen.drafts.get(draft),
+            keep=screen.keeps(draft),
+        )
     )
     if told and told != texts:
         screen.review.set_scenario(goal=told["Goal"].strip(), context=told["Context"].strip())

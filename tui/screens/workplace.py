@@ -1,6 +1,7 @@
 """The review screen, as far as those need it who do something on it."""
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from textual.content import Content
@@ -52,6 +53,10 @@ class Workplace(Layout):
                 self.asking = False
 
         self.run_worker(run(), group="asking")
+
+    def keeps(self, draft: str) -> Callable[[Any], None]:
+        """Keeps what is typed into a dialog as the draft of that name."""
+        return partial(self.drafts.__setitem__, draft)
 
     def refused(self, error: PlacetError) -> None:
         """Says what a guard, or a file, does not allow, and what can be done."""
