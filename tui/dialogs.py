@@ -351,8 +351,15 @@ class Pick(Dialog[str | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(Place.LIST)
 
-    def __init__(self, title: str, choices: Sequence[Choice], *, paths: bool = False) -> None:
-        super().__init__(title)
+    def __init__(
+        self,
+        title: str,
+        choices: Sequence[Choice],
+        *,
+        paths: bool = False,
+        held: Held | None = None,
+    ) -> None:
+        super().__init__(title, held=held)
         self._choices = list(choices)
         self._paths = paths
 

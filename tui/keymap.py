@@ -53,9 +53,14 @@ def key_of(app: App[Any], name: str) -> str:
     return shown(changed) if changed else known.shown_as or shown(known.key)
 
 
+def keys_of(app: App[Any], name: str) -> list[str]:
+    """All keys that a binding has now, as Textual names them."""
+    return app._keymap.get(name, BY_ID[name].key).split(",")
+
+
 def others_of(app: App[Any], name: str) -> list[str]:
     """The keys that do the same as that one now, as they are shown."""
-    return [shown(key) for key in app._keymap.get(name, BY_ID[name].key).split(",")[1:]]
+    return [shown(key) for key in keys_of(app, name)[1:]]
 
 
 def command(screen: Screen[Any], key: Key, node: DOMNode, place: str = "") -> SystemCommand:

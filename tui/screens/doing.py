@@ -68,16 +68,6 @@ def _at_stake(verdict: Verdict) -> list[Content]:
     return [literal("   ".join(told), "$text-warning")] if told else []
 
 
-def _held(screen: Workplace, key: str) -> Callable[[str], bool]:
-    """Tells a key that is still held down from one that is pressed in the dialog."""
-    opener = screen.key_of(key)
-
-    def held(pressed: str) -> bool:
-        return pressed == opener and not screen.review.looking.pressed(key)
-
-    return held
-
-
 def approve(screen: Workplace) -> None:
     """Approves; against the judge only with a typed reason."""
     if (found := target(screen, "approve")) is None:
@@ -122,7 +112,7 @@ def approve(screen: Workplace) -> None:
                 danger=verdict.risk is Risk.HIGH,
                 meant=lambda: review.looking.pressed("enter"),
                 keep=screen.keeps(draft),
-                held=_held(screen, "approve"),
+                held=screen.held("approve"),
             )
         )
         if reason is None:
@@ -158,7 +148,7 @@ def reject(screen: Workplace) -> None:
                 do="Reject",
                 required="A rejection needs a reason.",
                 keep=screen.keeps(draft),
-                held=_held(screen, "reject"),
+                held=screen.held("reject"),
             )
         )
         if reason is not None:
@@ -185,7 +175,7 @@ def realign(screen: Workplace) -> None:
                 value=screen.drafts.get(draft) or review.guidance_for(name),
                 do="Re-align",
                 keep=screen.keeps(draft),
-                held=_held(screen, "realign"),
+                held=screen.held("realign"),
             )
         )
         if guidance is not None:
@@ -219,7 +209,7 @@ def edit(screen: Workplace) -> None:
                 check=check,
                 draft=screen.drafts.get(draft),
                 keep=screen.keeps(draft),
-                held=_held(screen, "edit"),
+                held=screen.held("edit"),
             )
         )
         if told is not None:
@@ -275,6 +265,7 @@ def note(screen: Workplace) -> None:
                 do="Note",
                 required="An empty note says nothing.",
                 keep=screen.keeps(draft),
+                held=screen.held("note"),
             )
         )
         if text is not None:

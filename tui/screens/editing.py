@@ -60,6 +60,7 @@ async def edit_value(screen: Workplace, value_id: str) -> None:
             check=lambda texts: _problem(value.id, texts["Statement"]),
             draft=screen.drafts.get(draft),
             keep=screen.keeps(draft),
+            held=screen.held("value-edit"),
         )
     )
     if told and told["Statement"].strip() != shown:
@@ -95,6 +96,7 @@ async def add_value(screen: Workplace, value_id: str) -> None:
             tell=tell,
             draft=screen.drafts.get(draft),
             keep=screen.keeps(draft),
+            held=screen.held("value-add"),
         )
     )
     if told:
@@ -122,7 +124,9 @@ async def remove_value(screen: Workplace, value_id: str) -> None:
 
 async def load_profile(screen: Workplace, value_id: str) -> None:
     """Goes by another profile."""
-    told = await screen.app.push_screen_wait(Pick("Load a value profile", _profiles(), paths=True))
+    told = await screen.app.push_screen_wait(
+        Pick("Load a value profile", _profiles(), paths=True, held=screen.held("profile-load"))
+    )
     if told:
         screen.review.set_profile(library.load_profile(told))
 
@@ -131,7 +135,13 @@ async def save_profile(screen: Workplace, value_id: str) -> None:
     """Keeps the values as a profile of that name."""
     profile = screen.review.profile
     told = await screen.app.push_screen_wait(
-        Ask("Save these values as", value=profile.name, do="Save", required="It needs a name.")
+        Ask(
+            "Save these values as",
+            value=profile.name,
+            do="Save",
+            required="It needs a name.",
+            held=screen.held("profile-save"),
+        )
     )
     if told and await may_replace(screen.app, "profile", library.profiles_named(told)):
         path = library.save_profile(msgspec.structs.replace(profile, name=told))
@@ -140,7 +150,9 @@ async def save_profile(screen: Workplace, value_id: str) -> None:
 
 async def compare_profile(screen: Workplace, value_id: str) -> None:
     """Shows how the values differ from another profile's."""
-    told = await screen.app.push_screen_wait(Pick("Compare with", _profiles(), paths=True))
+    told = await screen.app.push_screen_wait(
+        Pick("Compare with", _profiles(), paths=True, held=screen.held("profile-compare"))
+    )
     if told:
         other = library.load_profile(told)
         await screen.app.push_screen_wait(
@@ -193,6 +205,7 @@ async def edit_scenario(screen: Workplace) -> None:
             check=check,
             draft=screen.drafts.get(draft),
             keep=screen.keeps(draft),
+            held=screen.held("scenario-edit"),
         )
     )
     if told and told != texts:
@@ -258,6 +271,7 @@ async def take_in(screen: Workplace) -> None:
             placeholder="path of the file",
             do="Take in",
             required="Which file?",
+            held=screen.held("scenario-import"),
         )
     )
     if told:
@@ -275,7 +289,13 @@ async def save_scenario(screen: Workplace) -> None:
     """Keeps goal and context as a scenario of that name."""
     scenario = screen.review.scenario
     told = await screen.app.push_screen_wait(
-        Ask("Save the scenario as", value=scenario.name, do="Save", required="It needs a name.")
+        Ask(
+            "Save the scenario as",
+            value=scenario.name,
+            do="Save",
+            required="It needs a name.",
+            held=screen.held("scenario-save"),
+        )
     )
     if told and await may_replace(screen.app, "scenario", library.scenarios_named(told)):
         path = library.save_scenario(msgspec.structs.replace(scenario, name=told))

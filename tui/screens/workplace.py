@@ -10,7 +10,7 @@ from core.errors import PlacetError, reason
 from tui.draw import press
 from tui.flow.news import Change, Tone
 from tui.flow.review import Review
-from tui.keymap import key_of
+from tui.keymap import key_of, keys_of
 from tui.screens.layout import Layout
 
 
@@ -57,6 +57,12 @@ class Workplace(Layout):
     def keeps(self, draft: str) -> Callable[[Any], None]:
         """Keeps what is typed into a dialog as the draft of that name."""
         return partial(self.drafts.__setitem__, draft)
+
+    def held(self, name: str) -> Callable[[str], bool]:
+        """Tells a key that is still held down from opening a dialog from one pressed in it."""
+        keys, looking = keys_of(self.app, name), self.review.looking
+        looking.pressed(name)  # not every key that asks something is one of a decision
+        return lambda pressed: pressed in keys and not looking.pressed(name)
 
     def refused(self, error: PlacetError) -> None:
         """Says what a guard, or a file, does not allow, and what can be done."""
