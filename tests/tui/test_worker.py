@@ -281,6 +281,21 @@ async def test_a_rewrite_that_comes_after_a_decision_changes_nothing() -> None:
         assert "approved meanwhile" in on.said
 
 
+async def test_why_a_text_stays_as_it_was_is_hidden_with_its_verdict() -> None:
+    async with desk() as on:
+        await on.press("b")
+        await on.propose()
+        await on.go_to("c1")
+        on.engine.auto = False
+        on.review.realign("c1", "")
+        on.engine.said(on.engine.last(Align), Rewritten(row=0, why="every rewrite was riskier"))
+        assert "c1 stays as it was" in on.said
+        await on.settle()
+        assert "riskier" not in on.text() + on.said
+        on.review.reveal("c1")
+        await on.until(lambda: "riskier" in on.text())
+
+
 @pytest.mark.parametrize("what", ["goal", "statement"])
 async def test_a_rewrite_made_for_another_goal_or_other_statements_changes_nothing(
     what: str,

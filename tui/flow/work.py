@@ -362,7 +362,8 @@ class Work:
             if not note.text or note.text == now.text:
                 why = note.why or "no rewrite was better"
                 session.kept(name, why, job.guidance, of=text)
-                self.news.say(f"{name} stays as it was: {why}", Tone.WARNING)
+                told = "no rewrite was taken. Its verdict tells why."  # which may be hidden
+                self.news.say(f"{name} stays as it was: {told}", Tone.WARNING)
                 return
             session.realigned(name, note.text, self._policy_name, job.guidance, of=text)
         except Refused as error:
