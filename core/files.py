@@ -43,17 +43,18 @@ def path_of(name: str) -> Path:
         ) from None
 
 
-def read_text(path: Path, *, largest: int = LARGEST, errors: str = "strict") -> str:
+def read_text(path: Path, *, largest: int | None = LARGEST, errors: str = "strict") -> str:
     """The UTF-8 text of a file; `BadInput` names the file and what is wrong with it.
 
-    `errors` is what to do with a byte that is not UTF-8.
+    `largest` is in bytes, None for no bound; `errors` is what to do with a byte that is not UTF-8.
     """
     try:
         if path.is_dir():
             raise BadInput("this is a folder, not a file", where=str(path))
         with path.open("rb") as file:
-            content = file.read(largest + 1)  # a pipe or a device does not say how long it is
-        if len(content) > largest:
+            # A pipe or a device does not say how long it is.
+            content = file.read(-1 if largest is None else largest + 1)
+        if largest is not None and len(content) > largest:
             raise BadInput(
                 f"the file is too long; at most {largest:,} bytes are read",
                 where=str(path),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -108,7 +107,7 @@ def cut_lines(path: Path, step: int) -> None:
     """
     if not path.exists():
         return
-    rows = read_text(path, largest=sys.maxsize).split("\n") if step else [""]
+    rows = read_text(path, largest=None).split("\n") if step else [""]
     if not rows[-1].endswith("}"):
         rows.pop()
     write_whole(

@@ -10,7 +10,6 @@ against the policy as it was at the beginning (direct preference optimisation: R
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -208,7 +207,7 @@ def prefer(
     """
     path = corpus / config.texts
     about = {name: told for name, told in asdict(config).items() if name != "sft"}
-    about["graded"] = sha256(read_text(path, largest=sys.maxsize).encode()).hexdigest()
+    about["graded"] = sha256(read_text(path, largest=None).encode()).hexdigest()
     about["begin"] = digest(begin)
     if config.looked_at <= config.sft.held_out:
         raise BadInput(
