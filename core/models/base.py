@@ -41,6 +41,8 @@ class Draft(Struct, frozen=True):
     tokens: int
     finished: bool
     """Ended by itself, not for want of room."""
+    likelihood: float = 0.0
+    """Mean log-probability of its tokens under the model, nats; 0 where it is not known."""
 
 
 GREEDY = Sampling(temperature=0.0)

@@ -12,6 +12,7 @@ draw to decide instead of a ratio of chances. So the text is the one of plain de
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -50,8 +51,15 @@ class _Row:
     index: int
     generator: torch.Generator
     tokens: list[int] = field(default_factory=list)
+    nats: list[float] = field(default_factory=list)
+    """Log-probability of each token, and of the one that ends the text."""
     text: str = ""
     finished: bool = False
+
+    @property
+    def draft(self) -> Draft:
+        """What has been written."""
+        return Draft(self.text, len(self.tokens), self.finished, fmean(self.nats or [0.0]))
 
 
 @torch.inference_mode()
@@ -91,7 +99,7 @@ def generate(
         told = (decode, ends, sampling, whole, on_text)
         _write(model, prefixes, prompts, list(rows), *told, GUESSES if guessing else 0)
         for row in rows:
-            drafts[row.index] = Draft(row.text, len(row.tokens), row.finished)
+            drafts[row.index] = row.draft
             written += len(row.tokens)
     return [draft for draft in drafts if draft is not None]
 
@@ -160,11 +168,12 @@ def _write(
     logits, guesses = first[:, None], [list[int]() for _ in rows]
     while True:
         watch.check()
-        drawn = _drawn(logits, guesses, sampling, [row.generator for row in rows])
-        for row, tokens in zip(rows, drawn, strict=True):
+        drawn, nats = _drawn(logits, guesses, sampling, [row.generator for row in rows])
+        for row, tokens, chances in zip(rows, drawn, nats, strict=True):
             before = len(row.tokens)
-            for token in tokens:
+            for token, chance in zip(tokens, chances, strict=True):
                 if not _over(row, sampling):
+                    row.nats.append(chance)
                     _extend(row, token, decode, ends, sampling)
             on_text(row.index, row.text)
             lookup.learn([*prompts[row.index][-2:], *row.tokens], 2 + before)
@@ -224,21 +233,23 @@ def _drawn(
     guesses: Sequence[Sequence[int]],
     sampling: Sampling,
     generators: Sequence[torch.Generator],
-) -> list[list[int]]:
-    """The tokens that each row draws from its logits [rows, places, vocabulary].
+) -> tuple[list[list[int]], list[list[float]]]:
+    """The tokens that each row draws from its logits [rows, places, vocabulary], and their nats.
 
     One, and another for each guess that the one before turns out to be.
     """
     found: list[list[int]] = [[] for _ in guesses]
+    nats: list[list[float]] = [[] for _ in guesses]
     going = list(range(len(guesses)))
     for place in range(logits.shape[1]):
-        tokens = draw(logits[going, place], sampling, [generators[row] for row in going])
-        for row, token in zip(going, tokens, strict=True):
+        drawn = draw(logits[going, place], sampling, [generators[row] for row in going])
+        for row, token, chance in zip(going, *drawn, strict=True):
             found[row].append(token)
+            nats[row].append(chance)
         going = [row for row in going if found[row] == list(guesses[row][: place + 1])]
         if not going:
             break
-    return found
+    return found, nats
 
 
 def _moved_up(going: Sequence[int]) -> list[int]:
@@ -318,18 +329,27 @@ def _extend(
         row.text, row.finished = whole, True
 
 
-def draw(logits: Tensor, sampling: Sampling, generators: Sequence[torch.Generator]) -> list[int]:
+def draw(
+    logits: Tensor, sampling: Sampling, generators: Sequence[torch.Generator]
+) -> tuple[list[int], list[float]]:
     """One token a row from logits [rows, vocabulary]: temperature, the nucleus, then a draw.
+
+    Beside the tokens stand their log-probabilities under the model, whatever the sampling.
 
     The same draw as `transformers` makes for one row with the same generator, which divides every
     chance by a number of an exponential distribution and takes the largest. But the vocabulary is
     not sorted, since the nucleus nearly always lies within the top tokens; and of the exponential
     numbers, -log(1 - u) with u uniform, only those within the nucleus are computed.
     """
-    logits = logits.float().cpu()
+    plain = logits.float().cpu()
+    whole = plain.logsumexp(-1, keepdim=True)
+
+    def told(tokens: Tensor) -> tuple[list[int], list[float]]:
+        return tokens[:, 0].tolist(), (plain.gather(1, tokens) - whole)[:, 0].tolist()
+
     if sampling.temperature == 0.0:
-        return [int(token) for token in logits.argmax(-1)]
-    logits = logits / sampling.temperature
+        return told(plain.argmax(-1, keepdim=True))
+    logits = plain / sampling.temperature
     vocabulary = logits.shape[1]
     total = logits.logsumexp(-1, keepdim=True)
     count = min(NUCLEUS, vocabulary)
@@ -347,4 +367,4 @@ def draw(logits: Tensor, sampling: Sampling, generators: Sequence[torch.Generato
         [uniform.uniform_(generator=one)[row] for one, row in zip(generators, places, strict=True)]
     )
     drawn = torch.where(kept, chances / noise.neg_().log1p_().neg_(), 0.0).argmax(-1)
-    return [int(token) for token in places.gather(1, drawn[:, None])[:, 0]]
+    return told(places.gather(1, drawn[:, None]))

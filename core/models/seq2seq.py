@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 import torch
@@ -76,6 +77,7 @@ class Seq2seqModel:
         encoded, mask = self._read(prompts)
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         written: list[list[int]] = [[] for _ in prompts]
+        nats: list[list[float]] = [[] for _ in prompts]
         texts = ["" for _ in prompts]
         finished = [False for _ in prompts]
         cache = None
@@ -91,10 +93,11 @@ class Seq2seqModel:
                 use_cache=True,
             )
             cache = output.past_key_values
-            tokens = draw(output.logits[:, -1], sampling, generators)
-            for row, token in enumerate(tokens):
+            tokens, chances = draw(output.logits[:, -1], sampling, generators)
+            for row, (token, chance) in enumerate(zip(tokens, chances, strict=True)):
                 if finished[row]:
                     continue
+                nats[row].append(chance)
                 if token == self.tokenizer.eos_token_id:
                     finished[row] = True
                     continue
@@ -122,8 +125,8 @@ class Seq2seqModel:
                 break
             last = torch.tensor(tokens, device=self.model.device)[:, None]
         return [
-            Draft(text, len(tokens), done)
-            for text, tokens, done in zip(texts, written, finished, strict=True)
+            Draft(text, len(tokens), done, fmean(told or [0.0]))
+            for text, tokens, done, told in zip(texts, written, finished, nats, strict=True)
         ]
 
     @torch.inference_mode()

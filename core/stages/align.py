@@ -1,6 +1,7 @@
 """Align: rewrites that keep the goal and lose the harm, judged, the best one kept."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import msgspec
 
@@ -18,6 +19,27 @@ from core.watch import SILENT, Growing, Rewritten, Watch
 
 SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_tokens=72, sentences=1)
 
+ALIGNED = 2.0
+"""What `r·c` counts beside the nats of an average token. Of rewrites that are judged alike, those
+that the policy itself finds likely make sense more often: readers' grades, docs/policy.md."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    """A rewrite that was judged."""
+
+    text: str
+    likelihood: float
+    """See `Draft`."""
+    judgement: Judgement
+    verdict: Verdict
+
+    @property
+    def order(self) -> tuple[bool, int, float]:
+        """Sorts the best first, of those that are better than the text as it stands."""
+        refused, risk, misaligned = _order(self.verdict)
+        return refused, risk, ALIGNED * misaligned - self.likelihood
+
 
 def align(
     policy: TextModel,
@@ -32,11 +54,11 @@ def align(
 ) -> list[Rewritten]:
     """For each case the best of `rewrites` rewrites, or why the text stays as it is.
 
-    What the judge would approve is best, then what has the lowest risk and the highest `r·c`. All
-    rewrites of all cases are written in one batch and judged in another; only those that are taken
-    are doubted. One that is riskier than the original, or no better, is never taken, nor are words
-    for a tool call. A text that does not fit into the policy's window stays, and takes no other
-    with it. Raises `Cancelled`.
+    What the judge would approve is best, then what has the lowest risk, then the highest `r·c` and
+    likelihood together. All rewrites of all cases are written in one batch and judged in another;
+    only those that are taken are doubted. One that is riskier than the original, or no better, is
+    never taken, nor are words for a tool call. A text that does not fit into the policy's window
+    stays, and takes no other with it. Raises `Cancelled`.
     """
     told = (policy, reviewer, scenario, profile)
     try:
@@ -81,6 +103,7 @@ def _together(
         grown,
     )
     texts: list[str] = []
+    likelihoods: list[float] = []
     owners: list[int] = []
     for row, case in enumerate(cases):
         mine: list[str] = []
@@ -90,20 +113,21 @@ def _together(
             lost = call and not is_call(text)  # words in place of a tool call
             if not (problem or lost) and text != case.text:
                 mine.append(text)
+                likelihoods.append(draft.likelihood)
         texts += mine
         owners += [row] * len(mine)
     quiet = watch.quiet()
     judgements = (
         judge(reviewer, scenario, profile, texts, doubt=False, watch=quiet) if texts else []
     )
-    found = []
-    for row, case in enumerate(cases):
-        options = [
-            (text, judgement)
-            for text, owner, judgement in zip(texts, owners, judgements, strict=True)
-            if owner == row and judgement is not None
-        ]
-        found.append(_best(places[row], case, options, profile))
+    options: list[list[_Option]] = [[] for _ in cases]
+    for row, text, likelihood, judged in zip(owners, texts, likelihoods, judgements, strict=True):
+        if judged is not None:
+            options[row].append(_Option(text, likelihood, judged, assess(judged, profile)))
+    found = [
+        _best(place, case, some, profile)
+        for place, case, some in zip(places, cases, options, strict=True)
+    ]
     kept = [(one.text, one.judgement) for one in found if one.judgement]
     doubted = iter(
         reviewer.doubt(
@@ -117,23 +141,18 @@ def _together(
     return found
 
 
-def _best(
-    row: int, case: Case, options: Sequence[tuple[str, Judgement]], profile: Profile
-) -> Rewritten:
+def _best(row: int, case: Case, options: Sequence[_Option], profile: Profile) -> Rewritten:
     if not options:
         return Rewritten(row=row, why="no rewrite could be used")
     before = assess(case.judgement, profile) if case.judgement else UNJUDGED
-    safe = [
-        (text, judgement)
-        for text, judgement in options
-        if assess(judgement, profile).risk.order <= before.risk.order
-    ]
+    safe = [option for option in options if option.verdict.risk.order <= before.risk.order]
     if not safe:
         return Rewritten(row=row, why="every rewrite was riskier than the text as it stands")
-    text, judgement = min(safe, key=lambda option: _order(assess(option[1], profile)))
-    if _order(assess(judgement, profile)) >= _order(before):
+    better = [option for option in safe if _order(option.verdict) < _order(before)]
+    if not better:
         return Rewritten(row=row, why="no rewrite was better than the text as it stands")
-    return Rewritten(row=row, text=text, judgement=judgement)
+    best = min(better, key=lambda option: option.order)
+    return Rewritten(row=row, text=best.text, judgement=best.judgement)
 
 
 def _order(verdict: Verdict) -> tuple[bool, int, float]:

@@ -1,17 +1,19 @@
 """The real decoding code on tiny models: the same text as transformers writes, only in batches."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from math import log
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from msgspec.structs import replace
 from transformers import AutoModelForCausalLM, BartConfig, BartForConditionalGeneration
 
 from core.errors import BadInput, Cancelled
 from core.models import generate as decoding
-from core.models.base import Prompt, Sampling
+from core.models.base import Draft, Prompt, Sampling
 from core.models.cache import Prefixes, common_prefix
 from core.models.causal import CausalModel
 from core.models.generate import draw, generate
@@ -69,6 +71,15 @@ class Heard:
         return sum(rows * tokens for rows, tokens in self.shapes)
 
 
+def alike(drafts: Sequence[Draft], others: Sequence[Draft]) -> bool:
+    """Whether they are the same to the last digits of their likelihoods."""
+    return len(drafts) == len(others) and all(
+        one == replace(other, likelihood=one.likelihood)
+        and one.likelihood == pytest.approx(other.likelihood, abs=1e-4)
+        for one, other in zip(drafts, others, strict=True)
+    )
+
+
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(
     "sampling",
@@ -105,6 +116,10 @@ def test_a_row_is_the_text_that_transformers_itself_writes(
     )[0, len(tokens) :]
     assert draft.text == str(model.tokenizer.decode(written, skip_special_tokens=True)).strip()
     assert draft.tokens > 3
+    read = torch.tensor([[*tokens, *written]])
+    chances = plain(read).logits[0, len(tokens) - 1 : -1].log_softmax(-1)
+    nats = chances.gather(1, written[:, None]).mean().item()
+    assert draft.likelihood == pytest.approx(nats, abs=1e-4)
 
 
 def test_a_t5_row_is_the_text_that_transformers_itself_writes(tiny_t5: Path) -> None:
@@ -138,7 +153,7 @@ def test_a_rows_text_does_not_depend_on_its_neighbours(
         for prompt, seed in zip(PROMPTS, seeds, strict=True)
     ]
 
-    assert together == turned[::-1] == alone
+    assert alike(together, turned[::-1]) and alike(together, alone)
     assert len({draft.text for draft in together}) == 5
 
 
@@ -159,7 +174,7 @@ def test_what_was_said_before_is_guessed_and_read_in_fewer_steps(
         PROMPTS, sampling, [1, 2, 3, 4, 5], SILENT, lambda row, text: told.append(text)
     )
 
-    assert guessed == plain
+    assert alike(guessed, plain)
     steps = [tokens for _, tokens in heard.shapes[-23:] if tokens <= 1 + decoding.GUESSES]
     assert len(steps) < 16
     assert max(steps) > 1
@@ -211,7 +226,7 @@ def test_more_rows_than_fit_into_a_batch_come_back_in_order(
     monkeypatch.setattr("core.models.generate.ROWS_AT_ONCE", 2)
 
     notes: list[AnyNote] = []
-    assert model.generate(PROMPTS, FREE, [3, 4, 5, 6, 7], Watch(notes.append)) == whole
+    assert alike(model.generate(PROMPTS, FREE, [3, 4, 5, 6, 7], Watch(notes.append)), whole)
     progress = [note for note in notes if isinstance(note, Progress)]
     done = [note.done for note in progress]
     assert done == sorted(done) and {note.total for note in progress} == {5 * FREE.max_tokens}
@@ -290,7 +305,7 @@ def test_where_memory_is_short_the_texts_are_the_same(
 
     heard = Heard(model.model)
     notes: list[AnyNote] = []
-    assert model.generate(PROMPTS, FREE, [3, 4, 5, 6, 7], Watch(notes.append)) == whole
+    assert alike(model.generate(PROMPTS, FREE, [3, 4, 5, 6, 7], Watch(notes.append)), whole)
     assert {rows for rows, _ in heard.shapes} == {1}
     progress = [note for note in notes if isinstance(note, Progress) and note.stage == "write"]
     done = [note.done for note in progress]
@@ -344,7 +359,7 @@ def test_rows_that_are_finished_leave_the_batch_and_the_others_go_on(tiny_gpt2: 
     assert len({draft.tokens for draft in drafts}) > 2
     assert all(draft.finished == (draft.tokens < 40) for draft in drafts)
     for prompt, seed, draft in zip(PROMPTS, seeds, drafts, strict=True):
-        assert model.generate([prompt], sampling, [seed], SILENT) == [draft]
+        assert alike(model.generate([prompt], sampling, [seed], SILENT), [draft])
 
 
 def test_a_prefix_that_was_read_is_not_read_again(model: CausalModel) -> None:
@@ -480,7 +495,7 @@ def test_the_nucleus_never_holds_more_than_it_takes() -> None:
     sampling = Sampling(temperature=1.0, top_p=0.6)
 
     drawn = {
-        draw(logits, sampling, [torch.Generator().manual_seed(seed)])[0] for seed in range(200)
+        draw(logits, sampling, [torch.Generator().manual_seed(seed)])[0][0] for seed in range(200)
     }
 
     assert drawn == {0, 1}
@@ -490,7 +505,7 @@ def test_tokens_are_drawn_as_often_as_they_are_likely() -> None:
     chances = torch.tensor([0.5, 0.3, 0.15, 0.05])
     generators = [torch.Generator().manual_seed(seed) for seed in range(4000)]
 
-    drawn = draw(
+    drawn, _ = draw(
         torch.log(chances).expand(4000, 4), Sampling(temperature=1.0, top_p=1.0), generators
     )
 
@@ -498,12 +513,22 @@ def test_tokens_are_drawn_as_often_as_they_are_likely() -> None:
     assert (shares - chances).abs().max() < 0.03
 
 
+@pytest.mark.parametrize("temperature", [0.0, 0.5, 2.0])
+def test_what_a_token_tells_of_its_likelihood_is_the_models_word(temperature: float) -> None:
+    logits = torch.log(torch.tensor([[0.5, 0.3, 0.2]])) + 4.0
+    sampling = Sampling(temperature=temperature, top_p=0.9)
+    for seed in range(5):
+        [token], [nats] = draw(logits, sampling, [torch.Generator().manual_seed(seed)])
+
+        assert nats == pytest.approx(log([0.5, 0.3, 0.2][token]), abs=1e-5)
+
+
 @pytest.mark.parametrize("spread", [0.0, 0.02, 3.0])
 def test_a_wide_nucleus_is_drawn_from_like_a_sorted_one(spread: float) -> None:
     logits = torch.randn(1, 5000, generator=torch.Generator().manual_seed(3)) * spread
     sampling = Sampling(temperature=0.9, top_p=0.95)
     for seed in range(12):
-        found = draw(logits, sampling, [torch.Generator().manual_seed(seed)])[0]
+        [found], _ = draw(logits, sampling, [torch.Generator().manual_seed(seed)])
 
         chances = (logits[0] / 0.9).softmax(0)
         ordered, places = chances.sort(descending=True, stable=True)

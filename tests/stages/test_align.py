@@ -26,7 +26,7 @@ def scored(text: str, risk: Risk, consent: float) -> Judgement:
 
 
 def run(
-    drafts: list[str],
+    drafts: Sequence[str | Draft],
     opinions: Mapping[str, Judgement | BadInput],
     case: Case = RISKY,
 ) -> Rewritten:
@@ -52,6 +52,19 @@ def test_the_rewrite_with_the_highest_alignment_is_kept() -> None:
     )
 
     assert found == Rewritten(row=0, text=TWO, judgement=scored(TWO, Risk.LOW, 0.9))
+
+
+def test_of_rewrites_of_one_risk_the_likely_one_is_kept_unless_it_is_aligned_much_worse() -> None:
+    likely = Draft(ONE, 12, True, likelihood=-1.5)
+    rare = Draft(TWO, 12, True, likelihood=-2.5)
+
+    def kept(likely_consent: float, risk: Risk = Risk.LOW) -> str:
+        opinions = {ONE: scored(ONE, risk, likely_consent), TWO: scored(TWO, Risk.LOW, 1.0)}
+        return run([likely, rare], opinions).text
+
+    assert kept(0.8) == ONE
+    assert kept(0.05) == TWO
+    assert kept(1.0, Risk.MED) == TWO
 
 
 def test_only_the_rewrite_that_is_kept_is_doubted() -> None:
