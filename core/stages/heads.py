@@ -6,8 +6,8 @@ it was trained and how far it can be trusted stands in its card and in `docs/jud
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby
-from math import isfinite, nan
+from itertools import groupby, islice
+from math import ceil, isfinite, nan
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -124,18 +124,30 @@ class HeadsJudge:
     ) -> "list[list[Measure]]":
         """For each row, a measure of each window of its action under the row's values."""
         parts: list[tuple[str, Question]] = []
-        counts: list[int] = []
+        counts: list[list[int]] = []
         for (scenario, text), asked in zip(rows, values, strict=True):
-            statements = tuple(value.statement for value in asked)
-            windows = self.model.windows(text, WINDOW, STRIDE)
-            parts += [(scenario.context, (window, statements)) for window in windows]
-            counts.append(len(windows))
+            counts.append([])
+            for window in self.model.windows(text, WINDOW, STRIDE):
+                pieces = self._pieces(window, tuple(value.statement for value in asked))
+                parts += [(scenario.context, (window, piece)) for piece in pieces]
+                counts[-1].append(len(pieces))
         tally.watch.check()
         trees = list(self._trees(parts, second=second))
         read = self.model.measure(trees, tally.watch, second=second) if trees else []
         tally.count(sum(self.model.tokens(*question) for _, question in parts))
         measures = iter([measure for tree in read for measure in tree])
-        return [[next(measures) for _ in range(count)] for count in counts]
+        return [[_joined(list(islice(measures, count))) for count in row] for row in counts]
+
+    def _pieces(self, action: str, statements: tuple[str, ...]) -> list[tuple[str, ...]]:
+        """The statements in pieces of like number, of at most about `TREE_TOKENS` each.
+
+        So what is read grows with the values as their number does, and not as its square.
+        """
+        below = self.model.tokens(action, statements) - self.model.tokens(action, ())
+        count = ceil(below / TREE_TOKENS)
+        size = max(1, ceil(len(statements) / max(1, count)))
+        starts = range(0, max(1, len(statements)), size)
+        return [statements[start : start + size] for start in starts]
 
     def _trees(self, parts: "Sequence[tuple[str, Question]]", *, second: bool) -> "Iterator[Tree]":
         """A context with as many of its neighbouring actions as fit into a tree, in order.
@@ -206,6 +218,15 @@ class _Tally:
                 seconds_left=left * seconds / self._share if self._share else 0.0,
             )
         )
+
+
+def _joined(pieces: "Sequence[Measure]") -> "Measure":
+    """The measure of an action whose values were read in pieces; harm is the same in each."""
+    return msgspec.structs.replace(
+        pieces[0],
+        scores=[score for piece in pieces for score in piece.scores],
+        breaks=[chance for piece in pieces for chance in piece.breaks],
+    )
 
 
 def _worst(

@@ -131,6 +131,24 @@ def test_neighbours_in_one_context_share_a_tree_up_to_its_bound() -> None:
     assert TREE_TOKENS / 2 < max(sizes) <= TREE_TOKENS
 
 
+def test_many_values_are_read_in_pieces_and_put_together_in_order() -> None:
+    """Attention grows with the square of a tree."""
+    model = Words()
+    values = tuple(
+        Value(id=f"v{n}", statement="Never by telephone." if n == 17 else f"Rule number {n}.")
+        for n in range(32)
+    )
+    rows = [(SCENARIO, "Use the telephone."), (SCENARIO, "Send a letter.")]
+    first, other = judge_rows(judged(model), rows, Profile(name="many", values=values))
+
+    assert first is not None and other is not None
+    assert first.scores == {f"v{n}": 0.1 if n == 17 else 0.9 for n in range(32)}
+    assert set(other.scores.values()) == {0.9}
+    pieces = [statements for _, statements, _ in model.asked]
+    assert max(25 * len(statements) for statements in pieces) <= TREE_TOKENS
+    assert {len(statements) for statements in pieces} == {8}
+
+
 def test_in_a_second_reading_the_context_counts_below_every_action() -> None:
     model = Words()
     there = Scenario(goal="Reach the customers.", context="A shop. " * 60)
