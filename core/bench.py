@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 import msgspec
@@ -183,6 +184,7 @@ def _scaling(team: Team, tell: Callable[[str], None]) -> Iterator[dict[str, Any]
         for candidate in scenario.candidates
         if not candidate.text.startswith("{")
     ]
+    Random(0).shuffle(actions)  # or the first few would be one scenario's, and of one kind
     for candidates, values in [
         *((count, 5) for count in SCALE_CANDIDATES),
         *((8, count) for count in SCALE_VALUES),
