@@ -351,15 +351,8 @@ class Pick(Dialog[str | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(Place.LIST)
 
-    def __init__(
-        self,
-        title: str,
-        choices: Sequence[Choice],
-        *,
-        paths: bool = False,
-        held: Held | None = None,
-    ) -> None:
-        super().__init__(title, held=held)
+    def __init__(self, title: str, choices: Sequence[Choice], *, paths: bool = False) -> None:
+        super().__init__(title)
         self._choices = list(choices)
         self._paths = paths
 

@@ -265,7 +265,6 @@ def note(screen: Workplace) -> None:
                 do="Note",
                 required="An empty note says nothing.",
                 keep=screen.keeps(draft),
-                held=screen.held("note"),
             )
         )
         if text is not None:

@@ -60,7 +60,6 @@ async def edit_value(screen: Workplace, value_id: str) -> None:
             check=lambda texts: _problem(value.id, texts["Statement"]),
             draft=screen.drafts.get(draft),
             keep=screen.keeps(draft),
-            held=screen.held("value-edit"),
         )
     )
     if told and told["Statement"].strip() != shown:
@@ -96,7 +95,6 @@ async def add_value(screen: Workplace, value_id: str) -> None:
             tell=tell,
             draft=screen.drafts.get(draft),
             keep=screen.keeps(draft),
-            held=screen.held("value-add"),
         )
     )
     if told:
@@ -124,9 +122,7 @@ async def remove_value(screen: Workplace, value_id: str) -> None:
 
 async def load_profile(screen: Workplace, value_id: str) -> None:
     """Goes by another profile."""
-    told = await screen.app.push_screen_wait(
-        Pick("Load a value profile", _profiles(), paths=True, held=screen.held("profile-load"))
-    )
+    told = await screen.app.push_screen_wait(Pick("Load a value profile", _profiles(), paths=True))
     if told:
         screen.review.set_profile(library.load_profile(told))
 
@@ -140,7 +136,6 @@ async def save_profile(screen: Workplace, value_id: str) -> None:
             value=profile.name,
             do="Save",
             required="It needs a name.",
-            held=screen.held("profile-save"),
         )
     )
     if told and await may_replace(screen.app, "profile", library.profiles_named(told)):
@@ -150,9 +145,7 @@ async def save_profile(screen: Workplace, value_id: str) -> None:
 
 async def compare_profile(screen: Workplace, value_id: str) -> None:
     """Shows how the values differ from another profile's."""
-    told = await screen.app.push_screen_wait(
-        Pick("Compare with", _profiles(), paths=True, held=screen.held("profile-compare"))
-    )
+    told = await screen.app.push_screen_wait(Pick("Compare with", _profiles(), paths=True))
     if told:
         other = library.load_profile(told)
         await screen.app.push_screen_wait(
@@ -205,7 +198,6 @@ async def edit_scenario(screen: Workplace) -> None:
             check=check,
             draft=screen.drafts.get(draft),
             keep=screen.keeps(draft),
-            held=screen.held("scenario-edit"),
         )
     )
     if told and told != texts:
@@ -271,7 +263,6 @@ async def take_in(screen: Workplace) -> None:
             placeholder="path of the file",
             do="Take in",
             required="Which file?",
-            held=screen.held("scenario-import"),
         )
     )
     if told:
@@ -294,7 +285,6 @@ async def save_scenario(screen: Workplace) -> None:
             value=scenario.name,
             do="Save",
             required="It needs a name.",
-            held=screen.held("scenario-save"),
         )
     )
     if told and await may_replace(screen.app, "scenario", library.scenarios_named(told)):

@@ -59,9 +59,11 @@ class Workplace(Layout):
         return partial(self.drafts.__setitem__, draft)
 
     def held(self, name: str) -> Callable[[str], bool]:
-        """Tells a key that is still held down from opening a dialog from one pressed in it."""
+        """Tells a decision's key, held down since it opened a dialog, from one pressed in it.
+
+        Only there: to lose a first letter that is the key's own is worse than to see it twice.
+        """
         keys, looking = keys_of(self.app, name), self.review.looking
-        looking.pressed(name)  # not every key that asks something is one of a decision
         return lambda pressed: pressed in keys and not looking.pressed(name)
 
     def refused(self, error: PlacetError) -> None:
