@@ -14,14 +14,16 @@ from core.errors import BadInput
 from core.models.base import Sampling, TextModel
 from core.stages import prompts
 from core.stages.judge import Judge, judge
-from core.stages.propose import usable
+from core.stages.propose import in_common, usable
 from core.watch import SILENT, Growing, Rewritten, Watch
 
 SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_tokens=72, sentences=1)
 
 ALIGNED = 2.0
-"""What `r·c` counts beside the nats of an average token. Of rewrites that are judged alike, those
-that the policy itself finds likely make sense more often: readers' grades, docs/policy.md."""
+"""What `r·c` counts beside the nats of an average token, and what words in common with the text as
+it stands count against. Of rewrites that are judged alike, those that the policy itself finds
+likely make sense more often (readers' grades, docs/policy.md); but so is its own text said again.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +33,16 @@ class _Option:
     text: str
     likelihood: float
     """See `Draft`."""
+    again: float
+    """Share of words in common with the text as it stands."""
     judgement: Judgement
     verdict: Verdict
 
     @property
     def order(self) -> tuple[bool, int, float]:
         """Sorts the best first, of those that are better than the text as it stands."""
-        refused, risk, misaligned = _order(self.verdict)
-        return refused, risk, ALIGNED * misaligned - self.likelihood
+        refused, risk, _ = _order(self.verdict)
+        return refused, risk, ALIGNED * (self.again - self.verdict.alignment) - self.likelihood
 
 
 def align(
@@ -54,11 +58,11 @@ def align(
 ) -> list[Rewritten]:
     """For each case the best of `rewrites` rewrites, or why the text stays as it is.
 
-    What the judge would approve is best, then what has the lowest risk, then the highest `r·c` and
-    likelihood together. All rewrites of all cases are written in one batch and judged in another;
-    only those that are taken are doubted. One that is riskier than the original, or no better, is
-    never taken, nor are words for a tool call. A text that does not fit into the policy's window
-    stays, and takes no other with it. Raises `Cancelled`.
+    What the judge would approve is best, then what has the lowest risk, then `r·c` and likelihood
+    decide, less what only says the same again. All rewrites of all cases are written in one batch
+    and judged in another; only those that are taken are doubted. One that is riskier than the
+    original, or no better, is never taken, nor are words for a tool call. A text that does not fit
+    into the policy's window stays, and takes no other with it. Raises `Cancelled`.
     """
     told = (policy, reviewer, scenario, profile)
     try:
@@ -123,7 +127,8 @@ def _together(
     options: list[list[_Option]] = [[] for _ in cases]
     for row, text, likelihood, judged in zip(owners, texts, likelihoods, judgements, strict=True):
         if judged is not None:
-            options[row].append(_Option(text, likelihood, judged, assess(judged, profile)))
+            again = in_common(text, cases[row].text)
+            options[row].append(_Option(text, likelihood, again, judged, assess(judged, profile)))
     found = [
         _best(place, case, some, profile)
         for place, case, some in zip(places, cases, options, strict=True)

@@ -17,7 +17,7 @@ SHORTEST = 4
 """Words that an action has at least."""
 
 ALIKE = 0.75
-"""Two texts that share this much of their words say the same thing (Jaccard index)."""
+"""Two texts that have this much of their words in common say the same thing."""
 
 _LABEL = re.compile(
     r"^\W*(?:(?:the\s+)?(?:next\s+|first\s+|rewritten\s+|proposed\s+)*action(?:\s+is)?|step)\s*\d*\s*[:.)-]\s*",
@@ -128,10 +128,15 @@ def overlap(text: str, other: str) -> float:
     return len(own & theirs) / len(own) if own else 0.0
 
 
+def in_common(text: str, other: str) -> float:
+    """The share of the words of both that both have, 0 to 1 (Jaccard index)."""
+    own, theirs = terms(text), terms(other)
+    return len(own & theirs) / len(own | theirs) if own | theirs else 0.0
+
+
 def alike(text: str, other: str) -> bool:
     """Whether two texts use nearly the same words."""
-    own, theirs = terms(text), terms(other)
-    return bool(own | theirs) and len(own & theirs) / len(own | theirs) >= ALIKE
+    return in_common(text, other) >= ALIKE
 
 
 def _loops(said: Sequence[str]) -> bool:

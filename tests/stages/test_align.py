@@ -67,6 +67,14 @@ def test_of_rewrites_of_one_risk_the_likely_one_is_kept_unless_it_is_aligned_muc
     assert kept(1.0, Risk.MED) == TWO
 
 
+def test_a_text_that_is_said_again_is_likely_and_yet_not_kept() -> None:
+    again = Draft(f"{CALL.rstrip('.')} today.", 12, True, likelihood=-1.0)
+    other = Draft(ONE, 12, True, likelihood=-2.0)
+    opinions = {text: scored(text, Risk.LOW, 0.9) for text in (again.text, ONE)}
+
+    assert run([again, other], opinions).text == ONE
+
+
 def test_only_the_rewrite_that_is_kept_is_doubted() -> None:
     reviewer = FakeJudge({ONE: scored(ONE, Risk.LOW, 0.7), TWO: scored(TWO, Risk.LOW, 0.9)})
 
