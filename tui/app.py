@@ -168,6 +168,7 @@ class PlacetApp(App[int]):
         """Shows the session in the place of the screen that is there; the palette may lie on it."""
         while len(self.screen_stack) > 2:  # Textual's own screen is the first
             await self.pop_screen()
+        self._asked_to_leave = False
         await self.switch_screen(ReviewScreen(self.review))
         self._begun()
 

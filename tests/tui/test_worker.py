@@ -412,6 +412,17 @@ async def test_a_session_that_is_only_looked_at_is_left_as_it_is(
     assert path.read_bytes() == before
 
 
+async def test_which_models_came_is_kept_where_something_else_has_happened() -> None:
+    """They can take approvals back, which the file must not go on telling of."""
+    async with desk() as on:
+        await on.propose()
+        await on.until(lambda: not on.review.saver.dirty)
+        other = ModelUsed(name="another", kind="causal", device="cpu", dtype="float32")
+        on.session.use_models({"policy": other, "judge": other})
+        await on.until(lambda: not on.review.saver.dirty)
+        assert load(on.review.saver.path).head == on.session.head
+
+
 async def test_save_as_moves_the_session(tmp_path: Path) -> None:
     async with desk() as on:
         await on.propose()

@@ -78,17 +78,18 @@ class Looking:
         if item == self.item:
             self._arrived = self._here()
 
-    def pressed(self, key: str) -> bool:
+    def pressed(self, key: str, *, strict: bool = False) -> bool:
         """Takes in a key; gives whether it is a press of its own, not a held key's.
 
         Pressed again and again at leisure it counts from the third time on: the first gap may be
-        that before a held key repeats, two such gaps are none.
+        that before a held key repeats, two such gaps are none, unless the screen stood still
+        meanwhile: `strict` does not count them.
         """
         now = self.clock()
         at, before = self._pressed.get(key, (-HELD, 0.0))
         gap = now - at
         self._pressed[key] = (now, gap)
-        return gap >= HELD or (gap >= REPEATS and REPEATS <= before < HELD)
+        return gap >= HELD or (not strict and gap >= REPEATS and REPEATS <= before < HELD)
 
     def other_key(self) -> None:
         """Takes in any other key: what comes next is a press of its own."""

@@ -34,6 +34,8 @@ class Saver:
         self._store = store
         self._changed = changed
         self._saved = 0
+        self._read = 0
+        """Records that were read from the file."""
         self.fresh = True
         """Whether the name can still be another: nothing was read from the file or put there."""
         self._task: asyncio.Task[None] | None = None
@@ -52,15 +54,18 @@ class Saver:
 
     @property
     def dirty(self) -> bool:
-        """Whether the file lacks something that somebody could miss: not which models came."""
-        return any(
-            not isinstance(record.event, Started | ModelsSet)
-            for record in self.session.records[self._saved :]
+        """Whether the file lacks something that somebody could miss.
+
+        Which models came is nothing of that kind while nothing else has happened.
+        """
+        records = self.session.records
+        return self._saved < len(records) and any(
+            not isinstance(record.event, Started | ModelsSet) for record in records[self._read :]
         )
 
     def opened(self) -> None:
         """Notes that the session was read from the file and is whole there."""
-        self._saved = len(self.session.records)
+        self._saved = self._read = len(self.session.records)
         self.fresh = False
 
     def ask(self) -> None:

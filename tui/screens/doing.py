@@ -110,7 +110,7 @@ def approve(screen: Workplace) -> None:
                 do="Approve all the same",
                 required="Type a reason first; without one this is not approved.",
                 danger=verdict.risk is Risk.HIGH,
-                meant=lambda: review.looking.pressed("enter"),
+                meant=lambda: review.looking.pressed("enter", strict=True),
                 keep=screen.keeps(draft),
                 held=screen.held("approve"),
             )
