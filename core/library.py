@@ -150,6 +150,11 @@ def file_named(name: str) -> Path | None:
     return path_of(name) if is_path else None
 
 
+def files_named(*names: str) -> tuple[Path, ...]:
+    """The files among them; see `file_named`."""
+    return tuple(filter(None, map(file_named, names)))
+
+
 def _find(name: str, folders: list[Path], what: str) -> Path:
     if path := file_named(name):
         return path

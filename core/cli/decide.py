@@ -83,6 +83,7 @@ def decide(
     values = library.profile_for(chosen, profile, warn)
     if session and output and session.resolve() == output.resolve():
         raise typer.BadParameter("--session and --output name the same file")
+    writable(output, read=library.files_named(scenario, profile or chosen.profile))
     store = Store(session) if session else None
     options = Options(
         candidates=candidates, rounds=rounds, rewrites=rewrites, seed=seed, agents=agents
@@ -96,8 +97,7 @@ def decide(
                 where=str(session),
                 mend="Name another one; `placet review` goes on with a session.",
             )
-        named = map(library.file_named, (scenario, profile or chosen.profile))
-        writable(output, session, read=tuple(named))
+        writable(session)
         team = load_team(policy, judge, device=device, dtype=dtype, watch=meter.watch)
         if format == "json":  # every other report says so itself
             announce(*team.used.values())
@@ -125,8 +125,7 @@ def tutorial(
     """The tutorial's loop: one call at a time, a review in free text, risk by substring."""
     chosen = library.load_scenario(scenario, warn)
     values = library.profile_for(chosen, profile, warn)
-    named = map(library.file_named, (scenario, profile or chosen.profile))
-    writable(output, read=tuple(named))
+    writable(output, read=library.files_named(scenario, profile or chosen.profile))
     with Meter() as meter:
         # the policy reviews its own actions, so no judge is loaded
         team = load_team(policy, catalog.PROMPTED, device=device, dtype=dtype, watch=meter.watch)

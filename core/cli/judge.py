@@ -149,8 +149,7 @@ def _setting(
     """What the texts are judged by; refuses an `output` that would take the place of an input."""
     chosen = library.load_scenario(scenario, warn) if scenario else Scenario(goal=STANDALONE_GOAL)
     values = library.profile_for(chosen, profile, warn)
-    named = map(library.file_named, (scenario, profile or chosen.profile))
-    writable(output, read=(file, *named))
+    writable(output, read=(file, *library.files_named(scenario, profile or chosen.profile)))
     return chosen, values
 
 

@@ -106,9 +106,7 @@ def _together(
         watch,
         grown,
     )
-    texts: list[str] = []
-    likelihoods: list[float] = []
-    owners: list[int] = []
+    written: list[tuple[int, str, float]] = []  # by case: a text and its likelihood
     for row, case in enumerate(cases):
         mine: list[str] = []
         call = is_call(case.text)
@@ -117,15 +115,12 @@ def _together(
             lost = call and not is_call(text)  # words in place of a tool call
             if not (problem or lost) and text != case.text:
                 mine.append(text)
-                likelihoods.append(draft.likelihood)
-        texts += mine
-        owners += [row] * len(mine)
+                written.append((row, text, draft.likelihood))
     quiet = watch.quiet()
-    judgements = (
-        judge(reviewer, scenario, profile, texts, doubt=False, watch=quiet) if texts else []
-    )
+    texts = [text for _, text, _ in written]
+    judgements = judge(reviewer, scenario, profile, texts, doubt=False, watch=quiet)
     options: list[list[_Option]] = [[] for _ in cases]
-    for row, text, likelihood, judged in zip(owners, texts, likelihoods, judgements, strict=True):
+    for (row, text, likelihood), judged in zip(written, judgements, strict=True):
         if judged is not None:
             again = in_common(text, cases[row].text)
             options[row].append(_Option(text, likelihood, again, judged, assess(judged, profile)))

@@ -126,9 +126,10 @@ class HeadsJudge:
         parts: list[tuple[str, Question]] = []
         counts: list[list[int]] = []
         for (scenario, text), asked in zip(rows, values, strict=True):
+            statements = tuple(value.statement for value in asked)
             counts.append([])
             for window in self.model.windows(text, WINDOW, STRIDE):
-                pieces = self._pieces(window, tuple(value.statement for value in asked))
+                pieces = self._pieces(window, statements)
                 parts += [(scenario.context, (window, piece)) for piece in pieces]
                 counts[-1].append(len(pieces))
         tally.watch.check()
@@ -144,8 +145,8 @@ class HeadsJudge:
         So what is read grows with the values as their number does, and not as its square.
         """
         below = self.model.tokens(action, statements) - self.model.tokens(action, ())
-        count = ceil(below / TREE_TOKENS)
-        size = max(1, ceil(len(statements) / max(1, count)))
+        count = max(1, ceil(below / TREE_TOKENS))
+        size = max(1, ceil(len(statements) / count))
         starts = range(0, max(1, len(statements)), size)
         return [statements[start : start + size] for start in starts]
 

@@ -129,6 +129,17 @@ class Desk:
         """Waits until no dialog is there."""
         await self.until(lambda: self.dialog is None, "the dialog's end")
 
+    async def begin_again(self, key: str, typed: str) -> None:
+        """Opens a dialog, types, leaves it with escape, and opens it once more."""
+        await self.press(key)
+        await self.answered()
+        await self.type(typed)
+        await self.press("escape")
+        await self.closed()
+        await self.settle()
+        await self.press(key)
+        await self.answered()
+
     def text(self) -> str:
         """What stands on the screen, line by line."""
         return "\n".join(dump(self.app))

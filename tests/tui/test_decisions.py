@@ -62,14 +62,7 @@ async def test_a_reason_from_before_approves_nothing_until_enter_comes_again() -
     async with desk() as on:
         await on.propose()
         await on.go_to(HIGH)
-        await on.press("a")
-        await on.answered()
-        await on.type("known owner")
-        await on.press("escape")
-        await on.closed()
-        await on.settle()
-        await on.press("a")
-        await on.answered()
+        await on.begin_again("a", "known owner")
         await on.press("enter")
         assert "Enter again, if you still mean it" in on.text()
         for gap in (0.5, 0.03, 0.03):
@@ -407,14 +400,7 @@ async def test_what_was_typed_into_a_dialog_is_there_the_next_time() -> None:
     async with desk() as on:
         await on.propose()
         await on.go_to(MED)
-        await on.press("x")
-        await on.answered()
-        await on.type("half a tho")
-        await on.press("escape")
-        await on.closed()
-        await on.settle()
-        await on.press("x")
-        await on.answered()
+        await on.begin_again("x", "half a tho")
         assert on.app.screen.query_one("#line", Input).value == "half a tho"
 
 
