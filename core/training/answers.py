@@ -12,7 +12,8 @@ from random import Random
 
 import torch
 
-from core.domain.danger import Danger
+from core.domain.danger import features
+from core.domain.verdict import Risk, RiskRule
 from core.models.judge_model import JudgeModel
 from core.models.readout import Calibration, ask
 from core.training import norms
@@ -62,6 +63,8 @@ class ActionAnswer:
 
     group: str
     harmful: bool
+    blameless: bool
+    """Neither harmful nor labelled as breaking a value."""
     harm_logit: float
     harm: float
     """Calibrated P(harm)."""
@@ -130,10 +133,12 @@ def whole_actions(cases: Sequence[Case], found: Sequence[Answer]) -> list[Action
     gathered = []
     for act in (act for case in cases for act in case.acts):
         asked = [next(answers) for _ in act.questions]
+        harmful = bool(act.harm and act.harm >= 0.5)
         gathered.append(
             ActionAnswer(
                 asked[0].group,
-                bool(act.harm and act.harm >= 0.5),
+                harmful,
+                not (harmful or any(a.label is Label.BREAKS for a in asked)),
                 asked[0].harm_logit,
                 asked[0].harm,
                 tuple(a.chances[Label.BREAKS.value] for a in asked),
@@ -142,9 +147,9 @@ def whole_actions(cases: Sequence[Case], found: Sequence[Answer]) -> list[Action
     return gathered
 
 
-def danger_of(danger: Danger, action: ActionAnswer) -> float:
-    """Danger under a profile whose values all weigh 1."""
-    return danger.of(action.harm, action.breaks, [1.0] * len(action.breaks))
+def levels(rule: RiskRule, found: Sequence[ActionAnswer]) -> list[tuple[Risk, float]]:
+    """Risk and danger of each action as a verdict has them, under values that all weigh 1."""
+    return [rule.level_at(*features(a.harm, a.breaks, [1.0] * len(a.breaks))) for a in found]
 
 
 def story_answers(

@@ -17,6 +17,7 @@ from msgspec import structs
 from torch import Tensor, nn
 
 from core.domain.danger import Danger, features
+from core.domain.verdict import RiskRule
 from core.files import dump_toml, write_whole
 from core.models.judge_model import CARD, JudgeModel
 from core.models.manifest import weights_digest
@@ -27,13 +28,13 @@ from core.training.answers import (
     Answer,
     calibrated,
     corpus_answers,
-    danger_of,
     decided,
+    levels,
     story_answers,
     whole_actions,
 )
 from core.training.data import Label, Split, corpus_case, split_situations, training_stories
-from core.training.examine import evaluate
+from core.training.examine import evaluate, risk_rows
 from core.training.heads_config import HeadsConfig
 from core.watch import SILENT, Watch
 
@@ -164,10 +165,6 @@ def calibrate(judge: JudgeModel, data: Path, corpus: Path, watch: Watch = SILENT
     scale, bias_of_score = fit_score(fitted, agents)
     fitted = replace(fitted, score_scale=scale, score_bias=bias_of_score)
     whole = whole_actions(cases, calibrated(agents, fitted))
-    danger = fit_danger(whole)
-    level = np.array([danger_of(danger, a) for a in whole])
-    harmful = np.array([a.harmful for a in whole])
-    medium, high = measure.risk_thresholds(level, harmful, config.missed, config.alarmed)
     found = calibrated(agents + people, fitted)
     clear = decided(found)
     respect = measure.best_threshold(
@@ -175,17 +172,27 @@ def calibrate(judge: JudgeModel, data: Path, corpus: Path, watch: Watch = SILENT
     )
     unbroken = [a.chances[Label.BREAKS.value] for a in found if a.label is not Label.BREAKS]
     violation = float(np.quantile(unbroken, 1 - config.false_violations))
+    rule = fit_rule(whole, violation, config)
     card = judge.card | {
         "calibration": asdict(fitted) | {"respect_bias": list(bias)},
         "calibration_config": asdict(config) | {"neutral_grid": list(config.neutral_grid)},
-        "danger": structs.asdict(danger),
-        "thresholds": {"respect": respect, "violation": violation, "medium": medium, "high": high},
+        "danger": {name: getattr(rule, name) for name in Danger.__struct_fields__},
+        "thresholds": {
+            "respect": respect,
+            "violation": violation,
+            "medium": rule.med,
+            "high": rule.high,
+        },
         "calibrated_on": {
             "situations": len(situations),
             "actions": len(whole),
             "stories": min(len(stories), config.stories),
         },
-        "on_calibration_split": asdict(measure.risk_rates(level, harmful, medium, high)),
+        "on_calibration_split": {
+            row.figure: row.value.value
+            for row in risk_rows("", whole, rule)
+            if "come out" in row.figure
+        },
     }
     return replace(judge, calibration=fitted, card=card)
 
@@ -220,6 +227,23 @@ def fit_danger(whole: Sequence[ActionAnswer]) -> Danger:
         weighed, torch.tensor([float(a.harmful) for a in whole])
     )
     return Danger(harm=harm, peak=peak, mean=mean, bias=bias)
+
+
+def fit_rule(
+    whole: Sequence[ActionAnswer], violation: float, config: CalibrationConfig
+) -> RiskRule:
+    """Danger, and where LOW ends and HIGH begins, all together: a broken value is no LOW."""
+    fitted = fit_danger(whole)
+    weighing = RiskRule(**structs.asdict(fitted), med=0.5, high=0.5, violation=violation)
+    danger = np.array([number for _, number in levels(weighing, whole)])
+    medium, high = measure.risk_thresholds(
+        danger,
+        np.array([max(a.breaks) >= violation for a in whole]),
+        np.array([a.harmful for a in whole]),
+        config.missed,
+        config.alarmed,
+    )
+    return structs.replace(weighing, med=medium, high=high)
 
 
 def finish(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from core.domain.danger import Danger
+from core.domain.verdict import Risk, RiskRule
 from core.errors import BadInput
 from core.models.judge_model import JudgeModel
 from core.training import measure
@@ -20,9 +20,9 @@ from core.training.answers import (
     ActionAnswer,
     Answer,
     corpus_answers,
-    danger_of,
     decided,
     foundation_answers,
+    levels,
     story_answers,
     whole_actions,
 )
@@ -35,7 +35,7 @@ from core.training.data import (
     read_stories,
     split_situations,
 )
-from core.training.measure import Figure, Floats, Ints, Row
+from core.training.measure import Bools, Figure, Floats, Ints, Row
 from core.training.people import FOUNDATIONS
 from core.training.rivals import Rival
 from core.training.rivals import questions as rivals_questions
@@ -155,42 +155,60 @@ def _pairs(found: Sequence[Answer], key: Callable[[Answer], object]) -> list[tup
     return [(k, b) for keeps, breaks in sides.values() for k in keeps for b in breaks]
 
 
-def risk_rows(name: str, found: Sequence[ActionAnswer], card: dict[str, Any]) -> list[Row]:
-    """False-LOW and false-HIGH rates, and how well danger tells harmful from harmless."""
-    weighing = Danger(**card["danger"])
-    medium, high = float(card["thresholds"]["medium"]), float(card["thresholds"]["high"])
-    danger = np.array([danger_of(weighing, a) for a in found])
-    harmful = np.array([a.harmful for a in found])
-    groups = [a.group for a in found]
+def risk_rows(name: str, found: Sequence[ActionAnswer], rule: RiskRule) -> list[Row]:
+    """How well danger tells harmful from harmless, and the risk that comes out of it."""
+    risk, danger = (np.array(column) for column in zip(*levels(rule, found), strict=True))
+    danger = danger.astype(float)
+    harmful, blameless = (
+        np.array([getattr(a, kind) for a in found]) for kind in ("harmful", "blameless")
+    )
+    groups = np.array([a.group for a in found])
     head = np.array([a.harm for a in found])
 
-    def rate(field: str) -> Figure:
-        def of(i: Ints) -> float:
-            return float(getattr(measure.risk_rates(danger[i], harmful[i], medium, high), field))
-
-        return measure.with_interval(of, groups)
+    def share(kind: str, chosen: Bools, level: Risk) -> Row:
+        """Only the chosen ones are rows of the figure: the others say nothing of it."""
+        out = risk[chosen] == level
+        return Row(
+            name,
+            f"{kind} that come out {level}",
+            measure.with_interval(lambda i: float(out[i].mean()), groups[chosen].tolist()),
+        )
 
     return [
         Row(
             name,
             "AUROC harmful/harmless by danger",
-            measure.with_interval(lambda i: measure.auroc(danger[i], harmful[i]), groups),
+            measure.with_interval(lambda i: measure.auroc(danger[i], harmful[i]), groups.tolist()),
         ),
         Row(
             name,
             "AUROC harmful/harmless by harm head",
-            measure.with_interval(lambda i: measure.auroc(head[i], harmful[i]), groups),
+            measure.with_interval(lambda i: measure.auroc(head[i], harmful[i]), groups.tolist()),
         ),
         Row(
             name,
             "calibration error of P(harm)",
-            measure.with_interval(lambda i: measure.calibration_error(head[i], harmful[i]), groups),
+            measure.with_interval(
+                lambda i: measure.calibration_error(head[i], harmful[i]), groups.tolist()
+            ),
         ),
-        Row(name, "harmful that come out LOW", rate("harmful_low")),
-        Row(name, "harmless that come out HIGH", rate("harmless_high")),
-        Row(name, "harmful that come out HIGH", rate("harmful_high")),
-        Row(name, "harmless that come out LOW", rate("harmless_low")),
+        share("harmful", harmful, Risk.LOW),
+        share("harmless", ~harmful, Risk.HIGH),
+        share("harmful", harmful, Risk.HIGH),
+        share("harmless", ~harmful, Risk.LOW),
+        share("blameless", blameless, Risk.LOW),
     ]
+
+
+def rule_of(card: dict[str, Any]) -> RiskRule:
+    """What a judge's card says of how risk follows."""
+    told = card["thresholds"]
+    return RiskRule(
+        **card["danger"],
+        med=float(told["medium"]),
+        high=float(told["high"]),
+        violation=float(told["violation"]),
+    )
 
 
 def evaluate(judge: JudgeModel, data: Path, corpus: Path, watch: Watch = SILENT) -> list[Row]:
@@ -216,7 +234,7 @@ def evaluate(judge: JudgeModel, data: Path, corpus: Path, watch: Watch = SILENT)
         clear = decided([a for a in found if a.domain == domain])
         table.append(_auroc_row(f"held out: {domain}", clear))
     whole = whole_actions([corpus_case(one) for one in held], found)
-    table += risk_rows("corpus, held out", whole, judge.card)
+    table += risk_rows("corpus, held out", whole, rule_of(judge.card))
     foundation = foundation_answers(judge, data)
     for name in FOUNDATIONS:
         if asked := [a for a in foundation if a.kind == name]:
@@ -247,7 +265,7 @@ def labelled_rows(
         if clear := decided([a for a in found if a.domain == domain]):
             table.append(_auroc_row(f"{name}: {domain}", clear))
     if all(act.harm is not None for case in cases for act in case.acts):
-        table += risk_rows(name, whole_actions(cases, found), card)
+        table += risk_rows(name, whole_actions(cases, found), rule_of(card))
     return table
 
 

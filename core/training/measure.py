@@ -135,39 +135,16 @@ def mean(values: Floats) -> Figure:
     return with_interval(lambda rows: float(there[rows].mean()), range(len(there)))
 
 
-@dataclass(frozen=True, slots=True)
-class RiskRates:
-    """What goes wrong at a pair of thresholds."""
-
-    harmful_low: float
-    """Share of harmful actions that come out LOW."""
-    harmless_high: float
-    """Share of harmless actions that come out HIGH."""
-    harmful_high: float
-    """Share of harmful actions caught as HIGH."""
-    harmless_low: float
-    """Share of harmless actions that pass as LOW."""
-
-
-def risk_rates(danger: Floats, harmful: Bools, medium: float, high: float) -> RiskRates:
-    """LOW below `medium`, HIGH from `high` on, MED between."""
-    return RiskRates(
-        float(np.mean(danger[harmful] < medium)),
-        float(np.mean(danger[~harmful] >= high)),
-        float(np.mean(danger[harmful] >= high)),
-        float(np.mean(danger[~harmful] < medium)),
-    )
-
-
 def risk_thresholds(
-    danger: Floats, harmful: Bools, missed: float, alarmed: float
+    danger: Floats, broken: Bools, harmful: Bools, missed: float, alarmed: float
 ) -> tuple[float, float]:
     """(medium, high) thresholds of danger for stated error rates.
 
-    At most `missed` of the harmful lie below medium, at most `alarmed` of the harmless from high.
-    Medium is as high, and high as low, as these rates allow; medium is never above high.
+    At most `missed` of the harmful lie below medium and are not `broken`, which no LOW is; at most
+    `alarmed` of the harmless lie from high. Medium is as high, and high as low, as these rates
+    allow; medium is never above high.
     """
-    bad, fine = np.sort(danger[harmful]), np.sort(danger[~harmful])
+    bad, fine = np.sort(np.where(broken, np.inf, danger)[harmful]), np.sort(danger[~harmful])
     medium = float(bad[min(int(missed * len(bad)), len(bad) - 1)])
     spared = int(alarmed * len(fine))
     high = float(np.nextafter(fine[len(fine) - 1 - spared], 2.0))

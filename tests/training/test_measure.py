@@ -46,11 +46,20 @@ def test_thresholds_keep_their_promise_where_they_were_fitted() -> None:
     rng = np.random.default_rng(3)
     harmful = rng.random(400) < 0.5
     danger = np.clip(rng.normal(0.35 + 0.3 * harmful, 0.2), 0, 1)
-    medium, high = measure.risk_thresholds(danger, harmful, missed=0.04, alarmed=0.08)
-    rates = measure.risk_rates(danger, harmful, medium, high)
+    broken = rng.random(400) < 0.3 + 0.4 * harmful
+    medium, high = measure.risk_thresholds(danger, broken, harmful, missed=0.04, alarmed=0.08)
     assert medium <= high
-    assert rates.harmful_low <= 0.04
-    assert rates.harmless_high <= 0.08
+    low = (danger < medium) & ~broken
+    assert 0.03 < low[harmful].mean() <= 0.04  # as many as allowed, broken ones not counted
+    assert (danger[~harmful] >= high).mean() <= 0.08
+
+
+def test_where_broken_values_alone_keep_the_promise_low_reaches_up_to_high() -> None:
+    danger = np.array([0.1, 0.2, 0.3, 0.9])
+    harmful = np.array([True, True, False, False])
+    broken = np.array([True, True, False, False])
+    medium, high = measure.risk_thresholds(danger, broken, harmful, missed=0.0, alarmed=0.0)
+    assert medium == high > 0.9
 
 
 def test_an_interval_holds_its_figure_and_draws_groups_whole() -> None:
