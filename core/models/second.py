@@ -1,8 +1,8 @@
 """A second judge, beside the one that rewards: it is measured against, and never trained on.
 
 A logistic regression over the plain model's hidden states: no adapter, another depth and another
-reading than the first judge's, fitted on stories that the first judge never read. What an agent
-learns to do for the one judge alone does not show in the other.
+reading than the first judge's, fitted on stories that the first judge of that day had not read.
+What an agent learns to do for the one judge alone does not show in the other.
 """
 
 from __future__ import annotations

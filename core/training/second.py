@@ -1,9 +1,13 @@
 """Fits the second judge on stories that the first one never read.
 
-The first judge's training stops before it has gone through its data. Its order depends on its seed
-alone, so it is replayed here, and what was never reached is used: actions under their norms and
-under the foundations that people named for them. The stories it was calibrated on are left out as
-well. It is measured on Moral Stories' development set, which neither judge was fitted on.
+The first stage of the first judge's training stops before it has gone through its data. Its order
+depends on its seed alone, so it is replayed here, and what it never reached and no later stage
+could draw is used: actions under their norms and under the foundations that people named for them.
+The stories it was calibrated on are left out as well. It is measured on Moral Stories' development
+set, which neither judge was fitted on.
+
+The second judge that ships is of a day when the first had eight stages. The judge that ships has
+more, which draw from all stories: it may have read most of those that the second was fitted on.
 
 A line cannot tell a norm from its opposite, so opposites are not among the rows: what it reads is
 the action, far more than the statement. That is what a check needs, and not what a reward needs.
@@ -130,7 +134,7 @@ def train(
         "fitted_on": {
             "stories": len(stories),
             "rows": len(rows),
-            "sets": ["Moral Stories (train), stories that the judge never read, MIT"],
+            "sets": ["Moral Stories (train), stories that the judge of that day had not read, MIT"],
         },
         "config": asdict(config),
         "measured_on": figures,
