@@ -36,7 +36,7 @@ class Value(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One value: a statement that an action can respect or go against."""
 
     id: str
-    """Short and stable: lower-case letters, digits, hyphens."""
+    """Short and stable: lower-case letters, digits, hyphens, underscores; at most 40."""
     statement: str
     """One sentence, in the organisation's own words."""
     weight: Weight = 1.0
