@@ -72,6 +72,11 @@ class RiskRule(Danger, frozen=True, kw_only=True):
     violation: Probability = 1.0
     """A value whose c_v P(breaks v) reaches this is broken: such an action is at least MED."""
 
+    @property
+    def weighs_breaks(self) -> bool:
+        """Whether the risk depends on which values are broken."""
+        return self.peak != 0 or self.mean != 0 or self.violation < 1
+
     def level(
         self, harm: float, breaks: Mapping[str, float], weights: Mapping[str, float]
     ) -> tuple[Risk, float]:
@@ -108,7 +113,7 @@ class Judgement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     recommendation: dict[Recommendation, Probability] = {}
     """The judge's own answer, where it gives one."""
     rule: RiskRule | None = None
-    """How risk follows from the scores, where the judge gives no answer of its own."""
+    """How risk follows from harm and `breaks`, where the judge gives no answer of its own."""
     unstable: tuple[str, ...] = ()
     """Values whose score changed sides when the wording was paraphrased."""
     explanation: str = ""
@@ -118,7 +123,10 @@ class Judgement(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def sound(self) -> bool:
-        """Whether every number is a probability, and an answer of the judge's own is whole."""
+        """Whether every number is a probability, and an answer of the judge's own is whole.
+
+        Without one, a rule that weighs broken values has to be told of every value.
+        """
         numbers = (
             self.harm,
             *self.scores.values(),
@@ -130,6 +138,11 @@ class Judgement(Struct, frozen=True, kw_only=True, omit_defaults=True):
             all(0.0 <= number <= 1.0 for number in numbers)  # which NaN is not
             and (not self.risk or self.risk.keys() == _LEVELS)
             and (not self.recommendation or self.recommendation.keys() == _ADVICE)
+            and (
+                self.breaks.keys() == self.scores.keys()
+                or not (self.rule and self.rule.weighs_breaks)
+                or bool(self.risk and self.recommendation)
+            )
         )
 
 

@@ -169,6 +169,31 @@ def test_a_judgement_with_neither_an_answer_nor_a_rule_is_unjudged() -> None:
     assert assess(found, PROFILE).risk is Risk.UNJUDGED
 
 
+@pytest.mark.parametrize("weighs", [{"peak": 6.0}, {"mean": -1.0}, {"violation": 0.6}])
+@pytest.mark.parametrize("known", [{}, {HONESTY: 0.1}, {CONSENT: 0.1, HONESTY: 0.1, "other": 0.1}])
+def test_where_it_was_not_measured_what_is_broken_a_rule_that_weighs_it_gives_no_verdict(
+    weighs: dict[str, float], known: dict[str, float]
+) -> None:
+    rule = RiskRule(med=0.5, high=0.9, **weighs)
+    whole = measured(LETTER, {CONSENT: 0.1, HONESTY: 0.9}, rule=rule)
+    partly = msgspec.structs.replace(whole, breaks=known)
+    own = judgement(LETTER)
+
+    assert assess(whole, PROFILE).risk is not Risk.UNJUDGED
+    assert not partly.sound
+    assert assess(partly, PROFILE) == UNJUDGED
+    answered = msgspec.structs.replace(
+        partly, risk=own.risk, recommendation=own.recommendation
+    )  # the rule is not asked then
+    assert assess(answered, PROFILE).risk is Risk.LOW
+
+
+def test_a_rule_that_looks_at_harm_alone_needs_no_breaks() -> None:
+    found = measured(LETTER, {CONSENT: 0.1, HONESTY: 0.9}, rule=RiskRule(med=0.5, high=0.9))
+
+    assert assess(msgspec.structs.replace(found, breaks={}), PROFILE).risk is Risk.LOW
+
+
 def test_issues_name_the_weighted_values_that_are_likely_not_respected() -> None:
     found = judgement(CALL, Risk.HIGH, scores={CONSENT: 0.2, HONESTY: 0.3})
 
