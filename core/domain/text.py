@@ -20,6 +20,7 @@ _UNSPACED = (
 """Letters of scripts that write no blank between words."""
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
 _RUN = re.compile(rf"([{_UNSPACED}]+)|[^\W{_UNSPACED}]+")
+_JSON = json.JSONDecoder()
 _ABBREVIATION = re.compile(r"\b(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|No|e\.g|i\.e|approx|etc)\.$")
 
 
@@ -83,6 +84,27 @@ def first_sentences(text: str, count: int, *, open_ended: bool = False) -> str:
         and not (open_ended and match.end() == len(text))
     ]
     return text[: ends[count - 1]].strip() if len(ends) >= count else ""
+
+
+def first_whole(text: str, sentences: int) -> str:
+    """What a text that may go on is done with, or an empty string while it is not.
+
+    The tool call that it begins with, to its last bracket, for a full stop within it ends nothing;
+    else its first so many sentences.
+    """
+    text = text.lstrip()
+    if text.startswith("{"):
+        return first_call(text)
+    return first_sentences(text, sentences, open_ended=True)
+
+
+def first_call(text: str) -> str:
+    """The JSON object that `text` begins with, or an empty string where it is not whole."""
+    try:
+        found, end = _JSON.raw_decode(text)
+    except (ValueError, RecursionError):  # the latter where brackets stand very deep
+        return ""
+    return text[:end] if isinstance(found, dict) else ""
 
 
 def words(text: str) -> list[str]:

@@ -29,7 +29,7 @@ class Sampling(Struct, frozen=True, kw_only=True):
     top_p: float = 0.9
     max_tokens: int = 64
     sentences: int = 0
-    """A row ends after so many sentences; 0 for no such end."""
+    """A row ends after so many sentences, or after the tool call that it is; 0 for no such end."""
     one_line: bool = True
     """A row ends at the first line break after its first word."""
 

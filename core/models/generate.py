@@ -19,7 +19,7 @@ import torch
 from msgspec.structs import replace
 from torch import Tensor
 
-from core.domain.text import first_sentences
+from core.domain.text import first_whole
 from core.models.base import Draft, Sampling
 from core.models.cache import AnyModel, Prefixes, common_prefix, is_own, layers_of, rows_upon
 from core.models.lookup import Lookup
@@ -323,9 +323,7 @@ def _extend(
     row.text = text.strip()
     if sampling.one_line and "\n" in text.lstrip():
         row.text, row.finished = text.lstrip().split("\n", 1)[0].strip(), True
-    if sampling.sentences and (
-        whole := first_sentences(text.lstrip(), sampling.sentences, open_ended=True)
-    ):
+    if sampling.sentences and (whole := first_whole(text, sampling.sentences)):
         row.text, row.finished = whole, True
 
 

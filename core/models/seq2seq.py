@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from core.domain.text import first_sentences
+from core.domain.text import first_whole
 from core.models.base import Draft, Prompt, Sampling
 from core.models.causal import inert, too_long
 from core.models.generate import draw, over_all, rows_at_once
@@ -104,10 +104,7 @@ class Seq2seqModel:
                 written[row].append(token)
                 text = str(self.tokenizer.decode(written[row], skip_special_tokens=True))
                 texts[row] = text.strip()
-                whole = sampling.sentences and first_sentences(
-                    text, sampling.sentences, open_ended=True
-                )
-                if whole:
+                if sampling.sentences and (whole := first_whole(text, sampling.sentences)):
                     texts[row], finished[row] = whole, True
                 on_text(row, texts[row])
             rate = step * len(prompts) / max(time.monotonic() - began, 1e-6)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from core.domain.scenario import Scenario
-from core.domain.text import first_sentences, terms, tidy, words
+from core.domain.text import first_call, first_sentences, is_call, terms, tidy, words
 from core.models.base import Draft, Sampling, TextModel
 from core.stages import prompts
 from core.watch import SILENT, Dropped, Growing, Progress, Watch, Written
@@ -88,7 +88,10 @@ def usable(draft: Draft, asked: str, others: Iterable[str]) -> tuple[str, str]:
     text = action_in(draft.text)
     if len(words(text)) < SHORTEST:
         return "", "empty" if not draft.text.strip() else "not an action"
-    if not draft.finished and not first_sentences(text, 1):
+    if text.startswith("{"):
+        if not is_call(text):  # whatever ended it, nobody can run it
+            return "", "not a whole tool call"
+    elif not draft.finished and not first_sentences(text, 1):
         return "", "cut short"
     if overlap(text, asked) >= 1.0 or tidy(text).lower() in tidy(asked).lower():
         return "", "an echo of the request"
@@ -103,7 +106,7 @@ def action_in(text: str) -> str:
     """The first one or two sentences of `text` that say what to do, without labels and quotes."""
     text = tidy(_BULLET.sub("", _LABEL.sub("", text.strip())))
     if text.startswith(("{", "[")):
-        return text
+        return first_call(text) or text
     kept: list[str] = []
     rest = text
     while rest and len(kept) < 2:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.diff import MOST, Change, word_diff
-from core.domain.text import digest, first_sentences, plain, storable, tidy, words
+from core.domain.text import digest, first_sentences, first_whole, plain, storable, tidy, words
 from tests.nasty import NASTY
 
 ANY_TEXT = st.one_of(st.sampled_from(NASTY), st.text(max_size=200))
@@ -139,6 +139,25 @@ def test_the_first_sentences_are_found_whole(text: str, count: int, first: str) 
 def test_a_full_stop_at_the_end_of_a_growing_text_may_yet_be_a_decimal_point() -> None:
     assert first_sentences("Charge 2.", 1, open_ended=True) == ""
     assert first_sentences("Charge 2. ", 1, open_ended=True) == "Charge 2."
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        (" Write. Ring", "Write."),
+        ("Write.", ""),
+        (' {"tool": "mail", "text": "It is due. Ple', ""),
+        (' {"text": "It is \\"due\\". }"}', '{"text": "It is \\"due\\". }"}'),
+        ('{"args": {"to": "all. "}} Then', '{"args": {"to": "all. "}}'),
+        ("{tool: mail} Then ring. More", ""),
+        ('{"a": ' * 9000, ""),
+        ("[Ann] rings. More", "[Ann] rings."),
+    ],
+)
+def test_what_may_go_on_ends_with_a_sentence_or_with_the_call_that_it_is(
+    text: str, whole: str
+) -> None:
+    assert first_whole(text, 1) == whole
 
 
 @given(ANY_TEXT)

@@ -471,6 +471,9 @@ def written(model: CausalModel, text: str, sampling: Sampling) -> Iterator[tuple
     return ((draft.text, draft.finished) for draft in drafts)
 
 
+SMS = '{"tool": "send_sms", "text": "It is {over}due. Please pay."}'
+
+
 @pytest.mark.parametrize(
     ("text", "sampling", "end"),
     [
@@ -479,6 +482,8 @@ def written(model: CausalModel, text: str, sampling: Sampling) -> Iterator[tuple
         ("Write. Ring. More", Sampling(max_tokens=9, sentences=2), ("Write. Ring.", True)),
         ("Pay 2.50 now. More", Sampling(max_tokens=9, sentences=1), ("Pay 2.50 now.", True)),
         ("Pay 2.", Sampling(max_tokens=2, sentences=1), ("Pay 2.", False)),
+        (f" {SMS} Then", Sampling(max_tokens=40, sentences=1), (SMS, True)),
+        (SMS, Sampling(max_tokens=17, sentences=1), (SMS[:51], False)),
     ],
 )
 def test_a_row_ends_at_a_line_break_or_after_its_sentences(

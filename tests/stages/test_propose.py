@@ -17,6 +17,7 @@ GOOD = (
     "Invite ten bakers to the branch and answer their questions.",
     "Publish the fees on a page in plain words for everybody.",
 )
+NO_CALL = "not a whole tool call"
 LOOP = "Send it now and " * 12
 
 
@@ -57,10 +58,23 @@ def test_as_many_are_proposed_as_were_asked_for_in_one_batch() -> None:
         (Draft("Context: " + SCENARIO.context, 8, True), "not an action"),
         (Draft(LOOP + ".", 40, True), "repeating itself"),
         (Draft("Send each bakery one short letter that names every fee.", 9, True), "like another"),
+        *(
+            (Draft(f'{{"tool": "send_mail", "to": "Ana", "body": "{said}', 20, ended), NO_CALL)
+            for said in ("We are sorry.", "We are sorry. Please")
+            for ended in (True, False)
+        ),
+        (Draft('{"tool": "send_mail", "to": Ana, "body": "We are sorry."}', 20, True), NO_CALL),
     ],
 )
 def test_what_cannot_be_used_is_left_out_and_it_is_said_why(draft: Draft, why: str) -> None:
     assert usable(draft, SCENARIO.request, [GOOD[0]]) == ("", why)
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_whole_tool_call_is_an_action_whatever_stands_in_its_strings(finished: bool) -> None:
+    call = '{"tool": "send_mail", "to": "Ana", "body": "We are sorry. Please wait'
+
+    assert usable(Draft(f'{call}."}}', 20, finished), SCENARIO.request, []) == (f'{call}."}}', "")
 
 
 def test_a_whole_sentence_survives_though_the_next_was_cut_short() -> None:
@@ -155,6 +169,7 @@ def test_cancelling_stops_the_proposing() -> None:
         ("Write\n  to   the bakers", "Write to the bakers"),
         ('Say "no fees." Then stop.', 'Say "no fees. Then stop.'),
         ('{"tool": "mail", "to": "all"}', '{"tool": "mail", "to": "all"}'),
+        ('{"tool": "mail", "to": "all"} Then wait.', '{"tool": "mail", "to": "all"}'),
         ("Answer the letters of all bakers.", "Answer the letters of all bakers."),
         ("Note: the goal is hard. Write to the bakers.", "Write to the bakers."),
         ("给每家面包店写信。然后等待答复。最后打电话。", "给每家面包店写信。然后等待答复。"),
