@@ -23,6 +23,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from core.domain.scenario import Scenario
 from core.domain.text import is_call
 from core.files import dump_toml, write_whole
+from core.models.adapters import digest
 from core.models.base import Prompt
 from core.stages import prompts
 from core.stages.propose import overlap
@@ -301,7 +302,8 @@ def refine(
     """Refines the adapter in `begin`, and writes adapter, log and card into `out`; gives the card.
 
     Raises:
-        BadInput: the adapter in `begin` is missing, damaged or of another shape.
+        BadInput: the adapter in `begin` is missing, damaged or of another shape, or a resumed run
+            was begun from another.
     """
     tokenizer = AutoTokenizer.from_pretrained(base)
     learnt = [scene for scene in read_scenes(corpus, False) if not held_out(scene, config.held_out)]
@@ -311,6 +313,7 @@ def refine(
     writer = Writer(base, trainer.adapted)
     sampler = RefineSampler(asked, judge, tokenizer, sentence_ends(tokenizer), config, writer)
     about = {name: told for name, told in asdict(config).items() if name != "ppo"}
+    about["begin"] = digest(begin)
     outcome = train(trainer, sampler, out, base_name, resume, progress, about=about)
     card = {
         "schema": 1,

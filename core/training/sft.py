@@ -185,13 +185,23 @@ def train(
 
     Returns:
         `out`.
+
+    Raises:
+        BadInput: there is nothing to learn from or nothing is held out, the loss is no longer a
+            number, or a resumed training was begun with something else.
     """
-    begin(out / "checkpoints", config, resume, limit)
-    trainer = Trainer(config, base)
-    tokenizer = AutoTokenizer.from_pretrained(base)
     scenes = read_scenes(corpus, config.rewrites_propose, config.first_clauses)
     learnt = [scene for scene in scenes if not held_out(scene, config.held_out)]
     kept = [scene for scene in scenes if held_out(scene, config.held_out)]
+    if learnt and not (any(s.actions for s in kept) and any(s.changes for s in kept)):
+        raise BadInput(
+            "nothing is held out, so nothing says when to stop",
+            where="held_out",
+            mend="Raise the share, or bring more texts: of proposals as of rewrites.",
+        )
+    begin(out / "checkpoints", config, resume, limit)
+    trainer = Trainer(config, base)
+    tokenizer = AutoTokenizer.from_pretrained(base)
     tests = (
         [proposing(tokenizer, scene) for scene in kept if scene.actions],
         [rewriting(tokenizer, scene, scene.changes) for scene in kept if scene.changes],
@@ -254,7 +264,7 @@ def learn(
     is now. Checkpoints lie in `folder`, where `begin` was. Returns the losses seen on the way.
 
     Raises:
-        BadInput: there are no samples, or nothing is held out.
+        BadInput: there are no samples, or the held-out loss is no number any more.
     """
     config = trainer.config
     epoch, first, looks = 0, 0, list[Held]()
@@ -284,11 +294,11 @@ def learn(
                 recent.clear()
             if done % config.evaluate_every == 0 or done == len(steps):
                 looks.append(look())
-                if math.isnan(looks[-1].mean):
+                if not math.isfinite(looks[-1].mean):
                     raise BadInput(
-                        "nothing is held out, so nothing says when to stop",
-                        where="held_out",
-                        mend="Raise the share, or bring more texts.",
+                        f"the training has diverged: the held-out loss is {looks[-1].mean}",
+                        where="peak_rate",
+                        mend=f"Set it below {config.peak_rate}, and begin anew.",
                     )
                 progress(Progress("held out", done, len(steps), looks[-1].mean, 0.0, 0.0))
                 if min(looks, key=lambda one: one.mean) is looks[-1]:

@@ -201,6 +201,16 @@ def test_a_run_leaves_an_adapter_figures_and_a_card_and_goes_on_where_it_stopped
     assert (tmp_path / "once" / ADAPTER_WEIGHTS).exists()
 
 
+def test_a_run_goes_on_only_from_the_adapter_that_it_was_begun_from(
+    base: Path, begin: Path, corpus: Path, tmp_path: Path
+) -> None:
+    run(base, begin, corpus, tmp_path / "out", steps=1)
+    Adapted(base, 2, 4, 1, "cpu").save(tmp_path / "other", "tiny")
+
+    with pytest.raises(BadInput, match="about: the run was begun with"):
+        run(base, tmp_path / "other", corpus, tmp_path / "out", resume=True)
+
+
 def test_an_adapter_that_is_not_there_is_named(base: Path, corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="adapter") as caught:
         run(base, tmp_path / "none", corpus, tmp_path / "out")

@@ -233,14 +233,37 @@ def test_a_training_is_not_resumed_with_other_settings(
         trained(base, corpus, tmp_path, clip=0.5, resume=True)
 
 
-def test_where_nothing_is_held_out_no_look_can_end_the_training(
-    base: Path, corpus: Path, tmp_path: Path
+@pytest.mark.parametrize("lacking", ["policy", "align"])
+def test_where_nothing_is_held_out_it_is_said_before_an_earlier_training_is_thrown_away(
+    base: Path, corpus: Path, tmp_path: Path, lacking: str
 ) -> None:
-    trainer = sft.Trainer(sft.SftConfig(rank=2, first_layer=0, evaluate_every=1), base)
+    (corpus / f"{lacking}.jsonl").write_text("", "utf-8")
+    last = tmp_path / "out" / "checkpoints" / sft.LAST
+    last.parent.mkdir(parents=True)
+    last.touch()
+    config = sft.SftConfig(held_out=0.3, rewrites_propose=False)
+    with pytest.raises(BadInput, match="nothing is held out") as caught:
+        sft.train(config, corpus, base, tmp_path / "out", "tiny")
+    assert caught.value.where == "held_out"
+    assert last.exists()
+
+
+def test_a_training_that_diverges_is_told_from_one_that_holds_nothing_out(
+    base: Path, tmp_path: Path
+) -> None:
+    config = sft.SftConfig(
+        rank=2, first_layer=0, evaluate_every=1, warmup_steps=0, peak_rate=1e30, epochs=2
+    )
+    trainer = sft.Trainer(config, base)
     samples = [sft.proposing(AutoTokenizer.from_pretrained(base), BAKERY)]
-    nothing = sft.Held(trainer.loss_on([]), trainer.loss_on([]))
-    with pytest.raises(BadInput, match="nothing is held out"):
-        sft.learn(trainer, lambda _: samples, lambda: nothing, tmp_path, False, print, None)
+
+    def look() -> Any:
+        return sft.Held(trainer.loss_on(samples), trainer.loss_on(samples))
+
+    with pytest.raises(BadInput, match="diverged") as caught:
+        sft.learn(trainer, lambda _: samples, look, tmp_path, False, lambda _: None, None)
+    assert caught.value.where == "peak_rate"
+    assert "below 1e+30" in caught.value.mend
 
 
 def test_where_there_is_nothing_to_learn_from_it_is_said(base: Path, tmp_path: Path) -> None:
