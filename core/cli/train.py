@@ -74,6 +74,7 @@ def train_judge(
         table = calibrate.finish(
             out, base, catalog.DEFAULT, settings, data, CORPUS / "judge", meter.watch
         )
+        heads.note_begin(out)
     give(measure.as_text(table) + "\n", None)
 
 

@@ -19,18 +19,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from core.domain.text import tidy
 from core.errors import BadInput, reason
-from core.files import dump_toml, write_whole, writing
-from core.models.catalog import ADAPTER_CONFIG
+from core.files import dump_toml, parse_toml, read_text, write_whole, writing
+from core.models.catalog import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from core.models.foreign import load_trunk
-from core.models.judge_model import HEADS, load_tokenize, states
+from core.models.judge_model import CARD, HEADS, load_tokenize, states
+from core.models.manifest import sha256
 from core.models.readout import Asked, Heads, Tokenize, ask
+from core.models.transfer import unsaid
 from core.models.trees import Tree, pack, size
 from core.training import data as sets
 from core.training import people
@@ -40,6 +44,7 @@ from core.training.heads_config import HeadsConfig, Stage
 from core.training.settings import same_settings
 from core.training.steps import Progress, Report, in_steps, rate_at
 
+CHECKPOINTS = "checkpoints"
 LAST = "last.pt"
 SETTINGS = "settings.toml"
 
@@ -61,7 +66,11 @@ class Sample:
 
 
 def build_cases(stage: Stage, data: Path, corpus: Path, rng: Random) -> list[Case]:
-    """All cases of a stage, in the order in which they are trained on."""
+    """All cases of a stage, in the order in which they are trained on.
+
+    None asks about a norm of the stories that the judge is measured on: Social Chemistry 101 has
+    some of the very norms that Moral Stories was made of.
+    """
     stories, _ = sets.training_stories(data)
     if stage.stories < len(stories):
         stories = rng.sample(stories, stage.stories)
@@ -88,7 +97,21 @@ def build_cases(stage: Stage, data: Path, corpus: Path, rng: Random) -> list[Cas
         for _ in range(stage.corpus_rounds):
             cases += sets.corpus_cases(situations, rng)
     rng.shuffle(cases)
-    return cases
+    # Only now, so that all others stand in the order in which they stood with them: `second`
+    # replays it for weights that were trained before these were left out.
+    unseen = {_bare(story.norm) for story in dev}
+    return [
+        case
+        for case in cases
+        if not any(
+            _bare(question.value) in unseen for act in case.acts for question in act.questions
+        )
+    ]
+
+
+def _bare(norm: str) -> str:
+    """A norm as it is compared with others, whatever its case, blanks and final stop."""
+    return tidy(norm).lower().rstrip(". ")
 
 
 def sample(case: Case, tokenize: Tokenize) -> Sample:
@@ -277,15 +300,17 @@ def train(
         `out`.
 
     Raises:
-        BadInput: the training in `out` was begun with other settings, or another `limit`.
+        BadInput: a stage names files that the corpus has not, or the training in `out` was begun
+            with other settings or data, another `limit`, or from other weights.
     """
+    _seek_files(config, corpus)
     trainer = Trainer(config, base)
     if begin:
         trainer.begin_from(begin)
     tokenize = load_tokenize(base)
-    folder = out / "checkpoints"
+    folder = out / CHECKPOINTS
     at_stage, at_step = 0, 0
-    begun = {**config.table(), **({"limit": limit} if limit else {})}
+    begun = begun_with(config, data, limit, begin)
     if resume and (folder / LAST).exists():
         same_settings(folder / SETTINGS, begun, {"threads", "checkpoint_every"})
         at_stage, at_step = trainer.restore(folder / LAST)
@@ -305,6 +330,47 @@ def train(
     trainer.settle()
     trainer.save(out)
     return out
+
+
+def begun_with(
+    config: HeadsConfig, data: Path, limit: int | None = None, begin: Path | None = None
+) -> dict[str, Any]:
+    """What a training is begun with: settings, data sets by name and size, weights by digest."""
+    return {
+        **config.table(),
+        **({"limit": limit} if limit else {}),
+        "data": {path.name: path.stat().st_size for path in sorted(data.glob("*.jsonl"))},
+        **({"begin": _digest(begin)} if begin else {}),
+    }
+
+
+def _digest(judge: Path) -> str:
+    """SHA-256 over the adapter and the heads of a judge."""
+    return sha256([judge / name for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS, HEADS)], unsaid)
+
+
+def note_begin(out: Path) -> None:
+    """Has the card in `out` say too which weights the training there was begun from, if any."""
+    settings, card = out / CHECKPOINTS / SETTINGS, out / CARD
+    if begin := parse_toml(read_text(settings), str(settings)).get("begin"):
+        told = parse_toml(read_text(card), str(card))
+        write_whole(card, dump_toml(told | {"begin_digest": begin}))
+
+
+def _seek_files(config: HeadsConfig, corpus: Path) -> None:
+    """Sees that the corpus has what the stages name: what it has not would be no text, silently."""
+    there = sorted(path.name for path in corpus.glob("*.toml"))
+    for stage in config.stages:
+        for name in stage.corpus_files if stage.corpus_rounds else ():
+            if not any(file.startswith(name) for file in there):
+                kinds = dict.fromkeys(
+                    file.removesuffix(".toml").partition("-")[0] for file in there
+                )
+                raise BadInput(
+                    f"no file in {corpus} begins with {name!r}",
+                    where=f"stages: {stage.name}: corpus_files",
+                    mend=f"Name some of these: {', '.join(kinds)}.",
+                )
 
 
 def _run_stage(

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -288,6 +289,29 @@ def test_no_held_out_situation_and_no_dev_story_is_trained_on(
     assert all(len(s.labels) == sum(map(len, s.asked.values)) for s in samples)
 
 
+def test_no_dev_norm_is_trained_on_wherever_it_stands_and_the_rest_keeps_its_order(
+    data: Path, corpus: Path, tmp_path: Path
+) -> None:
+    stage = replace(CONFIG.stages[0], chemistry=9)
+    folder = Path(shutil.copytree(data, tmp_path / "data"))
+
+    def built(*norms: str) -> tuple[list[sets.Case], set[str]]:
+        acts = {"moral_action": "Ida rests.", "immoral_action": "Ida raves."}
+        dev: list[dict[str, object]] = [{"id": one, "norm": one, **acts} for one in norms]
+        lines(folder / "moral_stories.dev.jsonl", dev)
+        cases = heads.build_cases(stage, folder, corpus, Random(3))
+        return cases, {q.value for case in cases for act in case.acts for q in act.questions}
+
+    every, before = built()
+    told = min(value for value in before if value.startswith("It's rude to paint"))
+    cases, asked = built("it's good  to ROW 3", told)
+
+    gone = {"It's good to row 3.", told}
+    assert gone <= before and not gone & asked
+    assert [case for case in every if case in cases] == cases
+    assert 1 < len(every) - len(cases) < 9
+
+
 def test_the_same_seed_gives_the_same_cases(data: Path, corpus: Path) -> None:
     first, second = (heads.build_cases(CONFIG.stages[1], data, corpus, Random(5)) for _ in range(2))
     assert first == second
@@ -369,11 +393,64 @@ def test_weights_are_trained_further_from_where_they_are(
     trained: Path, data: Path, corpus: Path, base: Path, tmp_path: Path
 ) -> None:
     still = replace(CONFIG, stages=(replace(CONFIG.stages[0], peak_rate=0.0, end_rate=0.0),))
-    heads.train(still, data, corpus, base, tmp_path, begin=trained, limit=1)
+    told = (still, data, corpus, base, tmp_path)
+    heads.train(*told, begin=trained, limit=1)
 
     for name in (HEADS, "adapter_model.safetensors"):
         for key, weight in load_file(trained / name).items():
             torch.testing.assert_close(load_file(tmp_path / name)[key], weight, rtol=0, atol=0)
+
+    other = Path(shutil.copytree(trained, tmp_path / "other"))
+    kept = load_file(other / HEADS)
+    save_file({name: weight + 1 for name, weight in kept.items()}, other / HEADS)
+    for begin in (other, None):
+        with pytest.raises(BadInput, match="begin: the run was begun with"):
+            heads.train(*told, resume=True, begin=begin, limit=1)
+
+
+def test_the_card_says_which_weights_a_training_began_from(
+    trained: Path, data: Path, tmp_path: Path
+) -> None:
+    settings, card = tmp_path / "checkpoints" / heads.SETTINGS, tmp_path / "judge.toml"
+    settings.parent.mkdir()
+    card.write_text('base_digest = "abc"\n[thresholds]\nhigh = 0.5\n', "utf-8")
+    before = tomllib.loads(card.read_text("utf-8"))
+    found = []
+    for begin in (None, trained):
+        settings.write_text(dump_toml(heads.begun_with(CONFIG, data, None, begin)), "utf-8")
+        heads.note_begin(tmp_path)
+        found.append(tomllib.loads(card.read_text("utf-8")))
+
+    assert found[0] == before
+    digest = found[1].pop("begin_digest")
+    assert len(digest) == 64 and found[1] == before
+
+
+def test_a_training_is_not_resumed_with_other_data(
+    trained: Path, data: Path, corpus: Path, base: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(trained, tmp_path / "judge"))
+    other = Path(shutil.copytree(data, tmp_path / "data"))
+    with (other / "safetext.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"situation": "On ice,", "action": "skate.", "label": 1}\n')
+    with pytest.raises(BadInput, match=r"data: the run was begun with .*safetext"):
+        heads.train(CONFIG, other, corpus, base, folder, resume=True)
+
+
+def test_a_file_of_the_corpus_that_is_not_there_is_named_before_anything_is_trained(
+    data: Path, corpus: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(heads, "Trainer")
+    agents = replace(CONFIG.stages[1], corpus_files=("fer", "fairy"))
+    config = replace(CONFIG, stages=(CONFIG.stages[0], agents))
+    with pytest.raises(BadInput, match="begins with 'fairy'") as caught:
+        heads.train(config, data, corpus, base, tmp_path)
+    assert caught.value.where == "stages: agents: corpus_files"
+    assert caught.value.mend == "Name some of these: ferry."
+
+
+def test_the_files_that_the_shipped_judge_went_through_are_there() -> None:
+    heads._seek_files(HeadsConfig(), Path(heads.__file__).parent / "corpus" / "judge")
 
 
 def test_weights_of_another_shape_are_not_trained_further(
@@ -429,7 +506,7 @@ def test_a_checkpoint_that_does_not_fit_is_told_of_with_the_mend(
         ((trained / "checkpoints" / "last.pt").read_bytes(), replace(CONFIG, first_layer=0)),
     ):
         last.write_bytes(content)
-        (last.parent / heads.SETTINGS).write_text(dump_toml(config.table()))
+        (last.parent / heads.SETTINGS).write_text(dump_toml(heads.begun_with(config, data)))
         with pytest.raises(BadInput, match="cannot be taken up") as caught:
             heads.train(config, data, corpus, base, tmp_path, resume=True)
         assert caught.value.where == str(last)
