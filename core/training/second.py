@@ -6,8 +6,9 @@ could draw is used: actions under their norms and under the foundations that peo
 The stories it was calibrated on are left out as well. It is measured on Moral Stories' development
 set, which neither judge was fitted on.
 
-The second judge that ships is of a day when the first had eight stages. The judge that ships has
-more, which draw from all stories: it may have read most of those that the second was fitted on.
+The stages of the judge that rewarded the agents are replayed: they are what the second judge is
+there to check. Later ones draw from all stories, so the judge that ships may have read most of
+those that the second was fitted on.
 
 A line cannot tell a norm from its opposite, so opposites are not among the rows: what it reads is
 the action, far more than the statement. That is what a check needs, and not what a reward needs.
@@ -16,7 +17,7 @@ the action, far more than the statement. That is what a check needs, and not wha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -46,6 +47,8 @@ class SecondConfig:
     """What shapes the regression."""
 
     seed: int = 3
+    stages: int = 13
+    """Of the first judge's training as many stages as that of the judge that rewarded the agents."""
     depth: int = 20
     """Layers of the plain model that are run."""
     decay: float = 0.1
@@ -114,7 +117,8 @@ def train(
 ) -> dict[str, Any]:
     """Fits the regression and writes weights and card into `out`; gives the card."""
     torch.set_num_threads(1)
-    stories = unread(data, corpus, base, HeadsConfig())
+    read = HeadsConfig()
+    stories = unread(data, corpus, base, replace(read, stages=read.stages[: config.stages]))
     rows = rows_of(stories, data, Random(config.seed))
     features = Features.load(base, config.depth)
     weight, bias = fit(features([row for row, _ in rows]), [one for _, one in rows], config)
@@ -134,7 +138,7 @@ def train(
         "fitted_on": {
             "stories": len(stories),
             "rows": len(rows),
-            "sets": ["Moral Stories (train), stories that the judge of that day had not read, MIT"],
+            "sets": ["Moral Stories (train), stories that the judge of those stages had not read, MIT"],
         },
         "config": asdict(config),
         "measured_on": figures,
