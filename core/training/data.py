@@ -8,7 +8,6 @@ the data sets, this file of the corpus.
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -17,7 +16,11 @@ from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
+from core.domain.scenario import LONGEST_TEXT
+from core.domain.text import storable
+from core.domain.values import LONGEST_STATEMENT
 from core.errors import BadInput
+from core.files import parse_toml, read_text
 from core.models.readout import Order
 from core.training import norms
 
@@ -156,15 +159,35 @@ def _hashed(text: str) -> int:
     return int.from_bytes(sha256(text.encode()).digest()[:4], "big")
 
 
-class _Row(dict[str, Any]):
+class Record(dict[str, Any]):
     """An object of a file, which knows where it stands."""
 
-    def __init__(self, told: dict[str, Any], where: str) -> None:
+    def __init__(self, told: Any, where: str) -> None:
+        """`TypeError` where it is none."""
+        if not isinstance(told, dict):
+            raise TypeError(f"it is of the kind {type(told).__name__}")
         super().__init__(told)
         self.where = where
 
     def __missing__(self, name: str) -> Any:
         raise BadInput("the row does not say it", where=f"{self.where}: {name}")
+
+
+def text_of(row: Record, name: str, most: int = LONGEST_TEXT, *, empty: bool = False) -> str:
+    """The text in a field, of `most` characters at most; it may be `empty` where that is said.
+
+    Raises `BadInput` where it is none that can be judged; file, row and field are named.
+    """
+    text, where = row[name], f"{row.where}: {name}"
+    if not isinstance(text, str):
+        raise BadInput("this is not a text in quotes", where=where)
+    if not text.strip() and not empty:
+        raise BadInput("it is empty", where=where)
+    if storable(text) != text:
+        raise BadInput("this is not UTF-8 text", where=where)
+    if len(text) > most:
+        raise BadInput(f"it is longer than {most} characters", where=where, mend="Shorten it.")
+    return text
 
 
 def rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -179,7 +202,7 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
         with path.open(encoding="utf-8") as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
-                    yield _Row(json.loads(line), f"{path}, line {number}")
+                    yield Record(json.loads(line), f"{path}, line {number}")
     except OSError as error:
         raise BadInput(
             f"the file cannot be read ({error.strerror})",
@@ -215,7 +238,8 @@ def read_corpus(folder: Path, names: tuple[str, ...] = ()) -> list[Situation]:
     Only files whose names begin as one of `names`, where there are any.
 
     Raises:
-        ValueError: an identity stands twice, or an action leaves a value without a label.
+        ValueError: an identity stands twice.
+        BadInput: as of `read_situations`.
     """
     found: dict[str, Situation] = {}
     for path in sorted(folder.glob("*.toml")):
@@ -237,29 +261,52 @@ def read_situations(path: Path) -> list[Situation]:
     """The situations in one file.
 
     Raises:
-        ValueError: an action leaves a value without a label.
+        BadInput: it cannot be read, a text cannot be judged, or an action leaves a value without a
+            label; file, situation and field are named.
     """
-    found = []
-    for table in tomllib.loads(path.read_text(encoding="utf-8"))["situations"]:
-        actions = tuple(
-            Proposal(
-                action["text"],
-                {key: Label[label.upper()] for key, label in action["labels"].items()},
-                Harm(action["harm"]),
-            )
-            for action in table["actions"]
+    told = parse_toml(read_text(path, largest=None), str(path)).get("situations")
+    if not isinstance(told, list):
+        raise BadInput(
+            "there are none in it",
+            where=f"{path}: situations",
+            mend="Begin each of them with `[[situations]]`, in two brackets.",
         )
-        for action in actions:
-            if action.labels.keys() != table["values"].keys():
-                raise ValueError(
-                    f"{path.name}: {table['id']}: labels and values differ: {action.text[:60]}"
+    return [_situation(one, path, number) for number, one in enumerate(told)]
+
+
+def _situation(told: Any, path: Path, number: int) -> Situation:
+    where = f"{path}: situations[{number}]"
+    try:
+        where = f"{path}: {text_of(Record(told, where), 'id')}"
+        table = Record(told, where)
+        values = Record(table["values"], f"{where}: values")
+        actions = [
+            Record(one, f"{where}: actions[{place}]") for place, one in enumerate(table["actions"])
+        ]
+        for name, some in (("values", values), ("actions", actions)):
+            if not some:
+                raise BadInput("there are none", where=f"{where}: {name}")
+        for one in actions:
+            if one["labels"].keys() != values.keys():
+                raise BadInput("labels and values differ", where=f"{one.where}: labels")
+        return Situation(
+            table["id"],
+            text_of(table, "domain", empty=True),
+            text_of(table, "context", empty=True),
+            {key: text_of(values, key, LONGEST_STATEMENT) for key in values},
+            tuple(
+                Proposal(
+                    text_of(one, "text"),
+                    {key: Label[label.upper()] for key, label in one["labels"].items()},
+                    Harm(one["harm"]),
                 )
-        found.append(
-            Situation(
-                table["id"], table["domain"], table["context"], dict(table["values"]), actions
-            )
+                for one in actions
+            ),
         )
-    return found
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BadInput(
+            f"this is no situation ({type(error).__name__}: {error})", where=where
+        ) from None
 
 
 def corpus_case(situation: Situation) -> Case:

@@ -1,5 +1,7 @@
 """Files of a training that cannot be read or written: each is named, with the mend."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,6 +78,8 @@ def test_a_disk_that_is_full_is_told_of_and_the_old_checkpoint_stays(
         ("rows.jsonl", '{"value": "v", "action": "a", "label": 1, "harm": 1%s}' % ("0" * 400)),
         ("rows.jsonl", "[" * 100_000),
         ("rows.jsonl", "7"),
+        ("rows.jsonl", "[]"),
+        ("rows.toml", "a = " + "[" * 5_000),
     ],
 )
 def test_labelled_rows_that_make_no_sense_are_refused(tmp_path: Path, name: str, text: str) -> None:
@@ -83,6 +87,118 @@ def test_labelled_rows_that_make_no_sense_are_refused(tmp_path: Path, name: str,
     with pytest.raises(BadInput) as caught:
         read_labelled(tmp_path / name)
     assert caught.value.where.startswith(str(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [
+        ("action", None),
+        ("action", ""),
+        ("action", " "),
+        ("action", {"tool": "ring"}),
+        ("action", "\ud800"),
+        ("value", 7),
+        ("value", "v" * 601),
+        ("context", 3),
+        ("context", "c" * 20_001),
+        ("context", "\ud800"),
+        ("domain", 5),
+        ("group", 0.5),
+        ("group", ""),
+        ("group", "\ud800"),
+        ("harm", -3),
+        ("harm", 7),
+        ("harm", float("nan")),
+    ],
+)
+def test_a_labelled_row_with_a_field_that_cannot_be_measured_is_named_with_it(
+    tmp_path: Path, field: str, told: object
+) -> None:
+    good = {"value": "v", "action": "a", "label": 1}
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(good) + "\n\n" + json.dumps(good | {field: told}), "utf-8")
+    with pytest.raises(BadInput) as caught:
+        read_labelled(path)
+    assert caught.value.where == f"{path}, line 3: {field}"
+
+
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [
+        ("id", "id = 5"),
+        ("domain", "domain = 5"),
+        ("context", "context = 3"),
+        ("values", "values = {}"),
+        ("values: a", "values = {a = 5}"),
+        ("values: a", 'values = {a = ""}'),
+        ("actions", "actions = []"),
+        ("actions[0]: text", 'actions = [{text = 5, labels = {a = "keeps"}, harm = "none"}]'),
+        ("actions[0]: labels", 'actions = [{text = "Go.", labels = {}, harm = "none"}]'),
+        ("", 'actions = [{text = "Go.", labels = {a = "maybe"}, harm = "none"}]'),
+        ("", 'values = ["A."]'),
+    ],
+)
+def test_a_situation_that_cannot_be_measured_is_named_with_the_field(
+    tmp_path: Path, field: str, told: str
+) -> None:
+    lines = [
+        'id = "x"',
+        'domain = "d"',
+        'context = ""',
+        'values = {a = "A."}',
+        'actions = [{text = "Go.", labels = {a = "keeps"}, harm = "none"}]',
+    ]
+    key = told.partition(" ")[0]
+    lines = [told if line.startswith(key) else line for line in lines]
+    path = tmp_path / "rows.toml"
+    path.write_text("\n".join(["[[situations]]", *lines]), "utf-8")
+    with pytest.raises(BadInput) as caught:
+        read_labelled(path)
+    name = "situations[0]" if key == "id" else "x"
+    assert caught.value.where == f"{path}: {name}" + (f": {field}" if field else "")
+
+
+def test_lines_about_one_action_make_one_case(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [
+        {"group": 1, "action": "a", "value": "v", "label": 1},
+        {"group": 1, "action": "b", "value": "v", "label": 0, "domain": None},
+        {"group": 1, "action": "a", "value": "w", "label": 0, "harm": 0.2},
+        {"action": "a", "value": "w", "label": 0},
+        {"id": 0, "norm": "n", "moral_action": "m", "immoral_action": "i"},
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+
+    found = read_labelled(path)
+
+    told = [
+        (group, act.text, [q.value for q in act.questions], act.harm)
+        for group, domain, case in found
+        for act in case.acts
+        if not domain
+    ]
+    assert told == [
+        ("1", "a", ["v", "w"], 0.2),
+        ("1", "b", ["v"], None),
+        ("line 4", "a", ["w"], None),
+        ("0", "m", ["n"], None),
+        ("0", "i", ["n"], None),
+    ]
+    assert read_labelled(path, 2) == [
+        ("1", "", replace(case, acts=(replace(act, questions=act.questions[:1], harm=None),)))
+        for _, _, case in found[:2]
+        for act in case.acts
+    ]
+
+
+@pytest.mark.parametrize("field", ["domain", "harm"])
+def test_lines_that_say_two_things_of_one_action_are_refused(tmp_path: Path, field: str) -> None:
+    good = {"group": "g", "action": "a", "value": "v", "label": 1, "domain": "none", "harm": "none"}
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(good) + "\n" + json.dumps(good | {field: "serious"}), "utf-8")
+    with pytest.raises(BadInput, match=f"another {field}") as caught:
+        read_labelled(path)
+    assert caught.value.where == f"{path}, line 2: {field}"
 
 
 @pytest.mark.parametrize("label", ['"keeps"', '"KEEPS"', "1", "1.0", '"1"', "true"])

@@ -349,7 +349,7 @@ def test_a_label_that_is_missing_is_named(tmp_path: Path) -> None:
         'actions=[{text="Go.",labels={a="keeps"},harm="none",tags=[]}]\n',
         encoding="utf-8",
     )
-    with pytest.raises(ValueError, match=r"x\.toml: x"):
+    with pytest.raises(BadInput, match=r"x\.toml: x: actions\[0\]: labels"):
         sets.read_corpus(tmp_path)
 
 
