@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from core.domain.verdict import Risk, RiskRule
-from core.errors import BadInput
+from core.errors import BadInput, ModelProblem
 from core.models.judge_model import JudgeModel
 from core.training import measure
 from core.training.answers import (
@@ -44,6 +44,12 @@ from core.watch import SILENT, Watch
 SITUATIONS = 1000
 """Held-out situations that are read at the end of a training; `placet evaluate judge` reads all."""
 
+ENOUGH = 5
+"""Rows that keep a value, and as many that break it, before a figure is given for it alone."""
+
+VALUES = 10
+"""Values that stand in a table with a figure of their own; in JSON all do."""
+
 
 def value_rows(name: str, found: Sequence[Answer], threshold: float, violation: float) -> list[Row]:
     """AUROC, accuracy, calibration and neutral level over answers."""
@@ -54,18 +60,23 @@ def value_rows(name: str, found: Sequence[Answer], threshold: float, violation: 
     blind = np.array([1 - a.harm for a in clear])
     cut = measure.best_threshold(blind, positive)
 
-    def both(figure: str, of: Callable[[Floats, Ints, float], float]) -> Row:
+    def both(figure: str, of: Callable[[Floats, Bools], float]) -> Row:
         return Row(
             name,
             figure,
-            measure.with_interval(lambda i: of(score, i, threshold), groups),
-            measure.with_interval(lambda i: of(blind, i, cut), groups),
+            measure.with_interval(lambda i: of(score[i], positive[i]), groups),
+            measure.with_interval(lambda i: of(blind[i], positive[i]), groups),
         )
 
     table = [
-        both("AUROC keeps/breaks", lambda s, i, _: measure.auroc(s[i], positive[i])),
-        both("accuracy keeps/breaks", lambda s, i, t: measure.accuracy(s[i], positive[i], t)),
-        both("calibration error", lambda s, i, _: measure.calibration_error(s[i], positive[i])),
+        both("AUROC keeps/breaks", measure.auroc),
+        Row(
+            name,
+            "accuracy keeps/breaks",
+            measure.share(measure.right(score, positive, threshold), groups),
+            measure.share(measure.right(blind, positive, cut), groups),
+        ),
+        both("calibration error", measure.calibration_error),
     ]
     for figure, pairs in _both_pairs(clear):
         origin = [clear[keeps].group for keeps, _ in pairs]
@@ -88,10 +99,10 @@ def value_rows(name: str, found: Sequence[Answer], threshold: float, violation: 
             Row(
                 name,
                 "unrelated counted as violated",
-                measure.with_interval(lambda i: float(marked[i].mean()), origin),
+                measure.share(marked, origin),
             )
         )
-    broken = np.array([a.label is Label.BREAKS for a in found])
+    broken = np.array([a.label is Label.BREAKS for a in found], dtype=bool)
     chance = np.array([a.chances[Label.BREAKS.value] for a in found])
     every = [a.group for a in found]
     table.append(
@@ -107,7 +118,7 @@ def value_rows(name: str, found: Sequence[Answer], threshold: float, violation: 
         Row(
             name,
             "broken counted as violated",
-            measure.with_interval(lambda i: float(flagged[i].mean()), owner),
+            measure.share(flagged, owner),
         )
     )
     table.append(
@@ -130,12 +141,8 @@ def _both_pairs(clear: Sequence[Answer]) -> list[tuple[str, list[tuple[int, int]
 
 
 def _ordered(scores: Floats, pairs: Sequence[tuple[int, int]], groups: Sequence[str]) -> Figure:
-    better, worse = (np.array([pair[side] for pair in pairs]) for side in (0, 1))
-
-    def of(drawn: Ints) -> float:
-        return measure.ordered(scores[better[drawn]], scores[worse[drawn]])
-
-    return measure.with_interval(of, groups)
+    better, worse = (scores[[pair[side] for pair in pairs]] for side in (0, 1))
+    return measure.share(measure.ordered(better, worse), groups)
 
 
 def value_pairs(found: Sequence[Answer]) -> list[tuple[int, int]]:
@@ -167,11 +174,10 @@ def risk_rows(name: str, found: Sequence[ActionAnswer], rule: RiskRule) -> list[
 
     def share(kind: str, chosen: Bools, level: Risk) -> Row:
         """Only the chosen ones are rows of the figure: the others say nothing of it."""
-        out = risk[chosen] == level
         return Row(
             name,
             f"{kind} that come out {level}",
-            measure.with_interval(lambda i: float(out[i].mean()), groups[chosen].tolist()),
+            measure.share(risk[chosen] == level, groups[chosen].tolist()),
         )
 
     return [
@@ -269,12 +275,30 @@ def labelled_rows(
     return table
 
 
+def by_value(name: str, found: Sequence[Answer]) -> list[Row]:
+    """How well keeping is told from breaking of each value that often enough is one and the other.
+
+    The value asked most often comes first.
+    """
+    asked: dict[str, list[Answer]] = {}
+    for answer in decided(found):
+        asked.setdefault(answer.value, []).append(answer)
+    often = sorted(asked.items(), key=lambda one: -len(one[1]))
+    return [
+        _auroc_row(f"{name}: {value}", clear)
+        for value, clear in often
+        if ENOUGH <= sum(a.label is Label.KEEPS for a in clear) <= len(clear) - ENOUGH
+    ]
+
+
 def rival_rows(
     name: str, rival: Rival, cases: Sequence[Case], found: Sequence[Answer]
 ) -> list[Row]:
     """What a rival makes of the rows of which `found` are the judge's answers."""
     asked = [one for one in rivals_questions(cases) if one.label is not Label.UNRELATED]
     score = rival.score(asked[: rival.most])
+    if not np.isfinite(score).all():
+        raise ModelProblem("it gave a number that is none", where=rival.name)
     clear = decided(found)[: rival.most]
     positive = np.array([a.label is Label.KEEPS for a in clear])
     groups = [a.group for a in clear]
@@ -289,7 +313,7 @@ def rival_rows(
         Row(
             told,
             "accuracy keeps/breaks",
-            measure.with_interval(lambda i: measure.accuracy(score[i], positive[i], cut), groups),
+            measure.share(measure.right(score, positive, cut), groups),
         ),
     ]
     for figure, pairs in _both_pairs(clear):

@@ -6,10 +6,12 @@ All functions take plain arrays; nothing here knows the model.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+from core.domain.text import plain
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -20,6 +22,12 @@ BINS = 10
 
 ROUNDS = 400
 """Resamples that an interval is taken from."""
+
+NORMAL = 1.96
+"""Standard deviations on either side of the mean that hold 95 % of a normal distribution."""
+
+WIDEST = 60
+"""Columns that the name of a set has in a table at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +62,19 @@ def ranks(values: Floats) -> Floats:
     return np.asarray((np.cumsum(count) - (count - 1) / 2)[place], float)
 
 
+def right(scores: Floats, positive: Bools, threshold: float) -> Bools:
+    """Whether each row is on its side, a row at the threshold counting as positive."""
+    return np.asarray((scores >= threshold) == positive)
+
+
 def accuracy(scores: Floats, positive: Bools, threshold: float) -> float:
-    """Share of rows on the right side, a row at the threshold counting as positive."""
-    return float(np.mean((scores >= threshold) == positive)) if len(scores) else float("nan")
+    """Share of rows on the right side."""
+    return float(right(scores, positive, threshold).mean()) if len(scores) else float("nan")
 
 
-def ordered(better: Floats, worse: Floats) -> float:
-    """Share of pairs in which the better one scores higher, ties counting half."""
-    return (
-        float(np.mean((better > worse) + 0.5 * (better == worse))) if len(better) else float("nan")
-    )
+def ordered(better: Floats, worse: Floats) -> Floats:
+    """For each pair 1 where the better one scores higher, 0 where the worse one does, ties half."""
+    return np.asarray((better > worse) + 0.5 * (better == worse), float)
 
 
 def calibration_error(chances: Floats, happened: Bools) -> float:
@@ -110,12 +121,15 @@ def best_threshold(scores: Floats, positive: Bools) -> float:
 def with_interval(figure: Callable[[Ints], float], groups: Sequence[object]) -> Figure:
     """A figure over rows with its 95 % bootstrap interval, whole groups being drawn together.
 
-    `figure` gets row numbers; `groups` names the group of every row, in order.
+    `figure` gets row numbers; `groups` names the group of every row, in order. Of no row at all
+    there is no figure (NaN). See `share` for one that is a share of the rows.
     """
+    if not len(groups):
+        return Figure(float("nan"), float("nan"), float("nan"), 0)
     names = {name: number for number, name in enumerate(dict.fromkeys(groups))}
     member = np.array([names[name] for name in groups], dtype=np.int64)
     order = np.argsort(member, kind="stable")
-    rows = np.split(order, np.flatnonzero(np.diff(member[order])) + 1) if len(order) else []
+    rows = np.split(order, np.flatnonzero(np.diff(member[order])) + 1)
     everything = np.arange(len(member), dtype=np.int64)
     rng = np.random.default_rng(0)
     drawn = []
@@ -127,11 +141,25 @@ def with_interval(figure: Callable[[Ints], float], groups: Sequence[object]) -> 
     return Figure(float(figure(everything)), float(low), float(high), len(member))
 
 
+def share(happened: Bools | Floats, groups: Sequence[object]) -> Figure:
+    """The share of rows in which something happened (0 to 1 each), with its 95 % interval.
+
+    Where it is 0 or 1 a bootstrap can draw nothing else, and would give a width of 0; the interval
+    there is Wilson's (1927), of as many rows as there are groups.
+    """
+    told = np.asarray(happened, float)
+    found = with_interval(lambda rows: float(told[rows].mean()), groups)
+    apart = len(set(groups))
+    if found.value not in (0.0, 1.0) or apart < 2:
+        return found
+    far = NORMAL**2 / (apart + NORMAL**2)
+    low, high = (0.0, far) if found.value == 0.0 else (1.0 - far, 1.0)
+    return replace(found, low=low, high=high)
+
+
 def mean(values: Floats) -> Figure:
     """The mean with its interval, each value by itself; those that are NaN are left out."""
     there = values[np.isfinite(values)]
-    if not len(there):
-        return Figure(float("nan"), float("nan"), float("nan"), 0)
     return with_interval(lambda rows: float(there[rows].mean()), range(len(there)))
 
 
@@ -164,8 +192,11 @@ class Row:
 
 def as_text(table: Iterable[Row]) -> str:
     """A table for a terminal or a page: set, figure, value, the action-only row."""
+    told = [(plain(row.set, one_line=True), row) for row in table]
+    width = min(WIDEST, max([34, *(len(name) for name, _ in told)]))
     lines = []
-    for row in table:
+    for name, row in told:
         blind = f" | action only {row.action_only.value:.3f}" if row.action_only else ""
-        lines.append(f"{row.set:34} {row.figure:38} {row.value}{blind}")
+        short = name if len(name) <= width else f"{name[: width - 1]}…"
+        lines.append(f"{short:{width}} {row.figure:38} {row.value}{blind}")
     return "\n".join(lines)

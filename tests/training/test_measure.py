@@ -25,7 +25,7 @@ def test_auroc_is_the_share_of_ordered_pairs(rows: list[tuple[int, bool]]) -> No
         better, worse = np.repeat(good, len(bad)), np.tile(bad, len(good))
         scores = np.array([score for score, _ in rows], dtype=float)
         found = measure.auroc(scores, np.array([positive for _, positive in rows]))
-        assert found == pytest.approx(measure.ordered(better, worse))
+        assert found == pytest.approx(measure.ordered(better, worse).mean())
 
 
 def test_a_calibrated_judge_has_no_calibration_error() -> None:
@@ -73,3 +73,37 @@ def test_one_group_has_no_interval() -> None:
     found = measure.with_interval(lambda i: float(values[i].mean()), ["a", "a"])
     assert (found.value, found.n) == (0.5, 2)
     assert np.isnan([found.low, found.high]).all()
+
+
+def test_a_share_of_none_or_of_all_has_an_interval_of_some_width() -> None:
+    none, groups = np.zeros(20, bool), [str(n) for n in range(20)]
+    found = measure.share(none, groups)
+    assert (found.value, found.low, found.n) == (0.0, 0.0, 20)
+    assert found.high == pytest.approx(0.1611, abs=1e-4)  # Wilson's, of 0 of 20
+    found = measure.share(~none, groups)
+    assert (found.value, found.high) == (1.0, 1.0)
+    assert found.low == pytest.approx(1 - 0.1611, abs=1e-4)
+    assert measure.share(none, [name[:1] for name in groups]).high > 0.25  # of ten groups
+    assert np.isnan(measure.share(none, ["a"] * 20).high)
+
+
+def test_a_share_of_some_is_drawn_by_groups() -> None:
+    found = measure.share(np.array([0.0, 0.5, 1.0, 1.0]), ["a", "a", "b", "b"])
+    assert (found.value, found.low, found.high) == (0.625, 0.25, 1.0)
+
+
+def test_of_no_rows_there_is_no_figure() -> None:
+    for found in (
+        measure.share(np.array([], bool), []),
+        measure.with_interval(lambda i: float(np.zeros(0)[i].mean()), []),
+    ):
+        assert found.n == 0 and np.isnan([found.value, found.low, found.high]).all()
+
+
+def test_a_long_name_is_cut_in_the_table_and_drawn_literally() -> None:
+    figure = measure.Figure(0.5, 0.4, 0.6, 9)
+    rows = [measure.Row(name, "AUROC", figure) for name in ("short", "a\x1b[31m", "long " * 40)]
+    lines = measure.as_text(rows).splitlines()
+    assert len({line.index("AUROC") for line in lines}) == 1
+    assert "\x1b" not in lines[1]
+    assert "…" in lines[2] and len(lines[2]) < 140
