@@ -153,6 +153,11 @@ class JudgeModel:
             Prefixes(trunk, parts=False),
         )
 
+    @property
+    def room(self) -> int:
+        """Tokens from a context to the end of a value at most: the model's positions."""
+        return int(self.trunk.config.max_position_embeddings)
+
     @torch.inference_mode()
     def read(
         self,

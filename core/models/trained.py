@@ -1,7 +1,7 @@
 """The trained judge, ready to be asked: texts in, probabilities out."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import torch
@@ -46,29 +46,11 @@ class TrainedJudge:
             "violation": float(told["violation"]),
         }
         """Where MED and HIGH begin, and from where on a value is broken."""
-        self._room = int(model.trunk.config.max_position_embeddings)
         self._length = lru_cache(maxsize=4096)(lambda text: len(model.tokenize(text)))
 
     def windows(self, text: str, window: int, stride: int) -> list[str]:
-        """The text, or overlapping pieces of it of at most about `window` tokens."""
-        if self._length(text) <= window:
-            return [text]
-        words = _WORD.findall(text)
-        each = self._length(text) / max(1, len(words))
-        size, step = max(1, int(window / each)), max(1, int(stride / each))
-        starts = range(0, max(1, len(words) - size + step), step)
-        pieces = [" ".join(words[start : start + size]) for start in starts]
-        if size == 1:
-            return pieces
-        return [  # where words are longer than on an average, pieces are too
-            part
-            for piece in pieces
-            for part in (
-                [piece]
-                if self._length(piece) <= 2 * window
-                else self.windows(piece, window, stride)
-            )
-        ]
+        """See `windows`."""
+        return windows(self._length, text, window, stride)
 
     def tokens(self, action: str, statements: Sequence[str]) -> int:
         """Tokens of an action and of the values below it, without the context above."""
@@ -124,8 +106,28 @@ class TrainedJudge:
             for action, statements in questions:
                 values = (self._length(value_segment(statement)) for statement in statements)
                 tokens = above + self._length(action_segment(action)) + max(values, default=0)
-                if tokens > self._room:
-                    raise too_long("the judge", tokens, self._room)
+                if tokens > self.model.room:
+                    raise too_long("the judge", tokens, self.model.room)
+
+
+def windows(length: Callable[[str], int], text: str, window: int, stride: int) -> list[str]:
+    """The text, or overlapping pieces of it of at most about `window` tokens."""
+    if length(text) <= window:
+        return [text]
+    words = _WORD.findall(text)
+    each = length(text) / max(1, len(words))
+    size, step = max(1, int(window / each)), max(1, int(stride / each))
+    starts = range(0, max(1, len(words) - size + step), step)
+    pieces = [" ".join(words[start : start + size]) for start in starts]
+    if size == 1:
+        return pieces
+    return [  # where words are longer than on an average, pieces are too
+        part
+        for piece in pieces
+        for part in (
+            [piece] if length(piece) <= 2 * window else windows(length, piece, window, stride)
+        )
+    ]
 
 
 _WORD = re.compile(r"\S{1,64}")

@@ -74,6 +74,14 @@ def size(tree: Tree) -> int:
     return sum(len(node.tokens) for node in tree)
 
 
+def depth(tree: Tree) -> int:
+    """Tokens on the longest way down from a root."""
+    ends: list[int] = []
+    for node in tree:
+        ends.append(len(node.tokens) + (ends[node.parent] if node.parent >= 0 else 0))
+    return max(ends)
+
+
 def pack(trees: Sequence[Tree], row_length: int = 384) -> Packed:
     """Lay trees out in rows of at most `row_length` tokens, first fit, longest first.
 

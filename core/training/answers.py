@@ -5,8 +5,11 @@ One pass over the model yields raw logits; calibrating them afterwards costs not
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 from random import Random
 
@@ -14,8 +17,12 @@ import torch
 
 from core.domain.danger import features
 from core.domain.verdict import Risk, RiskRule
+from core.errors import BadInput, ModelProblem
 from core.models.judge_model import JudgeModel
-from core.models.readout import Calibration, ask
+from core.models.readout import Asked, Calibration, ask
+from core.models.trained import windows
+from core.models.trees import depth
+from core.stages.heads import STRIDE, WINDOW
 from core.training import norms
 from core.training.data import (
     Act,
@@ -31,6 +38,17 @@ from core.training.data import (
 from core.training.people import FOUNDATIONS
 from core.watch import SILENT, Watch
 
+TREE = 4_000
+"""Characters of actions and values that are read in one tree, about."""
+
+AT_ONCE = 16
+"""Values of an action in one piece of a tree."""
+
+_NONE = (math.nan, math.nan, math.nan)
+
+_Part = tuple[str, range]
+"""An action, or a window of it, and which of the questions are asked of it there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -42,11 +60,12 @@ class Answer:
     kind: str
     """Where the statement comes from."""
     action: int
-    """Place of the action in its case."""
+    """Place of the action among all of its group."""
     value: str
     label: Label
     logits: tuple[float, float, float]
-    """As they come from the head: keeps, unrelated, breaks."""
+    """As they come from the head: keeps, unrelated, breaks. Of an action in several windows, as
+    they come from the one of lowest score; the chances and harm are of the worst."""
     harm_logit: float
     """As it comes from the head; the same for all values of an action."""
     chances: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -75,30 +94,85 @@ class ActionAnswer:
 def put(
     judge: JudgeModel, named: Sequence[tuple[str, str, Case]], watch: Watch = SILENT
 ) -> list[Answer]:
-    """(group, domain, case) → every question answered, in order, under the judge's calibration."""
-    readings = judge.read(
-        [
-            ask(
-                judge.tokenize,
-                case.context,
-                [act.text for act in case.acts],
-                [[q.value for q in act.questions] for act in case.acts],
-                case.order,
-                case.label,
+    """(group, domain, case) → every question answered, in order, under the judge's calibration.
+
+    A long action is read as by `HeadsJudge`: in windows, of which the worst counts.
+
+    Raises:
+        BadInput: a context with an action and a value does not fit into the model's positions.
+        ModelProblem: the judge gave a number that is none.
+    """
+    blank: list[Answer] = []
+    trees: list[list[_Part]] = []
+    asked: list[Asked] = []
+    actions = Counter[str]()
+    for group, domain, case in named:
+        parts: list[_Part] = []
+        for act in case.acts:
+            places = range(len(blank), len(blank) + len(act.questions))
+            blank += [
+                Answer(group, domain, q.kind, actions[group], q.value, q.label, _NONE, math.nan)
+                for q in act.questions
+            ]
+            actions[group] += 1
+            some = [places[at : at + AT_ONCE] for at in range(0, len(places), AT_ONCE)]
+            pieces = windows(lambda text: len(judge.tokenize(text)), act.text, WINDOW, STRIDE)
+            parts += [(window, span) for window in pieces for span in some]
+        for tree in _trees(parts, blank):
+            trees.append(tree)
+            asked.append(
+                ask(
+                    judge.tokenize,
+                    case.context,
+                    [window for window, _ in tree],
+                    [[blank[place].value for place in span] for _, span in tree],
+                    case.order,
+                    case.label,
+                )
             )
-            for _, _, case in named
-        ],
-        watch=watch,
+            if (tokens := depth(asked[-1].tree)) > judge.room:
+                raise BadInput(
+                    f"with an action and a value it comes to {tokens} tokens; "
+                    f"the judge reads at most {judge.room}",
+                    where=f"{group}: context",
+                    mend="Shorten it.",
+                )
+    heard: list[list[Answer]] = [[] for _ in blank]
+    for tree, reading in zip(trees, judge.read(asked, watch=watch), strict=True):
+        logits = iter(reading.respect.tolist())
+        for (_, span), harm in zip(tree, reading.harm.tolist(), strict=True):
+            for place in span:
+                found = replace(blank[place], logits=tuple(next(logits)), harm_logit=harm)
+                if not all(map(math.isfinite, (*found.logits, harm))):
+                    raise ModelProblem("the judge gave a number that is none", where=found.group)
+                heard[place].append(found)
+    told = iter(calibrated([one for many in heard for one in many], judge.calibration))
+    return [_worst([next(told) for _ in many]) for many in heard]
+
+
+def _trees(parts: Sequence[_Part], blank: Sequence[Answer]) -> Iterator[list[_Part]]:
+    """As many neighbours as fit into a tree: the mask over it grows with its square."""
+    tree: list[_Part] = []
+    length = 0
+    for window, span in parts:
+        more = len(window) + sum(len(blank[place].value) for place in span)
+        if tree and length + more > TREE:
+            yield tree
+            tree, length = [], 0
+        tree.append((window, span))
+        length += more
+    if tree:
+        yield tree
+
+
+def _worst(many: Sequence[Answer]) -> Answer:
+    """The answer to one question, of those to the windows of its action."""
+    return replace(
+        min(many, key=lambda one: one.score),
+        chances=max((one.chances for one in many), key=itemgetter(Label.BREAKS.value)),
+        harm_logit=max(one.harm_logit for one in many),
+        harm=max(one.harm for one in many),
     )
-    found: list[Answer] = []
-    for (group, domain, case), reading in zip(named, readings, strict=True):
-        logits, harm = iter(reading.respect.tolist()), reading.harm.tolist()
-        found += [
-            Answer(group, domain, q.kind, i, q.value, q.label, tuple(next(logits)), harm[i])
-            for i, act in enumerate(case.acts)
-            for q in act.questions
-        ]
-    return calibrated(found, judge.calibration)
 
 
 def calibrated(found: Sequence[Answer], calibration: Calibration) -> list[Answer]:

@@ -35,7 +35,7 @@ from core.training.data import (
     read_stories,
     split_situations,
 )
-from core.training.measure import Bools, Figure, Floats, Ints, Row
+from core.training.measure import Bools, Figure, Floats, Row
 from core.training.people import FOUNDATIONS
 from core.training.rivals import Rival
 from core.training.rivals import questions as rivals_questions

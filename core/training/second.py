@@ -48,7 +48,7 @@ class SecondConfig:
 
     seed: int = 3
     stages: int = 13
-    """Of the first judge's training as many stages as that of the judge that rewarded the agents."""
+    """As many of the first judge's stages as the judge that rewarded the agents had."""
     depth: int = 20
     """Layers of the plain model that are run."""
     decay: float = 0.1
@@ -138,7 +138,7 @@ def train(
         "fitted_on": {
             "stories": len(stories),
             "rows": len(rows),
-            "sets": ["Moral Stories (train), stories that the judge of those stages had not read, MIT"],
+            "sets": ["Moral Stories (train), stories that those stages had not read, MIT"],
         },
         "config": asdict(config),
         "measured_on": figures,

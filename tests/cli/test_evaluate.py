@@ -113,6 +113,7 @@ class Counting:
 
     card = {"thresholds": {"respect": 0.5, "violation": 0.5}}
     calibration = Calibration()
+    room = 1000
 
     def __init__(self) -> None:
         self.read_so_far: list[Asked] = []
