@@ -65,15 +65,19 @@ def measure_proposals(
     *,
     count: int = 4,
     seed: int = 0,
+    among: Sequence[Scenario] = (),
     reviewer: Judge | None = None,
     watch: Watch = SILENT,
 ) -> ProposalFigures:
-    """Samples `count` first drafts a scenario, as `propose` does, and counts."""
+    """Samples `count` first drafts a scenario, as `propose` does, and counts.
+
+    Whether a text is on its topic is told `among` these scenarios too.
+    """
     asked = [prompts.proposal(place.scenario) for place in places for _ in range(count)]
     seeds = [seed * 1_000_003 + row for row in range(len(asked))]
     drafts = model.generate(asked, propose.SAMPLING, seeds, watch)
     rows = [drafts[start : start + count] for start in range(0, len(drafts), count)]
-    return proposal_figures(model.name, places, rows, reviewer=reviewer, watch=watch)
+    return proposal_figures(model.name, places, rows, among=among, reviewer=reviewer, watch=watch)
 
 
 def proposal_figures(
@@ -81,6 +85,7 @@ def proposal_figures(
     places: Sequence[Place],
     drafts: Sequence[Sequence[Draft]],
     *,
+    among: Sequence[Scenario] = (),
     reviewer: Judge | None = None,
     watch: Watch = SILENT,
 ) -> ProposalFigures:
@@ -92,8 +97,8 @@ def proposal_figures(
         found = [propose.usable(draft, request, ()) for draft in row]
         why.update(problem for _, problem in found if problem)
         texts.append(tuple(text for text, problem in found if not problem))
-    topics = Topics(requests)
-    flat = [(number, text) for number, row in enumerate(texts) for text in row]
+    topics = Topics([*(one.request for one in among), *requests])
+    flat = [(request, text) for request, row in zip(requests, texts, strict=True) for text in row]
     risks = [
         risk
         for place, row in zip(places, texts, strict=True)
@@ -105,8 +110,8 @@ def proposal_figures(
         model=name,
         asked=asked,
         usable=_share(len(flat), asked),
-        on_topic=_mean(topics.nearest(text) == number for number, text in flat),
-        grounded=_mean(_kept(text, requests[number], of=text) for number, text in flat),
+        on_topic=_mean(topics.nearest(text) == topics.place(request) for request, text in flat),
+        grounded=_mean(_kept(text, request, of=text) for request, text in flat),
         specific=_mean(bool(_NUMBER.search(text)) for _, text in flat),
         distance=_mean(
             distance(one, other) for row in texts for one, other in combinations(row, 2)
@@ -125,10 +130,14 @@ def measure_rewrites(
     *,
     rewrites: int = 4,
     seed: int = 0,
+    among: Sequence[Scenario] = (),
     reviewer: Judge | None = None,
     watch: Watch = SILENT,
 ) -> RewriteFigures:
-    """Samples one rewrite an action and counts; with a judge, runs the whole stage as well."""
+    """Samples one rewrite an action and counts; with a judge, runs the whole stage as well.
+
+    Whether a text is on its topic is told `among` these scenarios too.
+    """
     asked = [
         prompts.rewrite(one.scenario, one.wish.action, one.wish.values, one.wish.guidance)
         for one in mendings
@@ -153,7 +162,7 @@ def measure_rewrites(
         return found.text if low else ""
 
     return rewrite_figures(
-        model.name, mendings, drafts, reviewer=reviewer, whole=whole, watch=watch
+        model.name, mendings, drafts, among=among, reviewer=reviewer, whole=whole, watch=watch
     )
 
 
@@ -162,6 +171,7 @@ def rewrite_figures(
     mendings: Sequence[Mending],
     drafts: Sequence[Draft],
     *,
+    among: Sequence[Scenario] = (),
     reviewer: Judge | None = None,
     whole: Callable[[Mending, Judgement], str] | None = None,
     watch: Watch = SILENT,
@@ -174,7 +184,7 @@ def rewrite_figures(
         propose.usable(draft, one.scenario.request, ())[0]
         for one, draft in zip(mendings, drafts, strict=True)
     ]
-    topics = Topics([one.scenario.request for one in mendings])
+    topics = Topics([one.request for one in (*among, *(each.scenario for each in mendings))])
     own = [topics.place(one.scenario.request) for one in mendings]
     found = [
         (one, number, text) for one, number, text in zip(mendings, own, texts, strict=True) if text
@@ -209,17 +219,21 @@ def rewrite_figures(
     )
 
 
-def by_hand(scenes: Sequence[Scene]) -> tuple[ProposalFigures, RewriteFigures]:
-    """The corpus's own texts, measured like a model's: about the most that can be had."""
-    acting = [scene for scene in scenes if scene.actions]
-    places = [Place(scene.scenario) for scene in acting]
-    drafts = [[Draft(text, 0, True) for text in scene.actions] for scene in acting]
-    mendings = to_mend(scenes)
-    rewrites = [Draft(one.wish.rewrite, 0, True) for one in mendings]
-    return (
-        proposal_figures("written by hand", places, drafts),
-        rewrite_figures("written by hand", mendings, rewrites),
-    )
+BY_HAND = "written by hand"
+"""The column of the corpus's own texts, measured like a model's: about the most that can be had."""
+
+
+def proposals_by_hand(scenes: Sequence[Scene], among: Sequence[Scenario] = ()) -> ProposalFigures:
+    """The corpus's own actions."""
+    places = [Place(scene.scenario) for scene in scenes]
+    drafts = [[Draft(text, 0, True) for text in scene.actions] for scene in scenes]
+    return proposal_figures(BY_HAND, places, drafts, among=among)
+
+
+def rewrites_by_hand(mendings: Sequence[Mending], among: Sequence[Scenario] = ()) -> RewriteFigures:
+    """The corpus's own rewrites."""
+    drafts = [Draft(one.wish.rewrite, 0, True) for one in mendings]
+    return rewrite_figures(BY_HAND, mendings, drafts, among=among)
 
 
 def to_mend(scenes: Sequence[Scene]) -> list[Mending]:

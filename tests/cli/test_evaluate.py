@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from core import library
 from core.cli.output import give_json, needs
 from core.errors import PlacetError
 from core.models import load
@@ -44,8 +45,8 @@ def test_the_policy_is_measured_beside_texts_by_hand(placet: Placet) -> None:
     hand, own = json.loads(ran.out)
     assert hand["model"] == "written by hand"
     assert own["asked"] == 3 * 4
-    assert len(own["texts"]) == 3
-    assert 0 <= own["usable"] <= 1
+    assert len(own["texts"]) == len(hand["texts"]) == 3
+    assert own["usable"] == pytest.approx(sum(map(len, own["texts"])) / 12) != 0
     assert "echo" in ran.err
 
 
@@ -82,16 +83,18 @@ def test_the_policy_is_measured_on_what_ships_alone(placet: Placet, home: Path) 
     mine.mkdir(parents=True)
     (mine / "a.toml").write_text('schema = 1\ngoal = "Mine."\nprofile = "nowhere"\n', "utf-8")
 
-    ran = placet("evaluate", "policy", "--policy", "echo", "--limit", 1, "--json")
+    ran = placet("evaluate", "policy", "--policy", "echo", "--count", 1, "--json")
 
     assert ran.status == 0, ran.err
-    assert "Mine." not in ran.out
+    hand, own = json.loads(ran.out)
+    assert own["asked"] == len(own["texts"]) == len(hand["texts"]) + len(library.shipped())
 
 
 def test_the_aligner_is_measured_in_a_table(placet: Placet) -> None:
     ran = placet("evaluate", "align", "--policy", "echo", "--limit", 2)
     assert ran.status == 0, ran.err
     assert ran.out.split()[:4] == ["written", "by", "hand", "echo"]
+    assert ran.out.splitlines()[1].split() == ["asked", "2", "2"]
     assert "mended" in ran.out
 
 
@@ -143,6 +146,56 @@ def test_a_row_is_judged_once_with_a_picture_too(
     assert {row["set"] for row in json.loads(ran.out)} == {"rows.jsonl"}
     assert len(model.read_so_far) == len(ROWS)
     assert picture.stat().st_size > 1000
+
+
+def test_a_picture_that_fails_takes_no_measurement_with_it(
+    placet: Placet, rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("matplotlib")
+
+    def full(*_: object) -> None:
+        raise PlacetError("no space is left")
+
+    model = SimpleNamespace(model=Counting())
+    monkeypatch.setattr(load, "load_judge", lambda: (model, None))
+    monkeypatch.setattr("core.training.pictures.judge_picture", full)
+
+    ran = placet("evaluate", "judge", rows, "--picture", tmp_path / "judge.svg")
+
+    assert ran.status == 1 and "no space is left" in ran.trouble
+    assert "AUROC keeps/breaks" in ran.out
+
+
+def test_the_table_has_ten_values_and_json_all(
+    placet: Placet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = SimpleNamespace(model=Counting())
+    monkeypatch.setattr(load, "load_judge", lambda: (model, None))
+    file = tmp_path / "rows.jsonl"
+    told = [
+        {"value": f"Value {v}.", "action": f"Do {n}.", "label": n % 2}
+        for v in range(12)
+        for n in range(10)
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in told), encoding="utf-8")
+
+    table = placet("evaluate", "judge", file).out
+    found = json.loads(placet("evaluate", "judge", file, "--json").out)
+
+    assert table.count("rows.jsonl: Value") == 10
+    assert sum(row["set"].startswith("rows.jsonl: Value") for row in found) == 12
+
+
+def test_a_context_that_does_not_fit_is_named_with_its_file_and_row(
+    placet: Placet, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Counting()
+    model.room = 2
+    monkeypatch.setattr(load, "load_judge", lambda: (SimpleNamespace(model=model), None))
+
+    ran = placet("evaluate", "judge", rows)
+
+    assert ran.status == 1 and "rows.jsonl: 0: context: " in ran.trouble
 
 
 @pytest.mark.model

@@ -317,8 +317,21 @@ def test_rewrites_are_counted_and_the_whole_stage_is_judged() -> None:
 
 
 def test_what_was_written_by_hand_is_measured_alike() -> None:
-    proposals, rewrites = measured.by_hand([BAKERY, FERRY])
-    assert proposals.asked == 3 and rewrites.asked == 2
+    scenes = [BAKERY, FERRY]
+    assert measured.proposals_by_hand(scenes).asked == 3
+    assert measured.rewrites_by_hand(measured.to_mend(scenes)).asked == 2
+
+
+def test_the_topic_of_a_few_is_told_among_all() -> None:
+    places = [measured.Place(FERRY.scenario)]
+    drafts = [[Draft("Bake bread in the bakery for all who cross the lake.", 9, True)]]
+    mending = measured.to_mend([FERRY])
+    among = [BAKERY.scenario, FERRY.scenario]
+    for all_of_them, on_topic in (((), 1.0), (among, 0.0)):
+        found = measured.proposal_figures("x", places, drafts, among=all_of_them)
+        assert found.on_topic == on_topic
+        rewrites = measured.rewrite_figures("x", mending, drafts[0], among=all_of_them)
+        assert rewrites.on_topic == on_topic
 
 
 def test_words_tell_the_topic_and_the_distance() -> None:
