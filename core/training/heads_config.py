@@ -19,6 +19,8 @@ INSIDE = "comply", "duet", "measure", "quiet", "reply", "terse", "toolwork"
 PLAIN = "abroad", "clause", "plainwork", "polar"
 DEEPER = "callargs", "counsel", "infer", "norms", "orders", "stepwise", "twins"
 LATEST = "bidding", "surmise", "proviso", "afar", "customs", "shell", "agentry", "motto"
+ERRANDS = "errand", "gist", "remit", "mosaic"
+OFFICES = "neighbours", "maxims", "deskwork", "toolbox", "guardrail", "bench"
 """Files of the corpus that some stages go through, by how their names begin."""
 
 
@@ -323,6 +325,36 @@ class HeadsConfig:
                 corpus_rounds=1,
                 corpus_files=LATEST,
                 seed=18_001,
+            ),
+            Stage(
+                "norms",
+                peak_rate=3e-4,
+                end_rate=2e-4,
+                stories=10_000,
+                chemistry=1_500,
+                others=0.2,
+                corpus_rounds=1,
+                corpus_files=(
+                    *ERRANDS,
+                    *("comply", "duet", "reply", "abroad"),
+                    *("branch", "cross", "folk", "stances", "usual", "warden"),
+                ),
+                stop_after=420,
+                fall_over=600,
+                seed=19_001,
+            ),
+            Stage(
+                "offices",
+                peak_rate=3e-4,
+                end_rate=0.5e-4,
+                stories=5_000,
+                chemistry=400,
+                others=0.15,
+                corpus_rounds=1,
+                corpus_files=(*ERRANDS, *OFFICES),
+                stop_after=450,
+                fall_over=450,
+                seed=22_001,
             ),
         )
     )
