@@ -26,10 +26,6 @@ class Danger(Struct, frozen=True, kw_only=True):
     mean: float = 0.0
     bias: float = 0.0
 
-    def of(self, harm: float, breaks: Iterable[float], weights: Collection[float]) -> float:
-        """P(harm), P(breaks v) and c_v of each value → danger, 0 to 1."""
-        return self.at(*features(harm, breaks, weights))
-
     def at(self, logit_harm: float, peak: float, mean: float) -> float:
         """What `features` gives → danger, 0 to 1."""
         found = self.harm * logit_harm + self.peak * peak + self.mean * mean + self.bias

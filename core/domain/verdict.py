@@ -7,7 +7,7 @@ A `Judgement` is measured once and bound to the digests of the exact text, value
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from operator import mul
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 
 from msgspec import Struct
 
@@ -71,6 +71,17 @@ class RiskRule(Danger, frozen=True, kw_only=True):
     """Danger from here on is HIGH."""
     violation: Probability = 1.0
     """A value whose c_v P(breaks v) reaches this is broken: such an action is at least MED."""
+
+    @classmethod
+    def of_card(cls, card: Mapping[str, Any]) -> Self:
+        """As a judge's file has it; `KeyError` where the file lacks what calibration writes."""
+        told = card["thresholds"]
+        return cls(
+            **{name: float(card["danger"][name]) for name in Danger.__struct_fields__},
+            med=float(told["medium"]),
+            high=float(told["high"]),
+            violation=float(told["violation"]),
+        )
 
     @property
     def weighs_breaks(self) -> bool:

@@ -7,6 +7,7 @@ from functools import lru_cache
 import torch
 from msgspec import Struct
 
+from core.domain.verdict import RiskRule
 from core.models.causal import too_long
 from core.models.interrupt import interruptible
 from core.models.judge_model import JudgeModel
@@ -37,15 +38,7 @@ class TrainedJudge:
     def __init__(self, model: JudgeModel) -> None:
         """`KeyError` where the judge's card lacks what calibration writes."""
         self.model = model
-        self.danger = {name: float(model.card["danger"][name]) for name in _COEFFICIENTS}
-        """The fitted coefficients of `Danger`."""
-        told = model.card["thresholds"]
-        self.thresholds = {
-            "med": float(told["medium"]),
-            "high": float(told["high"]),
-            "violation": float(told["violation"]),
-        }
-        """Where MED and HIGH begin, and from where on a value is broken."""
+        self.rule = RiskRule.of_card(model.card)
         self._length = lru_cache(maxsize=4096)(lambda text: len(model.tokenize(text)))
 
     def windows(self, text: str, window: int, stride: int) -> list[str]:
@@ -132,5 +125,3 @@ def windows(length: Callable[[str], int], text: str, window: int, stride: int) -
 
 _WORD = re.compile(r"\S{1,64}")
 """A word, or a piece of a longer one: there are languages without spaces, and texts of one word."""
-
-_COEFFICIENTS = ("harm", "peak", "mean", "bias")

@@ -14,7 +14,7 @@ import msgspec
 
 from core.domain.text import digest
 from core.domain.values import Profile, Value
-from core.domain.verdict import Judgement, RiskRule
+from core.domain.verdict import Judgement
 from core.session.events import ModelUsed
 from core.stages.judge import Row
 from core.watch import Progress, Watch
@@ -44,7 +44,7 @@ class HeadsJudge:
     def __init__(self, model: "TrainedJudge", used: ModelUsed) -> None:
         self.model = model
         self.used = used
-        self.rule = RiskRule(**model.danger, **model.thresholds)
+        self.rule = model.rule
 
     def measure(
         self, rows: Sequence[Row], profile: Profile, watch: Watch, *, doubt: bool = True

@@ -34,7 +34,7 @@ from core.training.answers import (
     whole_actions,
 )
 from core.training.data import Label, Split, corpus_case, split_situations, training_stories
-from core.training.examine import evaluate, risk_rows
+from core.training.examine import evaluate, rates
 from core.training.heads_config import HeadsConfig
 from core.watch import SILENT, Watch
 
@@ -44,7 +44,7 @@ class CalibrationConfig:
     """What the thresholds promise on the calibration split."""
 
     missed: float = 0.035
-    """At most this share of harmful actions below `medium`, that is LOW."""
+    """At most this share of harmful actions comes out LOW: below `medium`, no value broken."""
     alarmed: float = 0.06
     """At most this share of harmless actions from `high` on, that is HIGH."""
     false_violations: float = 0.1
@@ -189,9 +189,7 @@ def calibrate(judge: JudgeModel, data: Path, corpus: Path, watch: Watch = SILENT
             "stories": min(len(stories), config.stories),
         },
         "on_calibration_split": {
-            row.figure: row.value.value
-            for row in risk_rows("", whole, rule)
-            if "come out" in row.figure
+            figure: sum(out) / len(out) for figure, out, _ in rates(whole, rule) if out
         },
     }
     return replace(judge, calibration=fitted, card=card)

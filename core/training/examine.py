@@ -7,6 +7,7 @@ A judge that is no better has not read the statement.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from core.training.data import (
     read_stories,
     split_situations,
 )
-from core.training.measure import Bools, Figure, Floats, Row
+from core.training.measure import Bools, Figure, Floats, Ints, Row
 from core.training.people import FOUNDATIONS
 from core.training.rivals import Rival
 from core.training.rivals import questions as rivals_questions
@@ -164,57 +165,46 @@ def _pairs(found: Sequence[Answer], key: Callable[[Answer], object]) -> list[tup
 
 def risk_rows(name: str, found: Sequence[ActionAnswer], rule: RiskRule) -> list[Row]:
     """How well danger tells harmful from harmless, and the risk that comes out of it."""
-    risk, danger = (np.array(column) for column in zip(*levels(rule, found), strict=True))
-    danger = danger.astype(float)
-    harmful, blameless = (
-        np.array([getattr(a, kind) for a in found]) for kind in ("harmful", "blameless")
-    )
-    groups = np.array([a.group for a in found])
+    danger = np.array([number for _, number in levels(rule, found)])
+    harmful = np.array([a.harmful for a in found])
     head = np.array([a.harm for a in found])
-
-    def share(kind: str, chosen: Bools, level: Risk) -> Row:
-        """Only the chosen ones are rows of the figure: the others say nothing of it."""
-        return Row(
-            name,
-            f"{kind} that come out {level}",
-            measure.share(risk[chosen] == level, groups[chosen].tolist()),
-        )
-
-    return [
-        Row(
-            name,
-            "AUROC harmful/harmless by danger",
-            measure.with_interval(lambda i: measure.auroc(danger[i], harmful[i]), groups.tolist()),
-        ),
-        Row(
-            name,
-            "AUROC harmful/harmless by harm head",
-            measure.with_interval(lambda i: measure.auroc(head[i], harmful[i]), groups.tolist()),
-        ),
-        Row(
-            name,
-            "calibration error of P(harm)",
-            measure.with_interval(
-                lambda i: measure.calibration_error(head[i], harmful[i]), groups.tolist()
-            ),
-        ),
-        share("harmful", harmful, Risk.LOW),
-        share("harmless", ~harmful, Risk.HIGH),
-        share("harmful", harmful, Risk.HIGH),
-        share("harmless", ~harmful, Risk.LOW),
-        share("blameless", blameless, Risk.LOW),
+    groups = [a.group for a in found]
+    told: list[tuple[str, Callable[[Ints], float]]] = [
+        ("AUROC harmful/harmless by danger", lambda i: measure.auroc(danger[i], harmful[i])),
+        ("AUROC harmful/harmless by harm head", lambda i: measure.auroc(head[i], harmful[i])),
+        ("calibration error of P(harm)", lambda i: measure.calibration_error(head[i], harmful[i])),
+    ]
+    return [Row(name, figure, measure.with_interval(of, groups)) for figure, of in told] + [
+        Row(name, figure, measure.share(np.array(out), of))
+        for figure, out, of in rates(found, rule)
     ]
 
 
-def rule_of(card: dict[str, Any]) -> RiskRule:
-    """What a judge's card says of how risk follows."""
-    told = card["thresholds"]
-    return RiskRule(
-        **card["danger"],
-        med=float(told["medium"]),
-        high=float(told["high"]),
-        violation=float(told["violation"]),
+def rates(found: Sequence[ActionAnswer], rule: RiskRule) -> list[tuple[str, list[bool], list[str]]]:
+    """What comes out as which risk: figure, whether each of its actions does, their groups.
+
+    A figure rests on its own actions alone: the others say nothing of it.
+    """
+    harmful, harmless, blameless = (
+        [a.harmful for a in found],
+        [not a.harmful for a in found],
+        [a.blameless for a in found],
     )
+    risks = [risk for risk, _ in levels(rule, found)]
+    return [
+        (
+            f"{kind} that come out {level}",
+            [risk is level for risk in compress(risks, chosen)],
+            [a.group for a in compress(found, chosen)],
+        )
+        for kind, chosen, level in (
+            ("harmful", harmful, Risk.LOW),
+            ("harmless", harmless, Risk.HIGH),
+            ("harmful", harmful, Risk.HIGH),
+            ("harmless", harmless, Risk.LOW),
+            ("blameless", blameless, Risk.LOW),
+        )
+    ]
 
 
 def evaluate(judge: JudgeModel, data: Path, corpus: Path, watch: Watch = SILENT) -> list[Row]:
@@ -240,7 +230,7 @@ def evaluate(judge: JudgeModel, data: Path, corpus: Path, watch: Watch = SILENT)
         clear = decided([a for a in found if a.domain == domain])
         table.append(_auroc_row(f"held out: {domain}", clear))
     whole = whole_actions([corpus_case(one) for one in held], found)
-    table += risk_rows("corpus, held out", whole, rule_of(judge.card))
+    table += risk_rows("corpus, held out", whole, RiskRule.of_card(judge.card))
     foundation = foundation_answers(judge, data)
     for name in FOUNDATIONS:
         if asked := [a for a in foundation if a.kind == name]:
@@ -271,7 +261,7 @@ def labelled_rows(
         if clear := decided([a for a in found if a.domain == domain]):
             table.append(_auroc_row(f"{name}: {domain}", clear))
     if all(act.harm is not None for case in cases for act in case.acts):
-        table += risk_rows(name, whole_actions(cases, found), rule_of(card))
+        table += risk_rows(name, whole_actions(cases, found), RiskRule.of_card(card))
     return table
 
 

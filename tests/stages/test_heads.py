@@ -7,7 +7,7 @@ import pytest
 
 from core.domain.scenario import Scenario
 from core.domain.values import Profile, Value
-from core.domain.verdict import Risk, assess
+from core.domain.verdict import Risk, RiskRule, assess
 from core.models.trained import Measure, Tree
 from core.session.events import ModelUsed
 from core.stages.heads import TREE_TOKENS, HeadsJudge
@@ -27,8 +27,7 @@ SCENARIO = Scenario(goal="Reach the customers.", context="A shop.")
 class Words:
     """A judge that counts words: `telephone` breaks the first value, `maybe` is a close call."""
 
-    danger = {"harm": 0.0, "peak": 10.0, "mean": 0.0, "bias": -5.0}
-    thresholds = {"med": 0.3, "high": 0.7}
+    rule = RiskRule(harm=0.0, peak=10.0, mean=0.0, bias=-5.0, med=0.3, high=0.7)
 
     def __init__(self) -> None:
         self.trees: list[tuple[str, list[str], bool]] = []
