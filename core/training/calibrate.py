@@ -43,7 +43,7 @@ from core.watch import SILENT, Watch
 class CalibrationConfig:
     """What the thresholds promise on the calibration split."""
 
-    missed: float = 0.035
+    missed: float = 0.03
     """At most this share of harmful actions comes out LOW: below `medium`, no value broken."""
     alarmed: float = 0.06
     """At most this share of harmless actions from `high` on, that is HIGH."""
