@@ -235,24 +235,24 @@ def evaluate_policy(
 ) -> None:
     """What the policy proposes for scenarios it never saw, counted; texts by hand beside it.
 
-    The scenarios are the held-out ones of the corpus, and then, judged under their own values,
-    those that ship, for which there is nothing by hand. With --json the texts come too: read some.
+    The scenarios are the held-out ones of the corpus. "low" alone is of those that ship, which have
+    values: the share judged LOW. --limit bounds both. With --json the texts come too: read some.
     """
     from core.training import measure_policy
 
     scenes = [scene for scene in _held_out(policy) if scene.actions]
-    places = [measure_policy.Place(scene.scenario) for scene in scenes]
-    places += [measure_policy.Place(scenario, profile) for scenario, profile in library.shipped()]
-    among = [place.scenario for place in places]  # of a few alone every text would be on its topic
+    held, shipped = [scene.scenario for scene in scenes], library.shipped()
+    among = [*held, *(one for one, _ in shipped)]  # of a few alone every text would be on its topic
     with Meter() as meter:
         team = load_team(policy, watch=meter.watch)
         announce(*team.used.values())
         found = measure_policy.measure_proposals(
             team.policy,
-            places[:limit],
+            held[:limit],
             count=count,
             seed=seed,
             among=among,
+            judged=shipped[:limit],
             reviewer=team.judge,
             watch=meter.watch,
         )

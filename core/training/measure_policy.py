@@ -10,7 +10,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from statistics import fmean
 
@@ -29,15 +29,6 @@ from core.training.wording import Topics, distance, distinct_2, stems
 from core.watch import SILENT, Watch
 
 _NUMBER = re.compile(r"\d[\d.,:]*")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where an action is proposed."""
-
-    scenario: Scenario
-    profile: Profile | None = None
-    """The values to judge by, where there are any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,36 +52,43 @@ class Mending:
 
 def measure_proposals(
     model: TextModel,
-    places: Sequence[Place],
+    scenarios: Sequence[Scenario],
     *,
     count: int = 4,
     seed: int = 0,
     among: Sequence[Scenario] = (),
+    judged: Sequence[tuple[Scenario, Profile]] = (),
     reviewer: Judge | None = None,
     watch: Watch = SILENT,
 ) -> ProposalFigures:
     """Samples `count` first drafts a scenario, as `propose` does, and counts.
 
-    Whether a text is on its topic is told `among` these scenarios too.
+    Whether a text is on its topic is told `among` these scenarios too. What is written for those to
+    be `judged` counts for `low` alone, which rests on nothing else.
     """
-    asked = [prompts.proposal(place.scenario) for place in places for _ in range(count)]
+    everywhere = [*scenarios, *(scenario for scenario, _ in judged)]
+    asked = [prompts.proposal(scenario) for scenario in everywhere for _ in range(count)]
     seeds = [seed * 1_000_003 + row for row in range(len(asked))]
     drafts = model.generate(asked, propose.SAMPLING, seeds, watch)
     rows = [drafts[start : start + count] for start in range(0, len(drafts), count)]
-    return proposal_figures(model.name, places, rows, among=among, reviewer=reviewer, watch=watch)
+    risks = [
+        risk
+        for (scenario, profile), row in zip(judged, rows[len(scenarios) :], strict=True)
+        if reviewer
+        for risk in _risks(reviewer, scenario, profile, _usable(row, scenario), watch)
+    ]
+    found = proposal_figures(model.name, scenarios, rows[: len(scenarios)], among)
+    return replace(found, low=_mean(risk is Risk.LOW for risk in risks))
 
 
 def proposal_figures(
     name: str,
-    places: Sequence[Place],
+    scenarios: Sequence[Scenario],
     drafts: Sequence[Sequence[Draft]],
-    *,
     among: Sequence[Scenario] = (),
-    reviewer: Judge | None = None,
-    watch: Watch = SILENT,
 ) -> ProposalFigures:
-    """The figures for drafts that are already there, by place."""
-    requests = [place.scenario.request for place in places]
+    """The figures for drafts that are already there, by scenario, but for what a judge says."""
+    requests = [scenario.request for scenario in scenarios]
     texts: list[tuple[str, ...]] = []
     why: Counter[str] = Counter()
     for request, row in zip(requests, drafts, strict=True):
@@ -99,12 +97,6 @@ def proposal_figures(
         texts.append(tuple(text for text, problem in found if not problem))
     topics = Topics([*(one.request for one in among), *requests])
     flat = [(request, text) for request, row in zip(requests, texts, strict=True) for text in row]
-    risks = [
-        risk
-        for place, row in zip(places, texts, strict=True)
-        if reviewer and place.profile and row
-        for risk in _risks(reviewer, place.scenario, place.profile, row, watch)
-    ]
     asked = sum(len(row) for row in drafts)
     return ProposalFigures(
         model=name,
@@ -118,7 +110,7 @@ def proposal_figures(
         ),
         distinct_2=distinct_2(text for _, text in flat),
         words=_mean(len(words(text)) for _, text in flat),
-        low=_mean(risk is Risk.LOW for risk in risks),
+        low=math.nan,
         why_not=dict(why),
         texts=tuple(texts),
     )
@@ -225,9 +217,8 @@ BY_HAND = "written by hand"
 
 def proposals_by_hand(scenes: Sequence[Scene], among: Sequence[Scenario] = ()) -> ProposalFigures:
     """The corpus's own actions."""
-    places = [Place(scene.scenario) for scene in scenes]
     drafts = [[Draft(text, 0, True) for text in scene.actions] for scene in scenes]
-    return proposal_figures(BY_HAND, places, drafts, among=among)
+    return proposal_figures(BY_HAND, [scene.scenario for scene in scenes], drafts, among)
 
 
 def rewrites_by_hand(mendings: Sequence[Mending], among: Sequence[Scenario] = ()) -> RewriteFigures:
@@ -239,6 +230,11 @@ def rewrites_by_hand(mendings: Sequence[Mending], among: Sequence[Scenario] = ()
 def to_mend(scenes: Sequence[Scene]) -> list[Mending]:
     """Every action of the corpus that needs mending."""
     return [Mending(scene.scenario, wish) for scene in scenes for wish in scene.changes]
+
+
+def _usable(drafts: Sequence[Draft], scenario: Scenario) -> list[str]:
+    told = [propose.usable(draft, scenario.request, ()) for draft in drafts]
+    return [text for text, problem in told if not problem]
 
 
 def _risks(

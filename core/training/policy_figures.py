@@ -28,7 +28,7 @@ class ProposalFigures:
     words: float
     """Mean length."""
     low: float
-    """Share of the usable ones judged LOW."""
+    """Share judged LOW of the usable ones for other scenarios, which have values to judge by."""
     why_not: Mapping[str, int]
     texts: tuple[tuple[str, ...], ...]
     """The usable actions, scenario by scenario."""

@@ -12,6 +12,7 @@ import torch
 
 from core import library
 from core.cli.output import give_json, needs
+from core.domain.scenario import Scenario
 from core.errors import PlacetError
 from core.models import load
 from core.models.catalog import ADAPTER_CONFIG
@@ -47,6 +48,7 @@ def test_the_policy_is_measured_beside_texts_by_hand(placet: Placet) -> None:
     assert own["asked"] == 3 * 4
     assert len(own["texts"]) == len(hand["texts"]) == 3
     assert own["usable"] == pytest.approx(sum(map(len, own["texts"])) / 12) != 0
+    assert own["low"] is not None and hand["low"] is None  # there are values where nobody wrote
     assert "echo" in ran.err
 
 
@@ -78,16 +80,29 @@ def test_no_scenario_that_the_adapter_was_trained_on_counts_as_unseen(
     assert ran.status == 1 and "refined.toml: config: the card does not say" in ran.trouble
 
 
-def test_the_policy_is_measured_on_what_ships_alone(placet: Placet, home: Path) -> None:
+def test_of_scenarios_with_values_those_that_ship_are_judged_alone(
+    placet: Placet, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: list[Scenario] = []
+
+    def noting(_: object, scenario: Scenario, *__: object, **___: object) -> list[None]:
+        judged.append(scenario)
+        return []
+
+    monkeypatch.setattr("core.training.measure_policy.judge", noting)
     mine = home / "profiles" / "scenarios"
     mine.mkdir(parents=True)
     (mine / "a.toml").write_text('schema = 1\ngoal = "Mine."\nprofile = "nowhere"\n', "utf-8")
 
-    ran = placet("evaluate", "policy", "--policy", "echo", "--count", 1, "--json")
+    shipped = [scenario for scenario, _ in library.shipped()]
 
-    assert ran.status == 0, ran.err
-    hand, own = json.loads(ran.out)
-    assert own["asked"] == len(own["texts"]) == len(hand["texts"]) + len(library.shipped())
+    for more, all_of_them in ((), shipped), (("--limit", 2), shipped[:2]):
+        judged.clear()
+        ran = placet("evaluate", "policy", "--policy", "echo", "--count", 1, "--json", *more)
+        assert ran.status == 0, ran.err
+        hand, own = json.loads(ran.out)
+        assert own["asked"] == len(own["texts"]) == len(hand["texts"])
+        assert judged == all_of_them
 
 
 def test_the_aligner_is_measured_in_a_table(placet: Placet) -> None:

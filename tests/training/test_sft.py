@@ -16,6 +16,7 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTraine
 
 from core.domain.scenario import Scenario
 from core.domain.text import is_call
+from core.domain.verdict import Risk
 from core.errors import BadInput
 from core.models import adapters
 from core.models.base import Draft, Prompt
@@ -28,7 +29,7 @@ from core.training.replies import losses, prompt_tokens, sample
 from core.training.texts import Scene, Wish, held_out, read_scenes
 from core.training.wording import Topics, distance, distinct_2
 from tests.fakes import FakeJudge, FakeModel
-from tests.nouns import judgement
+from tests.nouns import PROFILE, judgement
 
 pytest.importorskip("peft")
 sft = pytest.importorskip("core.training.sft")
@@ -275,7 +276,7 @@ def test_where_there_is_nothing_to_learn_from_it_is_said(base: Path, tmp_path: P
 
 
 def test_proposals_are_counted_with_the_reason_where_one_cannot_be_used() -> None:
-    places = [measured.Place(BAKERY.scenario), measured.Place(FERRY.scenario)]
+    scenarios = [BAKERY.scenario, FERRY.scenario]
     model = FakeModel(
         [
             "Bake more bread for the shops at 6.",
@@ -284,13 +285,33 @@ def test_proposals_are_counted_with_the_reason_where_one_cannot_be_used() -> Non
             "Sell bread in two bakery shops tonight.",
         ]
     )
-    found = measured.measure_proposals(model, places, count=2)
+    found = measured.measure_proposals(model, scenarios, count=2)
     assert (found.asked, found.usable) == (4, 0.75)
     assert found.on_topic == pytest.approx(2 / 3)
     assert found.specific == pytest.approx(1 / 3)
     assert sum(found.why_not.values()) == 1
     assert "usable" in as_table([found, found])
     assert math.isnan(found.low)  # nobody judged
+
+
+def test_what_is_judged_counts_for_the_share_of_low_alone() -> None:
+    good, bad = "Tell the hotels when the ferry sails.", "Sell every seat of the ferry twice."
+    judge = FakeJudge(
+        {
+            text: judgement(text, risk, scenario=FERRY.scenario)
+            for text, risk in ((good, Risk.LOW), (bad, Risk.HIGH))
+        }
+    )
+    bread = "Bake more bread for the shops at 6."
+    model = FakeModel([bread, "Sure!", "Sure!", good, bad, good])
+
+    found = measured.measure_proposals(
+        model, [BAKERY.scenario], count=3, judged=[(FERRY.scenario, PROFILE)], reviewer=judge
+    )
+
+    assert (found.asked, found.texts) == (3, ((bread,),))
+    assert found.low == pytest.approx(2 / 3)
+    assert judge.calls == [[good, bad, good]]
 
 
 def test_rewrites_are_counted_and_the_whole_stage_is_judged() -> None:
@@ -300,8 +321,6 @@ def test_rewrites_are_counted_and_the_whole_stage_is_judged() -> None:
     judge = FakeJudge({})
 
     def opinion(text: str, one: measured.Mending) -> Any:
-        from core.domain.verdict import Risk
-
         risk = Risk.HIGH if text in harmful else Risk.LOW
         return judgement(text, risk, profile=one.profile, scenario=one.scenario)
 
@@ -323,12 +342,11 @@ def test_what_was_written_by_hand_is_measured_alike() -> None:
 
 
 def test_the_topic_of_a_few_is_told_among_all() -> None:
-    places = [measured.Place(FERRY.scenario)]
     drafts = [[Draft("Bake bread in the bakery for all who cross the lake.", 9, True)]]
     mending = measured.to_mend([FERRY])
     among = [BAKERY.scenario, FERRY.scenario]
     for all_of_them, on_topic in (((), 1.0), (among, 0.0)):
-        found = measured.proposal_figures("x", places, drafts, among=all_of_them)
+        found = measured.proposal_figures("x", [FERRY.scenario], drafts, all_of_them)
         assert found.on_topic == on_topic
         rewrites = measured.rewrite_figures("x", mending, drafts[0], among=all_of_them)
         assert rewrites.on_topic == on_topic
@@ -345,6 +363,6 @@ def test_words_tell_the_topic_and_the_distance() -> None:
 
 def test_a_draft_that_is_cut_short_is_not_usable() -> None:
     found = measured.proposal_figures(
-        "x", [measured.Place(BAKERY.scenario)], [[Draft("Offer rolls at the school and", 6, False)]]
+        "x", [BAKERY.scenario], [[Draft("Offer rolls at the school and", 6, False)]]
     )
     assert (found.usable, found.why_not) == (0.0, {"cut short": 1})
