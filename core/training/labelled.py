@@ -48,8 +48,10 @@ def read_labelled(path: Path, limit: int | None = None) -> list[Named]:
 
     A line is `{"value", "action", "label"}` with `context`, `group`, `domain` and `harm` if there
     are any, or `{"norm", "moral_action", "immoral_action"}`; where there is no `group`, `id` or the
-    line's number stands in for it. Lines about one action, of one group and context, make one case.
-    `limit` bounds situations, or lines. Raises `BadInput` naming the line.
+    line's number stands in for it. Null or "" says no more than a field left out. Lines about one
+    action, of one group and context, make one case. `limit` bounds situations, or lines.
+
+    Raises `BadInput` naming the line.
     """
     if path.suffix == ".toml":
         found = read_situations(path)[:limit]
@@ -110,7 +112,7 @@ def _joined(one: Named, other: Named, where: str) -> Named:
 
 def _cases(row: Record, number: str) -> Iterator[Named]:
     """The one or two actions of a line, with its value."""
-    name = next((name for name in ("group", "id") if row.get(name) is not None), "")
+    name = next((name for name in ("group", "id") if row.get(name) not in (None, "")), "")
     if type(row.get(name)) is int:
         row[name] = str(row[name])
     group = text_of(row, name) if name else number

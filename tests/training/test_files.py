@@ -104,7 +104,7 @@ def test_labelled_rows_that_make_no_sense_are_refused(tmp_path: Path, name: str,
         ("context", "\ud800"),
         ("domain", 5),
         ("group", 0.5),
-        ("group", ""),
+        ("group", " "),
         ("group", "\ud800"),
         ("harm", -3),
         ("harm", 7),
@@ -165,6 +165,8 @@ def test_lines_about_one_action_make_one_case(tmp_path: Path) -> None:
         {"group": 1, "action": "a", "value": "w", "label": 0, "harm": 0.2},
         {"action": "a", "value": "w", "label": 0},
         {"id": 0, "norm": "n", "moral_action": "m", "immoral_action": "i"},
+        {"group": "", "id": "x", "action": "a", "value": "v", "label": 1, "domain": ""},
+        {"group": "", "id": "", "action": "a", "value": "v", "label": 1},
     ]
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
@@ -183,6 +185,8 @@ def test_lines_about_one_action_make_one_case(tmp_path: Path) -> None:
         ("line 4", "a", ["w"], None),
         ("0", "m", ["n"], None),
         ("0", "i", ["n"], None),
+        ("x", "a", ["v"], None),
+        ("line 7", "a", ["v"], None),
     ]
     assert read_labelled(path, 2) == [
         ("1", "", replace(case, acts=(replace(act, questions=act.questions[:1], harm=None),)))
