@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from operator import itemgetter
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
 import torch
 
@@ -19,10 +21,10 @@ from core.domain.danger import features
 from core.domain.verdict import Risk, RiskRule
 from core.errors import BadInput, ModelProblem
 from core.models.judge_model import JudgeModel
-from core.models.readout import Asked, Calibration, ask
+from core.models.readout import Asked, Calibration, action_segment, ask, value_segment
 from core.models.trained import windows
 from core.models.trees import depth
-from core.stages.heads import STRIDE, WINDOW
+from core.stages.heads import STRIDE, TREE_TOKENS, WINDOW
 from core.training import norms
 from core.training.data import (
     Act,
@@ -38,15 +40,15 @@ from core.training.data import (
 from core.training.people import FOUNDATIONS
 from core.watch import SILENT, Watch
 
-TREE = 4_000
-"""Characters of actions and values that are read in one tree, about."""
-
-AT_ONCE = 16
-"""Values of an action in one piece of a tree."""
+TREE = 4 * TREE_TOKENS
+"""Tokens of actions and values in one tree, without its context: the largest situation of the
+corpus has 864. An action's values are read in pieces of `TREE_TOKENS`."""
 
 _NONE = (math.nan, math.nan, math.nan)
 
-_Part = tuple[str, range]
+T = TypeVar("T")
+
+_Part = tuple[str, list[int]]
 """An action, or a window of it, and which of the questions are asked of it there."""
 
 
@@ -102,9 +104,17 @@ def put(
         BadInput: a context with an action and a value does not fit into the model's positions.
         ModelProblem: the judge gave a number that is none.
     """
+    tokenize = lru_cache(maxsize=4096)(judge.tokenize)
     blank: list[Answer] = []
     trees: list[list[_Part]] = []
     asked: list[Asked] = []
+
+    def below(place: int) -> int:
+        return len(tokenize(value_segment(blank[place].value)))
+
+    def tokens(part: _Part) -> int:
+        return len(tokenize(action_segment(part[0]))) + sum(map(below, part[1]))
+
     actions = Counter[str]()
     for group, domain, case in named:
         parts: list[_Part] = []
@@ -115,14 +125,14 @@ def put(
                 for q in act.questions
             ]
             actions[group] += 1
-            some = [places[at : at + AT_ONCE] for at in range(0, len(places), AT_ONCE)]
-            pieces = windows(lambda text: len(judge.tokenize(text)), act.text, WINDOW, STRIDE)
+            some = [*_filled(places, below, TREE_TOKENS)]
+            pieces = windows(lambda text: len(tokenize(text)), act.text, WINDOW, STRIDE)
             parts += [(window, span) for window in pieces for span in some]
-        for tree in _trees(parts, blank):
+        for tree in _filled(parts, tokens, TREE):
             trees.append(tree)
             asked.append(
                 ask(
-                    judge.tokenize,
+                    tokenize,
                     case.context,
                     [window for window, _ in tree],
                     [[blank[place].value for place in span] for _, span in tree],
@@ -130,9 +140,9 @@ def put(
                     case.label,
                 )
             )
-            if (tokens := depth(asked[-1].tree)) > judge.room:
+            if (deep := depth(asked[-1].tree)) > judge.room:
                 raise BadInput(
-                    f"with an action and a value it comes to {tokens} tokens; "
+                    f"with an action and a value it comes to {deep} tokens; "
                     f"the judge reads at most {judge.room}",
                     where=f"{group}: context",
                     mend="Shorten it.",
@@ -150,19 +160,19 @@ def put(
     return [_worst([next(told) for _ in many]) for many in heard]
 
 
-def _trees(parts: Sequence[_Part], blank: Sequence[Answer]) -> Iterator[list[_Part]]:
-    """As many neighbours as fit into a tree: the mask over it grows with its square."""
-    tree: list[_Part] = []
+def _filled(parts: Iterable[T], tokens: Callable[[T], int], most: int) -> Iterator[list[T]]:
+    """Neighbours together, as many as fit: the mask over a tree grows with its square."""
+    some: list[T] = []
     length = 0
-    for window, span in parts:
-        more = len(window) + sum(len(blank[place].value) for place in span)
-        if tree and length + more > TREE:
-            yield tree
-            tree, length = [], 0
-        tree.append((window, span))
+    for part in parts:
+        more = tokens(part)
+        if some and length + more > most:
+            yield some
+            some, length = [], 0
+        some.append(part)
         length += more
-    if tree:
-        yield tree
+    if some:
+        yield some
 
 
 def _worst(many: Sequence[Answer]) -> Answer:

@@ -18,9 +18,9 @@ from core.models.judge_model import JudgeModel, Reading, load_tokenize
 from core.models.readout import Asked, Calibration, Heads, action_segment, value_segment
 from core.models.trained import TrainedJudge
 from core.models.trees import size
-from core.stages.heads import HeadsJudge
+from core.stages.heads import TREE_TOKENS, HeadsJudge
 from core.training import examine, rivals
-from core.training.answers import Answer, put, whole_actions
+from core.training.answers import TREE, Answer, put, whole_actions
 from core.training.data import Act, Case, Label, Question
 from core.training.labelled import read_labelled
 from core.watch import SILENT, Watch
@@ -220,6 +220,28 @@ def test_a_long_action_is_measured_as_the_product_reads_it(
         )
         assert [a.harm for a in own] == pytest.approx([one.harm] * len(own), abs=1e-4)
         assert {a.action for a in own} == {place}
+
+
+def test_no_tree_is_large_whatever_the_values_and_the_script(
+    judge: JudgeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    def noting(self: JudgeModel, asked: Sequence[Asked], **_: Any) -> list[Reading]:
+        sizes.extend(size(one.tree) for one in asked)
+        return [
+            Reading(torch.zeros(len(one.questions[0]), 3), torch.zeros(len(one.actions)))
+            for one in asked
+        ]
+
+    monkeypatch.setattr(JudgeModel, "read", noting)
+    for word, times in (("Ring them. ", 50), ("電話", 30)):
+        questions = tuple(Question(f"{n} {word * times}", KEEPS, "t") for n in range(16))
+        acts = tuple(Act(f"{n} {word * 15}", questions) for n in range(3))
+        found = put(judge, [("g", "", Case("", acts))])
+        assert [a.value for a in found] == [q.value for act in acts for q in act.questions]
+        longest = max(len(judge.tokenize(value_segment(q.value))) for q in questions)
+        assert longest < TREE_TOKENS < max(sizes) <= TREE
 
 
 def test_a_context_that_does_not_fit_is_named(judge: JudgeModel) -> None:
