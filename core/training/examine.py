@@ -96,13 +96,7 @@ def value_rows(name: str, found: Sequence[Answer], threshold: float, violation: 
             )
         )
         marked = np.array([a.chances[Label.BREAKS.value] >= violation for a in foreign])
-        table.append(
-            Row(
-                name,
-                "unrelated counted as violated",
-                measure.share(marked, origin),
-            )
-        )
+        table.append(Row(name, "unrelated counted as violated", measure.share(marked, origin)))
     broken = np.array([a.label is Label.BREAKS for a in found], dtype=bool)
     chance = np.array([a.chances[Label.BREAKS.value] for a in found])
     every = [a.group for a in found]
@@ -115,13 +109,7 @@ def value_rows(name: str, found: Sequence[Answer], threshold: float, violation: 
     )
     flagged = chance[broken] >= violation
     owner = [a.group for a in found if a.label is Label.BREAKS]
-    table.append(
-        Row(
-            name,
-            "broken counted as violated",
-            measure.share(flagged, owner),
-        )
-    )
+    table.append(Row(name, "broken counted as violated", measure.share(flagged, owner)))
     table.append(
         Row(
             name,
@@ -275,7 +263,7 @@ def by_value(name: str, found: Sequence[Answer]) -> list[Row]:
         asked.setdefault(answer.value, []).append(answer)
     often = sorted(asked.items(), key=lambda one: -len(one[1]))
     return [
-        _auroc_row(f"{name}: {value}", clear)
+        _auroc_row(f"{name}: {value}", clear, "AUROC keeps/breaks of one value")
         for value, clear in often
         if ENOUGH <= sum(a.label is Label.KEEPS for a in clear) <= len(clear) - ENOUGH
     ]
@@ -312,13 +300,13 @@ def rival_rows(
     return table
 
 
-def _auroc_row(name: str, clear: Sequence[Answer]) -> Row:
+def _auroc_row(name: str, clear: Sequence[Answer], figure: str = "AUROC keeps/breaks") -> Row:
     positive = np.array([a.label is Label.KEEPS for a in clear])
     groups = [a.group for a in clear]
     score, blind = np.array([a.score for a in clear]), np.array([1 - a.harm for a in clear])
     return Row(
         name,
-        "AUROC keeps/breaks",
+        figure,
         measure.with_interval(lambda i: measure.auroc(score[i], positive[i]), groups),
         measure.with_interval(lambda i: measure.auroc(blind[i], positive[i]), groups),
     )

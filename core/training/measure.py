@@ -1,4 +1,4 @@
-"""Figures by which a judge is measured, each with a bootstrap interval where it is a rate.
+"""Figures by which a judge is measured; rates have intervals, by bootstrap but at 0 and 1.
 
 All functions take plain arrays; nothing here knows the model.
 """
@@ -32,7 +32,7 @@ WIDEST = 60
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number with its 95 % interval, situations or stories being resampled whole.
+    """A number with its 95 % interval, for which situations or stories count whole.
 
     The interval is NaN where there are fewer than two of them: one says nothing about others.
     """
@@ -145,7 +145,8 @@ def share(happened: Bools | Floats, groups: Sequence[object]) -> Figure:
     """The share of rows in which something happened (0 to 1 each), with its 95 % interval.
 
     Where it is 0 or 1 a bootstrap can draw nothing else, and would give a width of 0; the interval
-    there is Wilson's (1927), of as many rows as there are groups.
+    there is Wilson's (1927), of as many rows as there are groups. The two do not join (0 of 20
+    reaches up to .16, 1 of 20 to .15): in between, of groups of many rows, Wilson's is too wide.
     """
     told = np.asarray(happened, float)
     found = with_interval(lambda rows: float(told[rows].mean()), groups)
