@@ -21,6 +21,11 @@ _UNSPACED = (
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
 _RUN = re.compile(rf"([{_UNSPACED}]+)|[^\W{_UNSPACED}]+")
 _JSON = json.JSONDecoder()
+_LABEL = re.compile(
+    r"^\W*(?:(?:the\s+)?(?:next\s+|first\s+|rewritten\s+|proposed\s+)*action(?:\s+is)?|step)\s*\d*\s*[:.)-]\s*",
+    re.IGNORECASE,
+)
+_BULLET = re.compile(r"^\s*(?:[-*•–]|\(?\d{1,2}[.)])\s+")
 _ABBREVIATION = re.compile(r"\b(?:[A-Za-z]|Mr|Mrs|Ms|Dr|Prof|St|No|e\.g|i\.e|approx|etc)\.$")
 
 
@@ -90,12 +95,20 @@ def first_whole(text: str, sentences: int) -> str:
     """What a text that may go on is done with, or an empty string while it is not.
 
     The tool call that it begins with, to its last bracket, for a full stop within it ends nothing;
-    else its first so many sentences.
+    else its first so many sentences. A label or a number may stand before, and ends nothing either.
     """
     text = text.lstrip()
-    if text.startswith("{"):
-        return first_call(text)
-    return first_sentences(text, sentences, open_ended=True)
+    rest = unlabelled(text)
+    if rest.startswith("{"):
+        whole = first_call(rest)
+    else:
+        whole = first_sentences(rest, sentences, open_ended=True)
+    return text.removesuffix(rest) + whole if whole else ""
+
+
+def unlabelled(text: str) -> str:
+    """An action without the label, `Action:`, or the bullet that a model wrote before it."""
+    return _BULLET.sub("", _LABEL.sub("", text))
 
 
 def first_call(text: str) -> str:
@@ -131,10 +144,8 @@ def terms(text: str) -> set[str]:
 
 def is_call(text: str) -> bool:
     """Whether `text` is a JSON object, as tool calls are."""
-    try:
-        return isinstance(json.loads(text), dict)
-    except (ValueError, RecursionError):  # the latter where brackets stand very deep
-        return False
+    text = text.strip(" \t\r\n")  # the blanks of JSON
+    return first_call(text) == text != ""
 
 
 def digest(text: str) -> str:

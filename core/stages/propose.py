@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from core.domain.scenario import Scenario
-from core.domain.text import first_call, first_sentences, is_call, terms, tidy, words
+from core.domain.text import first_call, first_sentences, is_call, terms, tidy, unlabelled, words
 from core.models.base import Draft, Sampling, TextModel
 from core.stages import prompts
 from core.watch import SILENT, Dropped, Growing, Progress, Watch, Written
@@ -19,11 +19,6 @@ SHORTEST = 4
 ALIKE = 0.75
 """Two texts that have this much of their words in common say the same thing."""
 
-_LABEL = re.compile(
-    r"^\W*(?:(?:the\s+)?(?:next\s+|first\s+|rewritten\s+|proposed\s+)*action(?:\s+is)?|step)\s*\d*\s*[:.)-]\s*",
-    re.IGNORECASE,
-)
-_BULLET = re.compile(r"^\s*(?:[-*•–]|\(?\d{1,2}[.)])\s+")
 _NO_ACTION = re.compile(
     r"^(?:sure|certainly|of course|here (?:is|are)|here's|as an ai|i(?:'m| am) (?:sorry|an)|sorry|"
     r"the (?:goal|context)|(?:goal|context|note|answer)\s*:)(?:\b|\s|$)",
@@ -104,7 +99,7 @@ def usable(draft: Draft, asked: str, others: Iterable[str]) -> tuple[str, str]:
 
 def action_in(text: str) -> str:
     """The first one or two sentences of `text` that say what to do, without labels and quotes."""
-    text = tidy(_BULLET.sub("", _LABEL.sub("", text.strip())))
+    text = tidy(unlabelled(text.strip()))
     if text.startswith(("{", "[")):
         return first_call(text) or text
     kept: list[str] = []
@@ -114,7 +109,7 @@ def action_in(text: str) -> str:
         rest = rest.strip()
         sentence = first_sentences(rest, 1) or rest
         rest = rest[len(sentence) :]
-        bare = _BULLET.sub("", _LABEL.sub("", sentence)).strip("\"“”' ")
+        bare = unlabelled(sentence).strip("\"“”' ")
         if bare.endswith(("?", ":", "？", "：")) or _NO_ACTION.match(bare):
             if kept:
                 break

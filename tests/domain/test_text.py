@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.diff import MOST, Change, word_diff
-from core.domain.text import digest, first_sentences, first_whole, plain, storable, tidy, words
+from core.domain.text import (
+    digest,
+    first_sentences,
+    first_whole,
+    is_call,
+    plain,
+    storable,
+    tidy,
+    words,
+)
 from tests.nasty import NASTY
 
 ANY_TEXT = st.one_of(st.sampled_from(NASTY), st.text(max_size=200))
@@ -152,12 +161,37 @@ def test_a_full_stop_at_the_end_of_a_growing_text_may_yet_be_a_decimal_point() -
         ("{tool: mail} Then ring. More", ""),
         ('{"a": ' * 9000, ""),
         ("[Ann] rings. More", "[Ann] rings."),
+        ('Action: {"text": "It is due. Ple', ""),
+        ('Action: {"text": "It is due. "} Then', 'Action: {"text": "It is due. "}'),
+        ("1. ", ""),
+        ('1. {"text": "It is due. "} Then', '1. {"text": "It is due. "}'),
+        ("Step 1. Write. Ring", "Step 1. Write."),
     ],
 )
 def test_what_may_go_on_ends_with_a_sentence_or_with_the_call_that_it_is(
     text: str, whole: str
 ) -> None:
     assert first_whole(text, 1) == whole
+
+
+@pytest.mark.parametrize(
+    ("text", "call"),
+    [
+        ('{"tool": "mail"}', True),
+        (' {"tool": {"a": [1]}}\n', True),
+        ("{}", True),
+        ("", False),
+        (" ", False),
+        ('\u00a0{"tool": "mail"}', False),
+        ('{"tool": "mail"} Then', False),
+        ('{"tool": "mail"', False),
+        ("[1]", False),
+        ("1", False),
+        ('{"a": ' * 9000 + "1" + "}" * 9000, False),
+    ],
+)
+def test_a_call_is_one_whole_json_object_and_nothing_else(text: str, call: bool) -> None:
+    assert is_call(text) is call
 
 
 @given(ANY_TEXT)
