@@ -136,7 +136,9 @@ class Session:
         """
         known = self._known(candidate).id
         if not judgement.sound:
-            raise Refused(f"the judge gave numbers that are none for {candidate}")
+            raise Refused(
+                f"the judge gave numbers that are none, or not all of them, for {candidate}"
+            )
         self._post(Judged(candidate=known, judgement=judgement))
 
     def failed(self, stage: str, problem: str, candidate: str = "", *, of: str = "") -> None:

@@ -101,7 +101,8 @@ def judge_rows(
             watch.say(Measured(row=row, problem=judgement.line))
         elif not judgement.sound:
             found.append(None)
-            watch.say(Measured(row=row, problem="the judge gave numbers that are none"))
+            problem = "the judge gave numbers that are none, or not all of them"
+            watch.say(Measured(row=row, problem=problem))
         else:
             found.append(judgement)
             watch.say(Measured(row=row, judgement=judgement))

@@ -101,7 +101,11 @@ def test_a_judgement_with_numbers_that_are_none_is_refused(
 ) -> None:
     found = replace(judgement(LETTER, scenario=session.state.scenario), **unsound)
 
-    refused(session, lambda: session.judged("c1", found), "numbers that are none for c1")
+    refused(
+        session,
+        lambda: session.judged("c1", found),
+        "numbers that are none, or not all of them, for c1",
+    )
 
 
 def test_a_failed_judge_leaves_a_candidate_unjudged(session: Session) -> None:

@@ -88,7 +88,8 @@ def test_numbers_that_are_none_leave_a_text_unjudged(part: str, number: float) -
     )
 
     assert found == [None]
-    assert notes == [Measured(row=0, problem="the judge gave numbers that are none")]
+    problem = "the judge gave numbers that are none, or not all of them"
+    assert notes == [Measured(row=0, problem=problem)]
 
 
 def test_cancelling_stops_the_judging() -> None:
