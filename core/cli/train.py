@@ -63,19 +63,21 @@ def train_judge(
 ) -> None:
     """Train the judge, calibrate it, and write its card with all figures."""
     needs("peft")
+    from core.models.adapters import digest
+    from core.models.judge_model import HEADS
     from core.training import calibrate, heads, measure
     from core.training.heads_config import HeadsConfig
 
     settings = config_of(HeadsConfig, config)
     base = catalog.locate(catalog.DEFAULT)
+    begun = digest(begin, HEADS) if begin else ""  # now, for `out` may be the same folder
     writable_folder(out)
     with Meter() as meter:
         tell = _teller(meter)
         heads.train(settings, data, CORPUS / "judge", base, out, resume, tell, steps, begin)
         table = calibrate.finish(
-            out, base, catalog.DEFAULT, settings, data, CORPUS / "judge", meter.watch
+            out, base, catalog.DEFAULT, settings, data, CORPUS / "judge", meter.watch, begun
         )
-        heads.note_begin(out)
     give(measure.as_text(table) + "\n", None)
 
 

@@ -107,14 +107,14 @@ def changes(folder: Path) -> dict[str, Change]:
     return found
 
 
-def digest(folder: Path) -> str:
-    """SHA-256 over the adapter's configuration and weights.
+def digest(folder: Path, *more: str) -> str:
+    """SHA-256 over the adapter's configuration and weights, and `more` files beside them.
 
     Raises:
-        ModelProblem: one of the two files is missing.
+        ModelProblem: one of the files is missing.
     """
     found = hashlib.sha256()
-    for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
+    for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS, *more):
         try:
             found.update((folder / name).read_bytes())
         except OSError:

@@ -57,12 +57,15 @@ class CalibrationConfig:
     """Bounds of the credit that an unrelated value gets."""
 
 
-def draft_card(config: HeadsConfig, base: Path, base_name: str) -> dict[str, Any]:
-    """judge.toml before calibration."""
+def draft_card(
+    config: HeadsConfig, base: Path, base_name: str, begin_digest: str = ""
+) -> dict[str, Any]:
+    """judge.toml before calibration; `begin_digest` is of the weights that were trained further."""
     return {
         "schema": 1,
         "base": base_name,
         "base_digest": weights_digest(base),
+        **({"begin_digest": begin_digest} if begin_digest else {}),
         "layout": LAYOUT_VERSION,
         "config": config.table(),
         "calibration": {},
@@ -252,9 +255,10 @@ def finish(
     data: Path,
     corpus: Path,
     watch: Watch = SILENT,
+    begin_digest: str = "",
 ) -> list[measure.Row]:
     """After training: calibrate the judge in `weights`, evaluate it, and write its card."""
-    write_whole(weights / CARD, dump_toml(draft_card(config, base, base_name)))
+    write_whole(weights / CARD, dump_toml(draft_card(config, base, base_name, begin_digest)))
     judge = calibrate(JudgeModel.load(base, weights), data, corpus, watch)
     write_whole(weights / CARD, dump_toml(judge.card))
     table = evaluate(judge, data, corpus, watch)

@@ -232,19 +232,22 @@ def training_stories(data: Path) -> tuple[list[Story], list[Story]]:
     return train, calibration
 
 
-def read_corpus(folder: Path, names: tuple[str, ...] = ()) -> list[Situation]:
-    """All situations in `folder`, in the order of their files.
+def corpus_files(folder: Path, names: tuple[str, ...] = ()) -> list[Path]:
+    """The files of a corpus in their order: of each name NAME.toml and NAME-*.toml, or all."""
+    starts = tuple(f"{name}-" for name in names)
+    found = sorted(folder.glob("*.toml"))
+    return [path for path in found if not names or f"{path.stem}-".startswith(starts)]
 
-    Only files whose names begin as one of `names`, where there are any.
+
+def read_corpus(folder: Path, names: tuple[str, ...] = ()) -> list[Situation]:
+    """All situations in the `corpus_files` of those names, in the order of their files.
 
     Raises:
         ValueError: an identity stands twice.
         BadInput: as of `read_situations`.
     """
     found: dict[str, Situation] = {}
-    for path in sorted(folder.glob("*.toml")):
-        if names and not path.name.startswith(names):
-            continue
+    for path in corpus_files(folder, names):
         for situation in read_situations(path):
             if situation.id in found:
                 raise ValueError(f"{path.name}: {situation.id} stands twice")

@@ -17,6 +17,7 @@ import json
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -28,10 +29,11 @@ from torch import Tensor, nn
 
 from core.domain.text import tidy
 from core.errors import BadInput, reason
-from core.files import dump_toml, parse_toml, read_text, write_whole, writing
-from core.models.catalog import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from core.files import dump_toml, write_whole, writing
+from core.models.adapters import digest
+from core.models.catalog import ADAPTER_CONFIG
 from core.models.foreign import load_trunk
-from core.models.judge_model import CARD, HEADS, load_tokenize, states
+from core.models.judge_model import HEADS, load_tokenize, states
 from core.models.manifest import sha256
 from core.models.readout import Asked, Heads, Tokenize, ask
 from core.models.transfer import unsaid
@@ -47,6 +49,15 @@ from core.training.steps import Progress, Report, in_steps, rate_at
 CHECKPOINTS = "checkpoints"
 LAST = "last.pt"
 SETTINGS = "settings.toml"
+
+DEV = "moral_stories.dev.jsonl"
+SETS = (
+    *("moral_stories.train.jsonl", DEV, "foundation_actions.jsonl"),
+    "social_chemistry.positive_neutral.jsonl",
+    *("moralchoice.low_ambiguity.jsonl", "safetext.jsonl", "privacylens.jsonl"),
+    *("ethics.deontology_train.jsonl", "ethics.justice_train.jsonl"),
+)
+"""Files with the data sets that a training reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +77,26 @@ class Sample:
 
 
 def build_cases(stage: Stage, data: Path, corpus: Path, rng: Random) -> list[Case]:
-    """All cases of a stage, in the order in which they are trained on.
+    """The cases that a stage draws, less those that ask about a norm the judge is measured on.
 
-    None asks about a norm of the stories that the judge is measured on: Social Chemistry 101 has
-    some of the very norms that Moral Stories was made of.
+    Social Chemistry 101 has some of the very norms that Moral Stories was made of.
     """
+    unseen = {_bare(story.norm) for story in sets.read_stories(data / DEV)}
+    return [
+        case
+        for case in draw_cases(stage, data, corpus, rng)
+        if not any(
+            _bare(question.value) in unseen for act in case.acts for question in act.questions
+        )
+    ]
+
+
+def draw_cases(stage: Stage, data: Path, corpus: Path, rng: Random) -> list[Case]:
+    """All cases that a stage draws, in the order in which they are trained on."""
     stories, _ = sets.training_stories(data)
     if stage.stories < len(stories):
         stories = rng.sample(stories, stage.stories)
-    dev = sets.read_stories(data / "moral_stories.dev.jsonl")
+    dev = sets.read_stories(data / DEV)
     foundations = people.read_foundations(
         data / "foundation_actions.jsonl", {t for s in dev for t in (s.moral, s.immoral)}
     )
@@ -97,16 +119,7 @@ def build_cases(stage: Stage, data: Path, corpus: Path, rng: Random) -> list[Cas
         for _ in range(stage.corpus_rounds):
             cases += sets.corpus_cases(situations, rng)
     rng.shuffle(cases)
-    # Only now, so that all others stand in the order in which they stood with them: `second`
-    # replays it for weights that were trained before these were left out.
-    unseen = {_bare(story.norm) for story in dev}
-    return [
-        case
-        for case in cases
-        if not any(
-            _bare(question.value) in unseen for act in case.acts for question in act.questions
-        )
-    ]
+    return cases
 
 
 def _bare(norm: str) -> str:
@@ -301,7 +314,7 @@ def train(
 
     Raises:
         BadInput: a stage names files that the corpus has not, or the training in `out` was begun
-            with other settings or data, another `limit`, or from other weights.
+            with other settings, data or corpus, another `limit`, or from other weights.
     """
     _seek_files(config, corpus)
     trainer = Trainer(config, base)
@@ -310,7 +323,7 @@ def train(
     tokenize = load_tokenize(base)
     folder = out / CHECKPOINTS
     at_stage, at_step = 0, 0
-    begun = begun_with(config, data, limit, begin)
+    begun = begun_with(config, data, corpus, limit, begin)
     if resume and (folder / LAST).exists():
         same_settings(folder / SETTINGS, begun, {"threads", "checkpoint_every"})
         at_stage, at_step = trainer.restore(folder / LAST)
@@ -333,43 +346,39 @@ def train(
 
 
 def begun_with(
-    config: HeadsConfig, data: Path, limit: int | None = None, begin: Path | None = None
+    config: HeadsConfig,
+    data: Path,
+    corpus: Path,
+    limit: int | None = None,
+    begin: Path | None = None,
 ) -> dict[str, Any]:
-    """What a training is begun with: settings, data sets by name and size, weights by digest."""
+    """What a training is begun with, of what it reads: data sets by size, the rest by digest."""
+    read = {
+        path
+        for stage in config.stages
+        if stage.corpus_rounds
+        for path in sets.corpus_files(corpus, stage.corpus_files)
+    }
     return {
         **config.table(),
         **({"limit": limit} if limit else {}),
-        "data": {path.name: path.stat().st_size for path in sorted(data.glob("*.jsonl"))},
-        **({"begin": _digest(begin)} if begin else {}),
+        "data": {name: (data / name).stat().st_size for name in SETS if (data / name).exists()},
+        "corpus": sha256(sorted(read), unsaid),
+        **({"begin": digest(begin, HEADS)} if begin else {}),
     }
-
-
-def _digest(judge: Path) -> str:
-    """SHA-256 over the adapter and the heads of a judge."""
-    return sha256([judge / name for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS, HEADS)], unsaid)
-
-
-def note_begin(out: Path) -> None:
-    """Has the card in `out` say too which weights the training there was begun from, if any."""
-    settings, card = out / CHECKPOINTS / SETTINGS, out / CARD
-    if begin := parse_toml(read_text(settings), str(settings)).get("begin"):
-        told = parse_toml(read_text(card), str(card))
-        write_whole(card, dump_toml(told | {"begin_digest": begin}))
 
 
 def _seek_files(config: HeadsConfig, corpus: Path) -> None:
     """Sees that the corpus has what the stages name: what it has not would be no text, silently."""
-    there = sorted(path.name for path in corpus.glob("*.toml"))
     for stage in config.stages:
         for name in stage.corpus_files if stage.corpus_rounds else ():
-            if not any(file.startswith(name) for file in there):
-                kinds = dict.fromkeys(
-                    file.removesuffix(".toml").partition("-")[0] for file in there
-                )
+            if not sets.corpus_files(corpus, (name,)):
+                kinds = {path.stem.partition("-")[0] for path in sets.corpus_files(corpus)}
+                near = " or ".join(get_close_matches(name, kinds)) or "one that is there"
                 raise BadInput(
-                    f"no file in {corpus} begins with {name!r}",
+                    f"there is no {name}.toml or {name}-*.toml in {corpus}",
                     where=f"stages: {stage.name}: corpus_files",
-                    mend=f"Name some of these: {', '.join(kinds)}.",
+                    mend=f"Name {near}.",
                 )
 
 

@@ -9,10 +9,10 @@ from typing import Any
 from core.training.settings import Count, Natural, Rate, Share
 
 SETTINGS = "contexts", "drafts", "opposites", "ops", "proposals", "rightly", "subtle", "trades"
-PEOPLE = "people", "oversight", "advice"
+PEOPLE = "people", "people2", "oversight", "advice"
 CODES = "codes", "service", "nature", "records"
 EARLIER = "plain", "misuse", "policy", "unusual", "words", "short"
-FIELDS = "classroom", "court", "desk", "lab", "plant", "press", "rescue", "stack"
+FIELDS = "classroom", "court", "desk", "lab", "plant", "press", "pressure", "rescue", "stack"
 SECTORS = "clinic", "cloud", "counter", "crew"
 OUTSIDE = "branch", "cross", "deeds", "folk", "hazard", "stances", "usual", "warden"
 INSIDE = "comply", "duet", "measure", "quiet", "reply", "terse", "toolwork"
@@ -21,7 +21,7 @@ DEEPER = "callargs", "counsel", "infer", "norms", "orders", "stepwise", "twins"
 LATEST = "bidding", "surmise", "proviso", "afar", "customs", "shell", "agentry", "motto"
 ERRANDS = "errand", "gist", "remit", "mosaic"
 OFFICES = "neighbours", "maxims", "deskwork", "toolbox", "guardrail", "bench"
-"""Files of the corpus that some stages go through, by how their names begin."""
+"""Files of the corpus that some stages go through, by their names up to a dash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Stage:
     corpus_rounds: Natural = 0
     """How often the corpus is gone through."""
     corpus_files: tuple[str, ...] = ()
-    """How the names begin of the files that are gone through; all of them where empty."""
+    """Names, up to a dash, of the files that are gone through; all of them where empty."""
     tokens_per_step: Count = 2048
     stop_after: Count | None = None
     """Steps after which the stage ends; None for all that its data gives."""

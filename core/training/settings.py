@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -46,14 +47,26 @@ def same_settings(path: Path, settings: dict[str, Any], free: Collection[str] = 
     Raises:
         BadInput: one is another; file and field are named.
     """
-    before, now = parse_toml(read_text(path), str(path)), parse_toml(dump_toml(settings), "")
-    for name in sorted({*before, *now} - {*free}):
-        if before.get(name) != now.get(name):
-            raise BadInput(
-                f"the run was begun with {before.get(name)}, not {now.get(name)}",
-                where=f"{path}: {name}",
-                mend="Resume it with its own settings, or begin another folder.",
-            )
+    tables = parse_toml(read_text(path), str(path)), parse_toml(dump_toml(settings), "")
+    before, now = ({name: t[name] for name in t if name not in free} for t in tables)
+    for name, then, one in _changed(before, now):
+        raise BadInput(
+            f"the run was begun with {then}, not {one}",
+            where=f"{path}: {name.removeprefix('.')}",
+            mend="Resume it with its own settings and files, or begin another folder.",
+        )
+
+
+def _changed(before: Any, now: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """What is another, by its dotted name, as it was and as it is; None where there is nothing."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for inner in sorted({*before, *now}):
+            yield from _changed(before.get(inner), now.get(inner), f"{name}.{inner}")
+    elif isinstance(before, list) and isinstance(now, list):
+        for place, pair in enumerate(zip_longest(before, now)):
+            yield from _changed(*pair, f"{name}[{place}]")
+    elif before != now:
+        yield name, before, now
 
 
 def _over(usual: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,14 +1,19 @@
 """`placet train agent` and its kin: what is missing is named, with the mend."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.models import agents, catalog
+from core.models.adapters import digest
 from tests.cli.conftest import Placet
 
 pytest.importorskip("peft")
 pytest.importorskip("rouge_score")
+
+from core.models.judge_model import HEADS
+from core.training import calibrate, heads
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +51,28 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_trained(
 
     assert ran.status == 1
     assert f"{tmp_path}/file/out: it cannot be written" in ran.trouble
+
+
+def test_a_judge_trained_further_names_the_weights_that_it_began_from(
+    placet: Placet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which may lie where the new ones are written."""
+    told: list[str] = []
+
+    def finish(*args: Any) -> list[Any]:
+        told.append(args[-1])
+        return []
+
+    for name in (catalog.ADAPTER_CONFIG, catalog.ADAPTER_WEIGHTS, HEADS):
+        (tmp_path / name).write_text(name)
+    begun = digest(tmp_path, HEADS)
+    monkeypatch.setattr(catalog, "locate", lambda name: tmp_path)
+    monkeypatch.setattr(heads, "train", lambda *_: (tmp_path / HEADS).write_text("new"))
+    monkeypatch.setattr(calibrate, "finish", finish)
+
+    ran = placet("train", "judge", "--data", tmp_path, "--begin", tmp_path, "--out", tmp_path)
+
+    assert ran.status == 0 and told == [begun]
 
 
 def test_settings_that_do_not_exist_are_refused(placet: Placet, tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 import json
 import shutil
 import tomllib
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,8 +20,9 @@ from transformers import PreTrainedTokenizerFast
 
 from core.errors import BadInput
 from core.files import dump_toml
-from core.models.catalog import ADAPTER_WEIGHTS
+from core.models.catalog import ADAPTER_WEIGHTS, WEIGHTS
 from core.models.readout import Calibration, ask
+from core.models.second import CARD
 from core.models.trained import TrainedJudge
 from core.training import data as sets
 from core.training import labelled, people
@@ -34,9 +36,9 @@ pytest.importorskip("peft")
 
 from core.models.judge_model import HEADS, JudgeModel, load_tokenize
 from core.models.manifest import weights_digest
-from core.training import heads
-from core.training.calibrate import finish, fit_logistic, fit_respect
-from core.training.settings import load_settings
+from core.training import heads, second
+from core.training.calibrate import draft_card, finish, fit_logistic, fit_respect
+from core.training.settings import load_settings, same_settings
 from core.training.steps import Progress
 
 pytestmark = pytest.mark.filterwarnings(
@@ -241,7 +243,7 @@ def test_a_finished_judge_loads_without_peft_and_reads(
     trained: Path, data: Path, corpus: Path, base: Path
 ) -> None:
     heard: list[AnyNote] = []
-    table = finish(trained, base, "tiny", CONFIG, data, corpus, Watch(heard.append))
+    table = finish(trained, base, "tiny", CONFIG, data, corpus, Watch(heard.append), "1f")
     ended = [note.stage for note in heard if isinstance(note, Said) and note.done == note.total]
     assert ended == ["calibrating", "measuring on norms", "measuring on held-out situations"]
     assert {row.set for row in table} >= {"unseen norms", "corpus, held out"}
@@ -252,6 +254,8 @@ def test_a_finished_judge_loads_without_peft_and_reads(
     assert told[-1] == 1
     assert judge.card["config"]["rank"] == 2
     assert judge.card["base_digest"] == weights_digest(base)
+    assert judge.card["begin_digest"] == "1f"
+    assert "begin_digest" not in draft_card(CONFIG, base, "tiny")
     assert judge.card["thresholds"]["medium"] <= judge.card["thresholds"]["high"]
     tokenize = judge.tokenize
     together = judge.read(
@@ -312,9 +316,44 @@ def test_no_dev_norm_is_trained_on_wherever_it_stands_and_the_rest_keeps_its_ord
     assert 1 < len(every) - len(cases) < 9
 
 
+def test_the_second_judge_is_fitted_on_what_the_first_one_drew_and_never_reached(
+    data: Path, corpus: Path, base: Path, tmp_path: Path
+) -> None:
+    """Also where the first one, trained before that was seen to, read norms of the dev stories."""
+    folder = Path(shutil.copytree(data, tmp_path / "data"))
+    stories: list[dict[str, object]] = [
+        {"id": f"s{i}", "norm": f"It's good to row {i} times.",
+         "moral_action": f"Ola rows {i}.", "immoral_action": f"Ola rests {i}."}
+        for i in range(40)
+    ]  # fmt: skip
+    lines(folder / "moral_stories.train.jsonl", stories)
+    dev = [row | {"moral_action": "Ida rows."} for row in stories[:20]]
+    lines(folder / "moral_stories.dev.jsonl", dev)
+    one_a_step = Stage("people", 1e-2, 1e-3, 40, others=0.0, tokens_per_step=1, stop_after=10)
+    agents = replace(one_a_step, name="agents", stories=4, corpus_rounds=1, stop_after=1)
+    config = replace(CONFIG, stages=(one_a_step, agents))
+    drawn = [
+        heads.draw_cases(stage, folder, corpus, config.order_of(number))
+        for number, stage in enumerate(config.stages)
+    ]
+    read = {act.text for case in drawn[0][:10] + drawn[1] for act in case.acts}
+
+    found = second.unread(folder, corpus, base, config)
+
+    learnt, _ = sets.training_stories(folder)
+    assert found == [one for one in learnt if one.moral not in read]
+    assert len(learnt) - 14 <= len(found) <= len(learnt) - 10
+    assert any(f"Ola rows {i}." in read for i in range(20))
+
+
+def test_the_second_judge_s_card_has_all_that_shapes_it() -> None:
+    card = tomllib.loads((WEIGHTS / "second" / CARD).read_text("utf-8"))
+    assert card["config"] == asdict(second.SecondConfig())
+
+
 def test_the_same_seed_gives_the_same_cases(data: Path, corpus: Path) -> None:
-    first, second = (heads.build_cases(CONFIG.stages[1], data, corpus, Random(5)) for _ in range(2))
-    assert first == second
+    one, other = (heads.build_cases(CONFIG.stages[1], data, corpus, Random(5)) for _ in range(2))
+    assert one == other
 
 
 def test_a_rule_turned_round_exchanges_its_labels(corpus: Path) -> None:
@@ -335,12 +374,12 @@ def test_a_rule_turned_round_exchanges_its_labels(corpus: Path) -> None:
 
 def test_a_stage_goes_through_the_files_that_it_names(corpus: Path, tmp_path: Path) -> None:
     told = next(corpus.glob("*.toml")).read_text(encoding="utf-8")
-    for name in ("early", "later"):
+    for name in ("early", "later", "laterwork"):
         text = told.replace('id = "', f'id = "{name}-')
         (tmp_path / f"{name}-1.toml").write_text(text, encoding="utf-8")
     found = sets.read_corpus(tmp_path, ("later", "none"))
     assert found and all(one.id.startswith("later-") for one in found)
-    assert len(sets.read_corpus(tmp_path)) == 2 * len(found)
+    assert len(sets.read_corpus(tmp_path)) == 3 * len(found)
 
 
 def test_a_label_that_is_missing_is_named(tmp_path: Path) -> None:
@@ -408,24 +447,6 @@ def test_weights_are_trained_further_from_where_they_are(
             heads.train(*told, resume=True, begin=begin, limit=1)
 
 
-def test_the_card_says_which_weights_a_training_began_from(
-    trained: Path, data: Path, tmp_path: Path
-) -> None:
-    settings, card = tmp_path / "checkpoints" / heads.SETTINGS, tmp_path / "judge.toml"
-    settings.parent.mkdir()
-    card.write_text('base_digest = "abc"\n[thresholds]\nhigh = 0.5\n', "utf-8")
-    before = tomllib.loads(card.read_text("utf-8"))
-    found = []
-    for begin in (None, trained):
-        settings.write_text(dump_toml(heads.begun_with(CONFIG, data, None, begin)), "utf-8")
-        heads.note_begin(tmp_path)
-        found.append(tomllib.loads(card.read_text("utf-8")))
-
-    assert found[0] == before
-    digest = found[1].pop("begin_digest")
-    assert len(digest) == 64 and found[1] == before
-
-
 def test_a_training_is_not_resumed_with_other_data(
     trained: Path, data: Path, corpus: Path, base: Path, tmp_path: Path
 ) -> None:
@@ -433,20 +454,63 @@ def test_a_training_is_not_resumed_with_other_data(
     other = Path(shutil.copytree(data, tmp_path / "data"))
     with (other / "safetext.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"situation": "On ice,", "action": "skate.", "label": 1}\n')
-    with pytest.raises(BadInput, match=r"data: the run was begun with .*safetext"):
+    with pytest.raises(
+        BadInput, match=r"data\.safetext\.jsonl: the run was begun with \d+, not \d+"
+    ):
         heads.train(CONFIG, other, corpus, base, folder, resume=True)
+
+
+def test_a_training_goes_on_though_files_have_changed_that_it_does_not_read(
+    data: Path, corpus: Path, tmp_path: Path
+) -> None:
+    data = Path(shutil.copytree(data, tmp_path / "data"))
+    corpus = Path(shutil.copytree(corpus, tmp_path / "corpus"))
+    agents = replace(CONFIG.stages[1], corpus_files=("ferry",))
+    config = replace(CONFIG, stages=(CONFIG.stages[0], agents))
+    settings = tmp_path / heads.SETTINGS
+    settings.write_text(dump_toml(heads.begun_with(config, data, corpus)), "utf-8")
+
+    (data / "social_chemistry.test.jsonl").touch()
+    (corpus / "ferryman-1.toml").touch()
+    same_settings(settings, heads.begun_with(config, data, corpus))
+
+    with (corpus / "ferry.toml").open("a", encoding="utf-8") as file:
+        file.write("\n# another\n")
+    with pytest.raises(BadInput, match="corpus: the run was begun with"):
+        same_settings(settings, heads.begun_with(config, data, corpus))
+
+
+def test_the_data_sets_that_have_to_stay_are_those_that_a_training_reads(
+    data: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = Path(shutil.copytree(data, tmp_path / "data"))
+    for name in heads.SETS:
+        (data / name).touch()
+    read = set[str]()
+
+    def noted(path: Path) -> Iterator[dict[str, Any]]:
+        read.add(path.name)
+        return rows(path)
+
+    rows = sets.rows
+    monkeypatch.setattr(sets, "rows", noted)
+    monkeypatch.setattr(people, "rows", noted)
+    heads.build_cases(replace(CONFIG.stages[0], reasons=4), data, corpus, Random(0))
+
+    assert read == {*heads.SETS}
 
 
 def test_a_file_of_the_corpus_that_is_not_there_is_named_before_anything_is_trained(
     data: Path, corpus: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(heads, "Trainer")
-    agents = replace(CONFIG.stages[1], corpus_files=("fer", "fairy"))
-    config = replace(CONFIG, stages=(CONFIG.stages[0], agents))
-    with pytest.raises(BadInput, match="begins with 'fairy'") as caught:
-        heads.train(config, data, corpus, base, tmp_path)
-    assert caught.value.where == "stages: agents: corpus_files"
-    assert caught.value.mend == "Name some of these: ferry."
+    for name, mend in (("fer", "Name ferry."), ("xyz", "Name one that is there.")):
+        agents = replace(CONFIG.stages[1], corpus_files=("ferry", name))
+        config = replace(CONFIG, stages=(CONFIG.stages[0], agents))
+        with pytest.raises(BadInput, match=rf"no {name}\.toml or {name}-\*\.toml in") as caught:
+            heads.train(config, data, corpus, base, tmp_path)
+        assert caught.value.where == "stages: agents: corpus_files"
+        assert caught.value.mend == mend
 
 
 def test_the_files_that_the_shipped_judge_went_through_are_there() -> None:
@@ -506,7 +570,8 @@ def test_a_checkpoint_that_does_not_fit_is_told_of_with_the_mend(
         ((trained / "checkpoints" / "last.pt").read_bytes(), replace(CONFIG, first_layer=0)),
     ):
         last.write_bytes(content)
-        (last.parent / heads.SETTINGS).write_text(dump_toml(heads.begun_with(config, data)))
+        begun = heads.begun_with(config, data, corpus)
+        (last.parent / heads.SETTINGS).write_text(dump_toml(begun))
         with pytest.raises(BadInput, match="cannot be taken up") as caught:
             heads.train(config, data, corpus, base, tmp_path, resume=True)
         assert caught.value.where == str(last)

@@ -207,7 +207,7 @@ def test_a_run_goes_on_only_from_the_adapter_that_it_was_begun_from(
     run(base, begin, corpus, tmp_path / "out", steps=1)
     Adapted(base, 2, 4, 1, "cpu").save(tmp_path / "other", "tiny")
 
-    with pytest.raises(BadInput, match="about: the run was begun with"):
+    with pytest.raises(BadInput, match=r"about\.[\w.]+: the run was begun with"):
         run(base, tmp_path / "other", corpus, tmp_path / "out", resume=True)
 
 

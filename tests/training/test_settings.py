@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadInput
+from core.files import dump_toml
 from core.training.heads_config import HeadsConfig
-from core.training.settings import load_settings
+from core.training.settings import load_settings, same_settings
 
 pytest.importorskip("peft")
 
@@ -69,6 +70,34 @@ def test_settings_that_make_no_sense_are_refused_with_file_and_field(
         load_settings(kind, path)
 
     assert caught.value.where == f"{path}: {field}".rstrip(": ")
+
+
+@pytest.mark.parametrize(
+    ("changed", "field", "told"),
+    [
+        ({"about": {"data": {"a.jsonl": 3}}}, "about.data.a.jsonl", "with 2, not 3"),
+        ({"about": {}}, "about.data", "with {'a.jsonl': 2}, not None"),
+        ({"stages": [{"rate": 1.0}, {"rate": 3.0}]}, "stages[1].rate", "with 2.0, not 3.0"),
+        ({"stages": [{"rate": 1.0}]}, "stages[1]", "with {'rate': 2.0}, not None"),
+    ],
+)
+def test_of_settings_in_tables_the_one_that_differs_is_named(
+    tmp_path: Path, changed: dict[str, object], field: str, told: str
+) -> None:
+    path = tmp_path / "settings.toml"
+    begun: dict[str, object] = {
+        "threads": 1,
+        "about": {"data": {"a.jsonl": 2}},
+        "stages": [{"rate": 1.0}, {"rate": 2.0}],
+    }
+    path.write_text(dump_toml(begun), "utf-8")
+    same_settings(path, begun | {"threads": 2}, {"threads"})
+
+    with pytest.raises(BadInput) as caught:
+        same_settings(path, begun | changed)
+
+    assert caught.value.where == f"{path}: {field}"
+    assert told in str(caught.value)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
