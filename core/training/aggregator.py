@@ -28,7 +28,7 @@ from core.training.replies import Sample, prompt_tokens, sample
 from core.training.samplers import PromptSampler
 from core.training.serving import ServingReward, Wanted
 from core.training.settings import Count, Rate
-from core.training.sft import Held, SftConfig, Trainer, begin, learn
+from core.training.sft import Held, SftConfig, Trainer, begin, learn, see_held_out
 from core.training.steps import Report
 from core.training.writer import Writer
 
@@ -170,18 +170,23 @@ def train(
     seen to.
 
     Raises:
-        BadInput: a resumed training was begun with something else.
+        BadInput: no question is held out, or a resumed training was begun with something else.
     """
     settings = config.sft
+    asked = chosen(questions, config.questions, settings.seed)
+    apart = [_apart(one.text, settings.held_out) for one in asked]
+    see_held_out(
+        "sft.held_out",
+        "Raise the share, or bring more questions.",
+        questions=[one for one, away in zip(asked, apart, strict=True) if away],
+    )
     about = {"profile": profile.digest, "weights": dict(profile.weights), "agents": dict(agents)}
     about |= {name: told for name, told in asdict(config).items() if name not in ("ppo", "sft")}
     begin(out / TAUGHT / "checkpoints", settings, resume, limit, about)
     if not resume:
         (out / PPO_LAST).unlink(missing_ok=True)  # an earlier training's is not to be taken up
-    asked = chosen(questions, config.questions, settings.seed)
     said = answers([one.text for one in asked])
     tokenizer = AutoTokenizer.from_pretrained(base)
-    apart = [_apart(one.text, settings.held_out) for one in asked]
     made = samples(tokenizer, asked, said, profile)
     learnt = [one for one, away in zip(made, apart, strict=True) if not away]
     kept = [one for one, away in zip(made, apart, strict=True) if away]

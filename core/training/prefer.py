@@ -33,7 +33,7 @@ from core.training.cards import PREFERRED, carry
 from core.training.data import rows
 from core.training.replies import Sample, losses, sample
 from core.training.settings import Count, Part, Positive
-from core.training.sft import Held, SftConfig, Trainer, learn
+from core.training.sft import Held, SftConfig, Trainer, learn, see_held_out
 from core.training.sft import begin as begin_training
 from core.training.steps import Progress, Report, in_steps
 from core.training.texts import Scene, held_out, read_scenes
@@ -223,13 +223,12 @@ def prefer(
         for scene, one in found
         if held_out(scene, config.looked_at) and not held_out(scene, config.sft.held_out)
     ]
-    for rewrites, name in ((False, "proposals"), (True, "rewrites")):
-        if all(one.rewrites is not rewrites for one in kept):
-            raise BadInput(
-                f"no {name} of the scenarios looked at are graded, so nothing says when to stop",
-                where=str(path),
-                mend="Grade some of them unlike each other, or raise `looked_at`.",
-            )
+    see_held_out(
+        str(path),
+        "Grade some of those looked at unlike each other, or raise `looked_at`.",
+        proposals=[one for one in kept if not one.rewrites],
+        rewrites=[one for one in kept if one.rewrites],
+    )
     begin_training(out / "checkpoints", config.sft, resume, limit, about)
     trainer = Preferring(config, base, begin)
     learnt, kept = trainer.looked_up(learnt, progress), trainer.looked_up(kept, progress)

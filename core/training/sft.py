@@ -187,17 +187,18 @@ def train(
         `out`.
 
     Raises:
-        BadInput: there is nothing to learn from or nothing is held out, the loss is no longer a
-            number, or a resumed training was begun with something else.
+        BadInput: there is nothing to learn from, no proposals or no rewrites are held out, the loss
+            is no longer a number, or a resumed training was begun with something else.
     """
     scenes = read_scenes(corpus, config.rewrites_propose, config.first_clauses)
     learnt = [scene for scene in scenes if not held_out(scene, config.held_out)]
     kept = [scene for scene in scenes if held_out(scene, config.held_out)]
-    if learnt and not (any(s.actions for s in kept) and any(s.changes for s in kept)):
-        raise BadInput(
-            "nothing is held out, so nothing says when to stop",
-            where="held_out",
-            mend="Raise the share, or bring more texts: of proposals as of rewrites.",
+    if learnt:
+        see_held_out(
+            "held_out",
+            "Raise the share, or bring more texts: of proposals as of rewrites.",
+            proposals=[one for one in kept if one.actions],
+            rewrites=[one for one in kept if one.changes],
         )
     begin(out / "checkpoints", config, resume, limit)
     trainer = Trainer(config, base)
@@ -218,6 +219,21 @@ def train(
     trainer.adapted.save(out, base_name)
     _write_card(out, config, base_name, learnt, kept, looks)
     return out
+
+
+def see_held_out(where: str, mend: str, **kinds: Sequence[Any]) -> None:
+    """Refuses a training that holds none of a kind out, before anything of it is begun.
+
+    Its loss on them would be no number, as that of a training that has diverged.
+
+    Raises:
+        BadInput: there are none, and nothing says when to stop.
+    """
+    for kind, kept in kinds.items():
+        if not kept:
+            raise BadInput(
+                f"no {kind} are held out, so nothing says when to stop", where=where, mend=mend
+            )
 
 
 def begin(

@@ -27,6 +27,7 @@ pytest.importorskip("rouge_score")
 
 from core.training import aggregator, answering, measure_agents, measure_aggregator, questions
 from core.training.ppo import PpoConfig
+from core.training.ppo_run import LAST
 from core.training.questions import Question
 from core.training.serving import ServingReward, Wanted
 from core.training.sft import SftConfig
@@ -169,13 +170,14 @@ def trained(
     agents: dict[str, str] | None = None,
     profile: Profile = PROFILE,
     questions: int = 1000,
+    held_out: float = 0.3,
     **options: Any,
 ) -> dict[str, Any]:
     config = aggregator.AggregatorConfig(
         questions=questions,
         sft=SftConfig(
             rank=2, alpha=4, first_layer=1, epochs=2, evaluate_every=1, tokens_per_step=300,
-            held_out=0.3, threads=1, warmup_steps=1,
+            held_out=held_out, threads=1, warmup_steps=1,
         ),
         prompts_per_step=2, replies_per_prompt=2, max_tokens=4,
         ppo=PpoConfig(steps=2, rank=2, alpha=4, first_layer=1, checkpoint_every=1, threads=1),
@@ -230,6 +232,17 @@ def test_before_its_first_checkpoint_too_it_goes_on_only_from_what_it_was_begun_
         trained(base, tmp_path / "out", leaving, resume=True, **changed)
     with pytest.raises(KeyboardInterrupt):  # the agents are asked again
         trained(base, tmp_path / "out", leaving, resume=True)
+
+
+def test_where_no_question_is_held_out_it_is_said_before_anybody_is_asked(tmp_path: Path) -> None:
+    last = tmp_path / LAST
+    last.parent.mkdir()
+    last.touch()
+
+    with pytest.raises(BadInput, match="no questions are held out") as caught:
+        trained(tmp_path, tmp_path, lambda _: pytest.fail("they were asked"), held_out=1e-9)
+
+    assert caught.value.where == "sft.held_out" and last.exists()
 
 
 def test_it_is_taught_before_it_is_rewarded(tmp_path: Path) -> None:

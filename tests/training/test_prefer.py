@@ -230,7 +230,7 @@ def test_what_cannot_be_learnt_from_is_named_before_the_model_is_loaded(
     for action, lacking in (("", "rewrites"), (WISH.action, "proposals")):
         corpus(tmp_path, *[row(scene, action) for scene in SCENES])
         found = refused(CONFIG)
-        assert found.where == path and f"no {lacking} of" in str(found)
+        assert found.where == path and f"no {lacking} are held out" in str(found)
     Path(path).unlink()
     found = refused(CONFIG)
     assert found.where == path and found.mend and "--data" not in found.mend

@@ -234,16 +234,16 @@ def test_a_training_is_not_resumed_with_other_settings(
         trained(base, corpus, tmp_path, clip=0.5, resume=True)
 
 
-@pytest.mark.parametrize("lacking", ["policy", "align"])
+@pytest.mark.parametrize(("lacking", "kind"), [("policy", "proposals"), ("align", "rewrites")])
 def test_where_nothing_is_held_out_it_is_said_before_an_earlier_training_is_thrown_away(
-    base: Path, corpus: Path, tmp_path: Path, lacking: str
+    base: Path, corpus: Path, tmp_path: Path, lacking: str, kind: str
 ) -> None:
     (corpus / f"{lacking}.jsonl").write_text("", "utf-8")
     last = tmp_path / "out" / "checkpoints" / sft.LAST
     last.parent.mkdir(parents=True)
     last.touch()
     config = sft.SftConfig(held_out=0.3, rewrites_propose=False)
-    with pytest.raises(BadInput, match="nothing is held out") as caught:
+    with pytest.raises(BadInput, match=f"no {kind} are held out") as caught:
         sft.train(config, corpus, base, tmp_path / "out", "tiny")
     assert caught.value.where == "held_out"
     assert last.exists()
