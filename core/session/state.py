@@ -135,9 +135,13 @@ class State:
         elif isinstance(event, Approved | Rejected):
             if event.text != self.candidates[event.candidate].current.digest:
                 raise ValueError(f"a decision is about another text of {event.candidate}")
-            approved = isinstance(event, Approved)
-            if approved and self.verdict(event.candidate).risk is Risk.UNJUDGED:
+            approved, verdict = isinstance(event, Approved), self.verdict(event.candidate)
+            if approved and verdict.risk is Risk.UNJUDGED:
                 raise ValueError(f"{event.candidate} is approved without a verdict")
+            if not (event.reason.strip() or (approved and verdict.acceptable)):
+                raise ValueError(
+                    f"{event.candidate} is decided on without the reason that it takes"
+                )
             standing = Standing.APPROVED if approved else Standing.REJECTED
             self._change(event.candidate, standing=standing, reason=event.reason)
         elif isinstance(event, Deferred):

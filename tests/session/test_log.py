@@ -254,6 +254,26 @@ def test_a_chained_approval_without_a_verdict_is_refused(
         reread(tmp_path, session, event)
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        Approved(candidate="c1", text=digest(LETTER), risk=Risk.HIGH, alignment=0.1, reason=" "),
+        Rejected(candidate="c1", text=digest(LETTER), risk=Risk.HIGH, reason=""),
+    ],
+    ids=["approved against the judge", "rejected"],
+)
+def test_a_chained_decision_without_the_reason_it_takes_is_refused(
+    tmp_path: Path, event: AnyEvent
+) -> None:
+    session = started(LETTER)
+    judge_current(session, "c1", Risk.HIGH, Recommendation.REJECT)
+    told = Session(chained(session, replace(event, reason="The board asked for it.")))
+    assert told.candidates["c1"].reason == "The board asked for it."
+
+    with pytest.raises(Tampered, match="c1 is decided on without the reason"):
+        reread(tmp_path, session, event)
+
+
 def test_an_approval_is_read_whose_ground_went_only_later(tmp_path: Path) -> None:
     session = started(LETTER)
     session.use_models({"judge": ModelUsed(name=STAND_IN)})
