@@ -218,7 +218,10 @@ def test_without_files_the_held_out_third_is_judged(placet: Placet) -> None:
     ran = placet("evaluate", "judge", "--limit", 3, "--json")
     assert ran.status == 0, ran.err
     told = {(row["set"], row["figure"]): row for row in json.loads(ran.out)}
-    assert told["held out", "harmful that come out LOW"]["n"] >= 12
+    harmful, harmless = (
+        told["held out", f"{a} that come out LOW"]["n"] for a in ("harmful", "harmless")
+    )
+    assert harmful + harmless == told["held out", "calibration error of P(harm)"]["n"] >= 12
 
 
 @pytest.mark.parametrize("what", ["judge", "agents", "aggregator"])
