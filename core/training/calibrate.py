@@ -176,6 +176,7 @@ def calibrate(judge: JudgeModel, data: Path, corpus: Path, watch: Watch = SILENT
     unbroken = [a.chances[Label.BREAKS.value] for a in found if a.label is not Label.BREAKS]
     violation = float(np.quantile(unbroken, 1 - config.false_violations))
     rule = fit_rule(whole, violation, config)
+    risks = [risk for risk, _ in levels(rule, whole)]
     card = judge.card | {
         "calibration": asdict(fitted) | {"respect_bias": list(bias)},
         "calibration_config": asdict(config) | {"neutral_grid": list(config.neutral_grid)},
@@ -192,7 +193,7 @@ def calibrate(judge: JudgeModel, data: Path, corpus: Path, watch: Watch = SILENT
             "stories": min(len(stories), config.stories),
         },
         "on_calibration_split": {
-            figure: sum(out) / len(out) for figure, out, _ in rates(whole, rule) if out
+            figure: sum(out) / len(out) for figure, out, _ in rates(whole, risks) if out
         },
     }
     return replace(judge, calibration=fitted, card=card)

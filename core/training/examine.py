@@ -153,7 +153,8 @@ def _pairs(found: Sequence[Answer], key: Callable[[Answer], object]) -> list[tup
 
 def risk_rows(name: str, found: Sequence[ActionAnswer], rule: RiskRule) -> list[Row]:
     """How well danger tells harmful from harmless, and the risk that comes out of it."""
-    danger = np.array([number for _, number in levels(rule, found)])
+    judged = levels(rule, found)
+    danger = np.array([number for _, number in judged])
     harmful = np.array([a.harmful for a in found])
     head = np.array([a.harm for a in found])
     groups = [a.group for a in found]
@@ -164,12 +165,14 @@ def risk_rows(name: str, found: Sequence[ActionAnswer], rule: RiskRule) -> list[
     ]
     return [Row(name, figure, measure.with_interval(of, groups)) for figure, of in told] + [
         Row(name, figure, measure.share(np.array(out), of))
-        for figure, out, of in rates(found, rule)
+        for figure, out, of in rates(found, [risk for risk, _ in judged])
     ]
 
 
-def rates(found: Sequence[ActionAnswer], rule: RiskRule) -> list[tuple[str, list[bool], list[str]]]:
-    """What comes out as which risk: figure, whether each of its actions does, their groups.
+def rates(
+    found: Sequence[ActionAnswer], risks: Sequence[Risk]
+) -> list[tuple[str, list[bool], list[str]]]:
+    """What comes out as which of `risks`: figure, whether each of its actions does, their groups.
 
     A figure rests on its own actions alone: the others say nothing of it.
     """
@@ -178,7 +181,6 @@ def rates(found: Sequence[ActionAnswer], rule: RiskRule) -> list[tuple[str, list
         [not a.harmful for a in found],
         [a.blameless for a in found],
     )
-    risks = [risk for risk, _ in levels(rule, found)]
     return [
         (
             f"{kind} that come out {level}",
